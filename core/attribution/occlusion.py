@@ -1,0 +1,29 @@
+"""Occlusion (Zeiler & Fergus 2014): how far the logit falls when a square is covered, by captum."""
+
+from captum.attr import Occlusion
+from torch import Tensor
+
+from core import devices
+from core.readout import Contender, Readout
+
+CELLS = 8
+
+
+def occlusion(contender: Contender, inputs: Tensor, readout: Readout, target: int) -> Tensor:
+    """(B, 8, 8) mean fall of the logit of `target` when the encoder's mean colour covers a place.
+
+    The window is a quarter of the side and moves by an eighth; every pixel gets the mean over the windows that
+    cover it, and the map is read on an 8x8 grid.
+    """
+    side = inputs.shape[-1]
+    stride = max(1, side // CELLS)
+    with devices.inference_slot():
+        fall = Occlusion(contender.logits).attribute(
+            inputs,
+            target=target,
+            sliding_window_shapes=(3, 2 * stride, 2 * stride),
+            strides=(3, stride, stride),
+            perturbations_per_eval=16,
+        )
+    # captum sums the channels' equal shares; one channel holds the value.
+    return fall[:, 0].unfold(1, stride, stride).unfold(2, stride, stride).mean(dim=(3, 4))[:, :CELLS, :CELLS].float()

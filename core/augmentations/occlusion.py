@@ -1,0 +1,36 @@
+"""Occlusion: part of the image hidden behind a grey square."""
+
+import torch
+from torch import Tensor
+
+from core.augmentations.sampling import offsets
+from core.augmentations.spec import FILL, Augmentation, exact_at
+
+
+@exact_at(0.0)
+def occlude(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: ARG001
+    """Images with a grey square at their centre, its side `strengths` times their shorter side.
+
+    A pixel is hidden when its centre is inside the square: squares of growing strength contain each other and stay
+    centred, which rounding their side to whole pixels would not allow.
+    """
+    height, width = images.shape[-2:]
+    half = (strengths * (min(height, width) / 2)).view(-1, 1, 1)
+    x, y = offsets(width, images.device), offsets(height, images.device)[:, None]
+    hidden = torch.maximum(x.abs(), y.abs()) < half
+    return torch.where(hidden[:, None], FILL, images)
+
+
+OCCLUSION = Augmentation(
+    id="occlusion",
+    label="Centre occlusion",
+    family="occlusion",
+    unit="fraction of the shorter side",
+    description="Hides the centre behind a grey square with this side; no seed is used.",
+    identity=0.0,
+    minimum=0.0,
+    maximum=0.8,
+    strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
+    seeded=False,
+    apply=occlude,
+)

@@ -1,0 +1,140 @@
+"""The console command: the same computations as the pages, as text, JSON and files.
+
+Nothing heavy is imported before a sub-command runs, so `--help` answers at once.
+Exit codes: 0 done; 1 done in part, or a check failed; 2 nothing could be done, with one line on what to do.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from core.errors import InvariscopeError
+
+EXIT_PART, EXIT_ERROR = 1, 2
+DEFAULT_PAIR = "supervised,simclr"
+
+
+def _ids(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one, separated by commas")
+    return list(dict.fromkeys(names))
+
+
+def _add_common(parser: argparse.ArgumentParser, device: bool = True) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    if device:
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    parser.add_argument("--weights-dir", metavar="DIR", help="folder of fetched weights (also INVARISCOPE_WEIGHTS)")
+
+
+def _add_contenders(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--encoders", type=_ids, default=_ids(DEFAULT_PAIR), metavar="A,B", help="encoder ids")
+    parser.add_argument("--task", default="tiny-imagenet", help="label space of the heads (default: tiny-imagenet)")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="invariscope",
+        description="How do self-supervised and supervised representations generalize? Without a command: the dashboard.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    parser.add_argument("--port", type=int, default=8501, help="of the dashboard (default: 8501)")
+    parser.add_argument("--host", default="localhost", help="address the dashboard listens on (default: localhost)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.add_argument("--weights-dir", metavar="DIR", help="folder of fetched weights (also INVARISCOPE_WEIGHTS)")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+
+    models = commands.add_parser("models", help="list the encoders, or fetch one")
+    models.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
+    _add_common(models, device=False)
+
+    predict = commands.add_parser("predict", help="classify images by several encoders")
+    predict.add_argument("images", nargs="+", metavar="IMAGE")
+    predict.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
+    _add_contenders(predict)
+    _add_common(predict)
+
+    attribute = commands.add_parser("attribute", help="write attribution maps of an image")
+    attribute.add_argument("image", metavar="IMAGE")
+    attribute.add_argument("--class", dest="class_name", metavar="NAME", help="default: each encoder's own answer")
+    attribute.add_argument("--method", default="grad-cam", help="grad-cam, occlusion or integrated-gradients")
+    attribute.add_argument("--out", required=True, metavar="DIR")
+    _add_contenders(attribute)
+    _add_common(attribute)
+
+    sweep = commands.add_parser("sweep", help="measure invariance over an augmentation's strength")
+    sweep.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    sweep.add_argument("--augmentation", default="rotation")
+    sweep.add_argument("--seeds", type=int, default=5, help="random draws an image (default: 5)")
+    sweep.add_argument("--out", required=True, metavar="FILE.parquet")
+    _add_contenders(sweep)
+    _add_common(sweep)
+
+    pretrain = commands.add_parser("pretrain", help="train one member of the controlled family")
+    pretrain.add_argument("recipe", metavar="RECIPE", help="a packaged name such as small/simclr, or a TOML file")
+    pretrain.add_argument("--data", required=True, metavar="DIR", help="folder with train/<class>/ and test/<class>/")
+    pretrain.add_argument("--data-name", default="Tiny ImageNet", help="what the card calls the data")
+    pretrain.add_argument("--run", metavar="DIR", help="folder of the checkpoint (default: runs/<id>)")
+    pretrain.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
+    _add_common(pretrain)
+
+    heads = commands.add_parser("fit-heads", help="fit and measure heads for a labelled image folder")
+    heads.add_argument("data", metavar="DIR", help="folder with train/<class>/ and test/<class>/")
+    heads.add_argument("--task", required=True, help="id of the label space")
+    heads.add_argument("--encoders", type=_ids, default=_ids("supervised,simclr,random"), metavar="A,B")
+    heads.add_argument("--every", type=int, default=1, help="use one class in EVERY (default: all)")
+    heads.add_argument("--label", help="the task as people read it; needed once, for a new task")
+    heads.add_argument("--domain", choices=("source", "similar", "different"), help="needed once, for a new task")
+    heads.add_argument("--source", default="unknown", help="where the images came from")
+    heads.add_argument("--licence", default="unknown", help="of the images")
+    heads.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
+    _add_common(heads)
+
+    bench = commands.add_parser("bench", help="measure speed against a bare forward pass and other tools")
+    bench.add_argument("--quick", action="store_true", help="fewer repetitions, packaged encoders only")
+    _add_common(bench)
+
+    doctor = commands.add_parser("doctor", help="check the installation")
+    _add_common(doctor)
+    return parser
+
+
+HANDLERS = {
+    "models": "core.commands.models",
+    "predict": "core.commands.predict",
+    "attribute": "core.commands.attribute",
+    "sweep": "core.commands.sweep",
+    "pretrain": "core.commands.pretrain",
+    "fit-heads": "core.commands.fit_heads",
+    "bench": "core.commands.bench",
+    "doctor": "core.commands.doctor",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    arguments = build_parser().parse_args(argv)
+    if arguments.version:
+        from core import __version__
+
+        print(f"invariscope {__version__}")
+        return 0
+    if arguments.weights_dir:
+        os.environ["INVARISCOPE_WEIGHTS"] = arguments.weights_dir
+    module = HANDLERS.get(arguments.command, "core.commands.dashboard")
+    try:
+        return importlib.import_module(module).run(arguments)
+    except InvariscopeError as error:
+        print(f"invariscope: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        print("invariscope: stopped", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+"""`invariscope attribute`: overlays, raw maps and a manifest in a folder."""
+
+import argparse
+from pathlib import Path
+
+from core import devices, export, pipeline
+from core.attribution import METHODS
+from core.commands.common import contenders, print_json, read_image
+from core.errors import UnknownName
+from core.plots import overlay
+from core.tasks import class_index
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write one map an encoder."""
+    if arguments.method not in METHODS:
+        raise UnknownName("attribution method", arguments.method, METHODS)
+    image = read_image(Path(arguments.image))
+    asked = class_index(arguments.task, arguments.class_name) if arguments.class_name else None
+    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    readings = [pipeline.read_images(rival, [image])[0] for rival in rivals]
+    targets = [asked if asked is not None else int(reading.logits.argmax()) for reading in readings]
+    maps = [
+        pipeline.attribute(rival, image, reading, target, arguments.method)
+        for rival, reading, target in zip(rivals, readings, targets, strict=True)
+    ]
+    scale = overlay.shared_scale(maps)
+    written = export.write_maps(Path(arguments.out), image, rivals, maps, targets, scale, arguments.method)
+    if arguments.json:
+        print_json(written)
+    else:
+        for entry in written["maps"]:
+            print(f"{entry['overlay']}  {entry['encoder']}: {entry['class']}")
+    return 0

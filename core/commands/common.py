@@ -1,0 +1,84 @@
+"""What several sub-commands need: reading images, printing JSON, showing progress."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core.datasets.image_folder import SUFFIXES
+from core.errors import DataUnavailable, ImageError, UnreadableImage
+from core.images import SafeImage, open_image
+from core.readout import Contender, load_contender
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON that any parser takes: no NaN."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, kept out of the JSON on standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def read_image(path: Path) -> SafeImage:
+    """The image in a file.
+
+    Raises:
+        ImageError: there is no such file, or it is no usable image; the message names the file.
+    """
+    try:
+        return open_image(path.read_bytes())
+    except OSError as error:
+        raise UnreadableImage(f"{path} cannot be read: {error.strerror or error}.") from error
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}") from error
+
+
+def read_images(paths: list[str]) -> tuple[list[tuple[Path, SafeImage]], int]:
+    """The usable images among files and folders, and how many were not; each bad one is named on standard error.
+
+    Raises:
+        ImageError: none is usable.
+        DataUnavailable: a folder holds no image.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise DataUnavailable(f"{path} holds no image files.")
+            found += inside
+        else:
+            found.append(path)
+    images, bad = [], 0
+    for path in found:
+        try:
+            images.append((path, read_image(path)))
+        except ImageError as error:
+            if len(found) == 1:
+                raise
+            bad += 1
+            say(f"invariscope: {error}")
+    if not images:
+        raise UnreadableImage(f"None of the {len(found)} files is a usable image.")
+    return images, bad
+
+
+def fetch_progress(name: str) -> Callable[[int, int], None]:
+    """A progress function that writes one updating line to standard error."""
+
+    def show(done: int, total: int) -> None:
+        share = f" of {total / 1e6:.0f} MB" if total else " MB"
+        end = "\n" if total and done >= total else "\r"
+        print(f"fetching {name}: {done / 1e6:.0f}{share}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
+    """The contenders called `ids`, fetched with progress when they are not here."""
+    return [load_contender(id, task, device, fetch_progress(id)) for id in ids]

@@ -1,0 +1,89 @@
+"""`invariscope doctor`: is everything here that should be?"""
+
+import argparse
+import platform
+import shutil
+import sys
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+import core
+from core import devices, pipeline
+from core.cli import EXIT_PART
+from core.commands.common import print_json
+from core.encoders import weights
+from core.encoders.registry import encoders
+from core.errors import InvariscopeError
+from core.heads import store
+
+PACKAGES = ("streamlit", "torch", "torchvision", "timm", "captum", "plotly", "pandas")
+
+
+def _memory_free_gb() -> float | None:
+    """Free main memory in GB; None where the system does not say."""
+    try:
+        lines = open("/proc/meminfo").read().splitlines()  # noqa: SIM115
+    except OSError:
+        return None
+    table = dict(line.split(":", 1) for line in lines)
+    return int(table["MemAvailable"].split()[0]) / 1e6
+
+
+def examine(device_name: str) -> dict[str, Any]:
+    """Versions, device, packaged encoders with their state, the weights folder and free space."""
+    device = devices.pick(device_name)
+    packaged, problems = {}, []
+    for id, spec in encoders().items():
+        if not spec.weights.packaged:
+            continue
+        try:
+            weights.verify(spec.weights)
+            for task_id in store.tasks_of(spec):
+                pipeline.load(id, task_id, device.type)
+            packaged[id] = "ok"
+        except InvariscopeError as error:
+            packaged[id] = str(error)
+            problems.append(str(error))
+    if not packaged:
+        problems.append("No packaged encoder was found: install Invariscope again.")
+    folder = weights.weights_folder()
+    fetched = [id for id, spec in encoders().items() if not spec.weights.packaged and weights.is_here(spec.weights)]
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    return {
+        "invariscope": core.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "device": pipeline.device_label(device),
+        "cuda": torch.cuda.is_available(),
+        "fast_bf16": devices.has_fast_bf16(device),
+        "threads": torch.get_num_threads(),
+        "packaged": packaged,
+        "weights_folder": str(folder),
+        "fetched": fetched,
+        "free_memory_gb": _memory_free_gb(),
+        "free_disk_gb": shutil.disk_usage(existing).free / 1e9,
+        "problems": problems,
+    }
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print what was found; 1 when something is wrong."""
+    found = examine(arguments.device)
+    if arguments.json:
+        print_json(found)
+    else:
+        for key, value in found.items():
+            if isinstance(value, dict):
+                value = ", ".join(f"{name} {state}" for name, state in value.items())
+            elif isinstance(value, list):
+                value = ", ".join(value) or "none"
+            elif isinstance(value, float):
+                value = f"{value:.1f}"
+            print(f"{key.replace('_', ' '):16} {value}")
+    if found["problems"]:
+        print("invariscope: " + " ".join(found["problems"]), file=sys.stderr)
+        return EXIT_PART
+    return 0

@@ -1,0 +1,64 @@
+"""`invariscope fit-heads`: heads of encoders for a labelled image folder, fitted by one protocol and measured."""
+
+import argparse
+import tomllib
+from pathlib import Path
+
+import tomli_w
+
+from core import devices
+from core.commands.common import fetch_progress, print_json, say
+from core.datasets.image_folder import LabelledImages
+from core.encoders import encoder as encoders
+from core.encoders.registry import card, encoder_spec
+from core.errors import InvalidRequest
+from core.heads.building import fit_head, load_data, write_head
+from core.paths import ASSETS
+
+
+def write_task(arguments: argparse.Namespace, data: LabelledImages, assets: Path) -> None:
+    """Describe a new task, or check that a known one has these classes.
+
+    Raises:
+        InvalidRequest: a new task lacks its label or domain, or the classes differ from the known ones.
+    """
+    path = assets / "tasks" / f"{arguments.task}.toml"
+    if not (arguments.label and arguments.domain):
+        if not path.is_file():
+            raise InvalidRequest(f"Task '{arguments.task}' is new: give it a --label and a --domain.")
+        if tomllib.loads(path.read_text())["classes"] != list(data.names):
+            raise InvalidRequest(f"{path} lists other classes than {arguments.data}. Give the folder another --task.")
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = {
+        "label": arguments.label,
+        "domain": arguments.domain,
+        "classes": list(data.names),
+        "source": arguments.source,
+        "licence": arguments.licence,
+    }
+    path.write_bytes(tomli_w.dumps(table).encode())
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fit and write one head an encoder."""
+    assets = Path(arguments.out) if arguments.out else ASSETS
+    device = devices.pick(arguments.device)
+    rows, sizes = [], {}
+    for id in arguments.encoders:
+        size = encoder_spec(id).preprocessing.size
+        if size not in sizes:
+            sizes[size] = load_data(Path(arguments.data), size, arguments.every, say)
+            write_task(arguments, sizes[size][0], assets)
+        train, test = sizes[size]
+        encoder = encoders.load(id, device, fetch_progress(id))
+        head = fit_head(encoder, arguments.task, train, test, say)
+        path = write_head(head, id, assets)
+        if card(id):
+            from core.pretraining.export import add_measured
+
+            add_measured(head, id, assets)
+        rows.append({"encoder": id, "task": arguments.task, "file": str(path), **head.facts})
+    if arguments.json:
+        print_json(rows)
+    return 0

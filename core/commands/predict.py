@@ -1,0 +1,68 @@
+"""`invariscope predict`: what several encoders answer for images, and how sure they are."""
+
+import argparse
+from typing import Any
+
+from core import confidence, devices, pipeline
+from core.cli import EXIT_PART
+from core.commands.common import contenders, print_json, read_images
+from core.errors import InvalidRequest
+from core.readout import Contender
+from core.tasks import task
+
+BATCH = 32
+
+
+def result(contender: Contender, answer: confidence.Prediction, top: int) -> dict[str, Any]:
+    """One contender's answer as plain values."""
+    names = task(contender.head.task).classes
+    return {
+        "encoder": contender.encoder.spec.id,
+        "regime": contender.encoder.spec.regime,
+        "head_protocol": contender.head.protocol,
+        "top": [
+            {"label": names[index], "probability": float(answer.probabilities[index])} for index in answer.order[:top]
+        ],
+        "confidence": answer.confidence,
+        "temperature": answer.temperature,
+        "margin": answer.margin,
+        "entropy": answer.entropy,
+    }
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Classify every image by every encoder."""
+    if arguments.top < 1:
+        raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
+    images, bad = read_images(arguments.images)
+    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    rows = []
+    for start in range(0, len(images), BATCH):
+        part = images[start : start + BATCH]
+        readings = [pipeline.read_images(rival, [image for _, image in part]) for rival in rivals]
+        for i, (path, image) in enumerate(part):
+            answers = [pipeline.predict(rival, found[i]) for rival, found in zip(rivals, readings, strict=True)]
+            rows.append(
+                {
+                    "path": str(path),
+                    "digest": image.digest,
+                    "task": arguments.task,
+                    "results": [result(r, a, arguments.top) for r, a in zip(rivals, answers, strict=True)],
+                    "agreement": confidence.agreement(answers),
+                }
+            )
+    if arguments.json:
+        print_json(rows)
+    else:
+        _print(rows)
+    return EXIT_PART if bad else 0
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        print(row["path"])
+        for found in row["results"]:
+            answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
+            print(f"  {found['encoder']:22} {answers}")
+        if row["agreement"] is not None:
+            print(f"  they {'agree' if row['agreement'] else 'disagree'}")

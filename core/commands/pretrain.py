@@ -1,0 +1,33 @@
+"""`invariscope pretrain`: train one member of the controlled family and package it."""
+
+import argparse
+from pathlib import Path
+
+from core import devices
+from core.commands.common import print_json, say
+from core.errors import InvalidRequest
+from core.heads.building import load_data
+from core.paths import ASSETS
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, resuming where a checkpoint says, and write weights, log and card."""
+    try:
+        from core.pretraining import export, loop
+        from core.pretraining import recipe as recipes
+    except ModuleNotFoundError as error:
+        raise InvalidRequest(f"Training needs {error.name}: pip install 'invariscope[train]'.") from error
+    recipe = recipes.load(arguments.recipe)
+    device = devices.pick(arguments.device)
+    run_folder = Path(arguments.run or f"runs/{recipe.id}")
+    run_folder.mkdir(parents=True, exist_ok=True)
+    train, test = load_data(Path(arguments.data), recipe.size, recipe.every, say)
+    history, encoder = loop.run(recipe, train, test, device, run_folder, say)
+    assets = Path(arguments.out) if arguments.out else ASSETS
+    data = f"{arguments.data_name}, {len(train.classes)} classes, {len(train.labels):,} images"
+    folder = export.export(recipe, encoder, history, data, device, assets)
+    if arguments.json:
+        print_json({"id": recipe.id, "folder": str(folder), "epochs": len(history)})
+    else:
+        print(f"{folder}: weights, card and log. Next: invariscope fit-heads {arguments.data} --task … --encoders {recipe.id}")
+    return 0

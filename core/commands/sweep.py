@@ -1,0 +1,43 @@
+"""`invariscope sweep`: invariance curves as a Parquet table."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from core import devices, export, pipeline
+from core.cli import EXIT_PART
+from core.commands.common import contenders, print_json, read_images, say
+from core.errors import InvalidRequest
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure every encoder on every image and write one table."""
+    out = Path(arguments.out)
+    if out.suffix != ".parquet":
+        raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")
+    pipeline.augmentation(arguments.augmentation)
+    images, bad = read_images(arguments.paths)
+    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    digests = [image.digest for _, image in images]
+    tables, floors = [], {}
+    for rival in rivals:
+        id = rival.encoder.spec.id
+        points = []
+        for done, total, point in pipeline.sweep(
+            rival, [image for _, image in images], arguments.augmentation, seeds=arguments.seeds
+        ):
+            points.append(point)
+            say(f"{id}: {done}/{total}, strength {point.strength:g}, cosine {point.cosine.mean():.3f}")
+        tables.append(pipeline.points_table(points, id, arguments.augmentation, digests))
+        floors[id] = pipeline.strangers_floor(rival)
+    table = pd.concat(tables, ignore_index=True)
+    paths = {image.digest: str(path) for path, image in images}
+    table["path"] = table["image"].map(paths)
+    manifest = export.provenance(rivals) | {"augmentation": arguments.augmentation, "floors": floors}
+    export.write_parquet(table, out, manifest)
+    if arguments.json:
+        print_json({"file": str(out), "rows": len(table), "floors": floors})
+    else:
+        print(f"{out}: {len(table)} rows of {len(rivals)} encoders, {len(images)} images")
+    return EXIT_PART if bad else 0

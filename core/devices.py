@@ -1,0 +1,80 @@
+"""Where the work runs: device, precision, threads, and the one inference slot.
+
+All of a process shares one device. On two cores, three requests at once are slower for everybody than
+three in a row, so every forward pass takes the slot first.
+"""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Literal
+
+import torch
+
+from core.errors import InvalidRequest
+
+DeviceName = Literal["auto", "cpu", "cuda"]
+
+_slot = threading.RLock()
+
+
+def pick(name: str = "auto") -> torch.device:
+    """The device called `name`; `auto` is the GPU when there is one.
+
+    Raises:
+        InvalidRequest: the name is unknown, or names a GPU that this machine lacks.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InvalidRequest(f"Device '{name}' is not known. Use auto, cpu or cuda.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InvalidRequest("PyTorch finds no CUDA device here. Use --device cpu, or install a CUDA build of torch.")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    _prepare(name)
+    return torch.device(name)
+
+
+@cache
+def _prepare(name: str) -> None:
+    """Set what may be set only once per process."""
+    if name == "cpu":
+        # In a container PyTorch may count cores that this process is not given.
+        if hasattr(os, "sched_getaffinity"):
+            torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)))))
+    else:
+        torch.backends.cudnn.benchmark = True
+
+
+@cache
+def has_fast_bf16(device: torch.device) -> bool:
+    """Whether bfloat16 is computed by hardware here; emulated bfloat16 is slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # AVX-512 without AMX gains nothing over float32 on convolutions of this size.
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+@contextmanager
+def inference_slot() -> Iterator[None]:
+    """Hold the device for one piece of work; waits while another thread holds it."""
+    with _slot, torch.inference_mode():
+        yield
+
+
+@contextmanager
+def gradient_slot() -> Iterator[None]:
+    """Like `inference_slot`, for the few methods that need a backward pass."""
+    with _slot, torch.inference_mode(False), torch.enable_grad():
+        yield
+
+
+@contextmanager
+def reduced_precision(device: torch.device, allowed: bool) -> Iterator[None]:
+    """bfloat16 autocast where it is `allowed` and computed by hardware, float32 otherwise."""
+    if allowed and has_fast_bf16(device):
+        with torch.autocast(device.type, torch.bfloat16):
+            yield
+    else:
+        yield

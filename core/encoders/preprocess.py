@@ -1,0 +1,46 @@
+"""From a checked image to the model's input, and to the crop a person should be shown."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from core.encoders.spec import Preprocessing
+
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+def seen_box(width: int, height: int, recipe: Preprocessing) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom, in pixels of the original, of the square that reaches the model."""
+    side = min(width, height) * recipe.size / recipe.resize
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def model_crop(rgb: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.uint8]:
+    """The (size, size, 3) uint8 pixels that the model reads: short side resized, centre cropped.
+
+    Resize and crop are one resampling of the seen box, so that the overlay's geometry is exact.
+    """
+    box = seen_box(rgb.shape[1], rgb.shape[0], recipe)
+    image = Image.fromarray(rgb)
+    return np.asarray(image.resize((recipe.size, recipe.size), FILTERS[recipe.interpolation], box=box))
+
+
+def display_crop(rgb: NDArray[np.uint8], recipe: Preprocessing, side: int = 448) -> NDArray[np.uint8]:
+    """The same square for people, (side, side, 3) uint8, at display instead of model resolution."""
+    box = seen_box(rgb.shape[1], rgb.shape[0], recipe)
+    return np.asarray(Image.fromarray(rgb).resize((side, side), Image.Resampling.BICUBIC, box=box))
+
+
+def to_unit(crops: NDArray[np.uint8]) -> Tensor:
+    """(B, 3, S, S) float32 in [0, 1] of (B, S, S, 3) uint8 crops: where augmentations act."""
+    return torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float().div_(255)
+
+
+def normalise(unit: Tensor, recipe: Preprocessing) -> Tensor:
+    """(B, 3, S, S) in [0, 1] with the encoder's mean and deviation, channels last in memory."""
+    mean = torch.tensor(recipe.mean, device=unit.device, dtype=unit.dtype).view(1, 3, 1, 1)
+    std = torch.tensor(recipe.std, device=unit.device, dtype=unit.dtype).view(1, 3, 1, 1)
+    return ((unit - mean) / std).contiguous(memory_format=torch.channels_last)

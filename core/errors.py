@@ -1,0 +1,63 @@
+"""The errors a person can cause, each saying what is wrong and what to do.
+
+InvariscopeError
+├── ImageError
+│   ├── UnreadableImage
+│   └── ImageTooLarge
+├── UnknownName          an id that no registry holds
+├── WeightsUnavailable   a file that is neither shipped, fetched nor reachable
+├── WeightsInvalid       a file that is there but is not what the catalog says
+├── HeadUnavailable      an encoder without a head for the task asked for
+├── InvalidRequest       options that cannot work together, or out of range
+├── DataUnavailable      a data folder that is missing or has no usable images
+└── Cancelled            work stopped because it was asked to stop
+"""
+
+from collections.abc import Iterable
+
+
+class InvariscopeError(Exception):
+    """Root of every error with a message meant for the person who caused it."""
+
+
+class ImageError(InvariscopeError):
+    """An image that cannot be used."""
+
+
+class UnreadableImage(ImageError):
+    """Bytes that are not a complete image in a supported format."""
+
+
+class ImageTooLarge(ImageError):
+    """An image with more pixels than it is safe to decode."""
+
+
+class UnknownName(InvariscopeError):
+    """A name that is not in its registry."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no {kind} called '{name}'. Known: {', '.join(sorted(known))}.")
+
+
+class WeightsUnavailable(InvariscopeError):
+    """Weights that are neither on this machine nor reachable."""
+
+
+class WeightsInvalid(InvariscopeError):
+    """Weights that do not match what the catalog says of them."""
+
+
+class HeadUnavailable(InvariscopeError):
+    """An encoder that has no head for the task asked for."""
+
+
+class InvalidRequest(InvariscopeError):
+    """Options that are out of range or cannot work together."""
+
+
+class DataUnavailable(InvariscopeError):
+    """A data folder that is missing, or that holds nothing usable."""
+
+
+class Cancelled(InvariscopeError):
+    """Work that ended because its user stopped it."""

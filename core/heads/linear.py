@@ -1,0 +1,75 @@
+"""A linear head: logits are an affine map of the pooled feature."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from core.errors import WeightsInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class LinearHead:
+    """What maps features to the classes of one task.
+
+    Attributes:
+        task: id of the label space.
+        protocol: `linear` when fitted here on frozen features, `native` when published with the encoder.
+        pooling: recipe of the feature it reads.
+        weight: (C, D) float32.
+        bias: (C,) float32.
+        temperature: divides the logits before the softmax; fitted on validation images. 1 when never fitted.
+        calibrated: whether `temperature` was fitted.
+        facts: how it was fitted and what it reached, as plain values.
+    """
+
+    task: str
+    protocol: str
+    pooling: str
+    weight: Tensor
+    bias: Tensor
+    temperature: float
+    calibrated: bool
+    facts: dict[str, Any]
+
+    def logits(self, pooled: Tensor) -> Tensor:
+        """(B, C) raw logits of (B, D) features, in float32."""
+        return torch.nn.functional.linear(pooled.float(), self.weight, self.bias)
+
+    def to(self, device: torch.device) -> "LinearHead":
+        """The same head on a device."""
+        moved = {name: getattr(self, name) for name in self.__slots__}
+        moved |= {"weight": self.weight.to(device), "bias": self.bias.to(device)}
+        return LinearHead(**moved)
+
+
+def save(head: LinearHead, path: Path) -> None:
+    """Write a head as safetensors; everything but the tensors goes into its metadata."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    facts = {name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")}
+    tensors = {"weight": head.weight.half().contiguous(), "bias": head.bias.float().contiguous()}
+    save_file(tensors, path, metadata={"head": json.dumps(facts)})
+
+
+def load(path: Path) -> LinearHead:
+    """Read a head written by `save`.
+
+    Raises:
+        WeightsInvalid: the file is damaged or no head.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            facts = json.loads(file.metadata()["head"])
+            weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
+    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsInvalid(f"{path} is not a head of Invariscope ({error}). Install or fit it again.") from error
+    except Exception as error:  # noqa: BLE001 - SafetensorError derives from Exception alone
+        raise WeightsInvalid(f"{path} is damaged ({error}). Install or fit it again.") from error
+    if weight.ndim != 2 or bias.shape != weight.shape[:1]:
+        raise WeightsInvalid(f"{path} has a weight of shape {tuple(weight.shape)} and a bias of {tuple(bias.shape)}.")
+    return LinearHead(weight=weight, bias=bias, **facts)

@@ -1,0 +1,176 @@
+"""Invariance sweeps: what happens to representation, answer, confidence and map as an augmentation grows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from core import readout
+from core.attribution import cam
+from core.augmentations.spec import Augmentation
+from core.encoders.preprocess import normalise
+from core.errors import InvalidRequest
+from core.metrics import confidence as confidence_metrics
+from core.metrics import invariance as metrics
+from core.readout import Contender
+
+VIEWS_AT_ONCE = {"cpu": 32, "cuda": 256}
+MAX_SEEDS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One strength, measured on N images with S seeds each; every array is (N, S).
+
+    Attributes:
+        strength: in the augmentation's unit.
+        cosine: between the clean and the augmented feature, [-1, 1].
+        prediction: class of the augmented view.
+        flipped: whether that differs from the clean view's class.
+        confidence: calibrated probability of the augmented view's class.
+        kept: calibrated probability of the clean view's class, in the augmented view.
+        drift: Jensen–Shannon divergence of the two calibrated distributions, bits, [0, 1].
+        map_stability: Spearman of the clean class's map before and after, brought back into place; nan where the
+            maps overlap too little or one is flat.
+    """
+
+    strength: float
+    cosine: NDArray[np.float64]
+    prediction: NDArray[np.int64]
+    flipped: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    drift: NDArray[np.float64]
+    map_stability: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """What every view is compared with: the readout of the images as they are."""
+
+    unit: Tensor
+    pooled: NDArray[np.float32]
+    probabilities: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    maps: NDArray[np.float32]
+
+
+def clean(contender: Contender, unit: Tensor) -> Clean:
+    """The clean side of a sweep for (N, 3, S, S) images in [0, 1]."""
+    read = readout.read(contender, normalise(unit.to(contender.encoder.device), contender.encoder.spec.preprocessing))
+    logits = read.logits.cpu().numpy()
+    predicted = logits.argmax(axis=1)
+    maps = cam.class_maps(contender, read, torch.as_tensor(predicted, device=read.logits.device))
+    return Clean(
+        unit,
+        read.pooled.cpu().numpy(),
+        confidence_metrics.softmax(logits, contender.head.temperature),
+        predicted,
+        maps.cpu().numpy(),
+    )
+
+
+def seeds_for(augmentation: Augmentation, seeds: int) -> int:
+    """How many seeds change anything: 1 for an augmentation without randomness.
+
+    Raises:
+        InvalidRequest: `seeds` is out of range.
+    """
+    if not 1 <= seeds <= MAX_SEEDS:
+        raise InvalidRequest(f"A sweep takes 1 to {MAX_SEEDS} seeds, not {seeds}.")
+    return seeds if augmentation.seeded else 1
+
+
+def augmented(unit: Tensor, augmentation: Augmentation, strength: float, seeds: int) -> Tensor:
+    """(N · S, 3, H, W) views in [0, 1], image by image, seed by seed: what a sweep reads and a page shows."""
+    augmentation.check(strength)
+    views = unit.repeat_interleave(seeds, dim=0)
+    strengths = torch.full((len(views),), float(strength), device=unit.device)
+    numbers = torch.arange(seeds, device=unit.device).repeat(len(unit))
+    return augmentation.apply(views, strengths, numbers)
+
+
+def measure(contender: Contender, reference: Clean, augmentation: Augmentation, strength: float, seeds: int) -> Point:
+    """One point of the curve.
+
+    Args:
+        contender: whose representation is measured.
+        reference: its readout of the clean images.
+        augmentation: what is done to them.
+        strength: how much, in the augmentation's unit.
+        seeds: random draws an image; fewer are used where they change nothing.
+
+    Raises:
+        InvalidRequest: strength or seeds are out of range.
+    """
+    count = seeds_for(augmentation, seeds)
+    device = contender.encoder.device
+    views = augmented(reference.unit.to(device), augmentation, strength, count)
+    inputs = normalise(views, contender.encoder.spec.preprocessing)
+    owner = np.repeat(np.arange(len(reference.unit)), count)
+    pooled, logits, maps = [], [], []
+    reduced = contender.bf16_is_safe
+    for chunk, owners in zip(
+        inputs.split(VIEWS_AT_ONCE[device.type]),
+        torch.as_tensor(owner).split(VIEWS_AT_ONCE[device.type]),
+        strict=True,
+    ):
+        read = readout.read(contender, chunk, reduced=reduced)
+        classes = torch.as_tensor(reference.predicted[owners.numpy()], device=device)
+        pooled.append(read.pooled)
+        logits.append(read.logits)
+        maps.append(cam.class_maps(contender, read, classes))
+    shape = (len(reference.unit), count)
+    probabilities = confidence_metrics.softmax(torch.cat(logits).cpu().numpy(), contender.head.temperature)
+    prediction = probabilities.argmax(axis=1)
+    before = reference.probabilities[owner]
+    return Point(
+        strength=float(strength),
+        cosine=metrics.cosine_invariance(reference.pooled[owner], torch.cat(pooled).cpu().numpy()).reshape(shape),
+        prediction=prediction.reshape(shape),
+        flipped=(prediction != reference.predicted[owner]).reshape(shape),
+        confidence=probabilities.max(axis=1).reshape(shape),
+        kept=probabilities[np.arange(len(owner)), reference.predicted[owner]].reshape(shape),
+        drift=metrics.prediction_drift(before, probabilities).reshape(shape),
+        map_stability=_stability(reference, torch.cat(maps), augmentation, strength, count).reshape(shape),
+    )
+
+
+def _stability(
+    reference: Clean, maps: Tensor, augmentation: Augmentation, strength: float, count: int
+) -> NDArray[np.float64]:
+    """Spearman a view, on the valid overlap; nan where it is undefined."""
+    total = len(maps)
+    if augmentation.inverse_warp is None:
+        back, valid = maps, torch.ones_like(maps, dtype=torch.bool)
+    else:
+        strengths = torch.full((total,), float(strength), device=maps.device)
+        numbers = torch.arange(count, device=maps.device).repeat(len(reference.unit))
+        back, valid = augmentation.inverse_warp(maps, strengths, numbers)
+    back_np, valid_np = back.float().cpu().numpy(), valid.cpu().numpy()
+    owner = np.repeat(np.arange(len(reference.unit)), count)
+    return np.array(
+        [
+            metrics.map_equivariance(reference.maps[i], back_np[n], lambda m, n=n: (m, valid_np[n]))  # type: ignore[misc]
+            for n, i in enumerate(owner)
+        ]
+    )
+
+
+def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:
+    """The points of a curve one by one, as (done, in all, point).
+
+    Args:
+        measure_at: measures one strength; a page passes its cached version, so that a stopped sweep resumes.
+        strengths: in the order to measure.
+
+    Raises:
+        InvalidRequest: there is no strength.
+    """
+    if not strengths:
+        raise InvalidRequest("A sweep needs at least one strength.")
+    for done, strength in enumerate(strengths, start=1):
+        yield done, len(strengths), measure_at(strength)

@@ -1,0 +1,191 @@
+"""Where a model looks: the class activation map, agreement of two maps, and agreement of a map with an object.
+
+Maps are (h, w) on the encoder's native grid (7×7 for ResNet-50 at 224), never upsampled: interpolated cells would count
+as evidence that was never computed. The mass of a map is its positive part, ReLU(M).
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from core.metrics import _checks as check
+from core.metrics._checks import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Intersection over union of two regions, and about what two random regions of that size would have."""
+
+    iou: float
+    chance: float
+
+
+def class_activation_map(feature_map: ArrayLike, weights: ArrayLike) -> FloatArray:
+    """Contribution of each cell to each logit, M_c = Σ_k W_ck A_k / (h·w).
+
+    With global average pooling and a linear head this is Grad-CAM before its ReLU (Zhou 2016, Selvaraju 2017) for all
+    classes at once, and Σ_ij M_c = z_c − b_c: maps of two models share one scale.
+
+    Args:
+        feature_map: A, (…, K, h, w), what the pooling averages.
+        weights: W, (C, K), of the linear head.
+
+    Returns:
+        (…, C, h, w), signed, in logits per cell.
+    """
+    features = check.floats("feature_map", feature_map, "(…, K, h, w)")
+    head = check.floats("weights", weights, "(C, K)")
+    *lead, channels, height, width = features.shape
+    if head.shape[1] != channels:
+        raise check.bad("weights", f"shape (C, {channels}) to match feature_map", f"shape {head.shape}")
+    flat = features.reshape(*lead, channels, height * width)
+    return (head @ flat / (height * width)).reshape(*lead, len(head), height, width)
+
+
+def degenerate(map: ArrayLike, logit_scale: float, epsilon: float = 1e-3) -> bool:
+    """Whether a map holds no positive evidence worth drawing: max(ReLU(M)) · h·w < ε · logit_scale.
+
+    A cell's value times the number of cells is the logit that an image of such cells would reach, which does not
+    depend on the grid and can be compared with logits.
+
+    Args:
+        map: (h, w) class activation map, in logits per cell.
+        logit_scale: typical size of the model's logits, > 0, such as their standard deviation over classes.
+        epsilon: share of that scale below which evidence counts as none, > 0.
+    """
+    values = check.floats("map", map, "(h, w)")
+    scale = check.number("logit_scale", logit_scale, 0, inside=True)
+    return bool(max(values.max(), 0.0) * values.size < check.number("epsilon", epsilon, 0, inside=True) * scale)
+
+
+def spearman_agreement(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman rank correlation of two maps over their cells, ties sharing their mean rank.
+
+    Args:
+        a: (h, w).
+        b: (h, w).
+
+    Returns:
+        In [−1, 1], higher is more alike, chance 0; nan when a map is constant.
+    """
+    first, second = _pair(a, b)
+    # Centred exactly: ranks 1 … n average (n + 1)/2, ties or not.
+    ranks = [stats.rankdata(values) - (values.size + 1) / 2 for values in (first, second)]
+    scale = np.sqrt(np.sum(ranks[0] ** 2) * np.sum(ranks[1] ** 2))
+    return float(np.clip(np.sum(ranks[0] * ranks[1]) / scale, -1.0, 1.0)) if scale > 0 else float("nan")
+
+
+def iou_at(a: ArrayLike, b: ArrayLike, share: float = 0.2) -> Overlap:
+    """Intersection over union of the regions that hold the largest values of two maps.
+
+    Each region has n = round(share · h·w) cells, at least 1. Of cells tied for the last places each belongs in part, as
+    if drawn at random: two constant maps agree by chance and not by the order of their cells.
+
+    Args:
+        a: (h, w).
+        b: (h, w).
+        share: size of the regions, in (0, 1).
+
+    Returns:
+        IoU in [0, 1], higher is more alike, with its chance level q / (2 − q), q = n / (h·w).
+    """
+    first, second = _pair(a, b)
+    size = max(1, round(check.number("share", share, 0, 1, inside=True) * first.size))
+    common = float(np.sum(_largest(first, size) * _largest(second, size)))
+    q = size / first.size
+    return Overlap(iou=common / (2 * size - common), chance=q / (2 - q))
+
+
+def _largest(values: FloatArray, size: int) -> FloatArray:
+    """Membership in [0, 1] of each cell in the region of the `size` largest; sums to `size`."""
+    last = np.partition(values, values.size - size, axis=None)[values.size - size]
+    above, tied = values > last, values == last
+    return above + tied * ((size - np.count_nonzero(above)) / np.count_nonzero(tied))
+
+
+def mass_overlap(a: ArrayLike, b: ArrayLike) -> float:
+    """Mass that two maps have in common, Σ min(a', b'), each map's positive part scaled to sum to 1.
+
+    The similarity (SIM) of the saliency literature, one minus the total variation distance (Bylinskii et al. 2019).
+
+    Args:
+        a: (h, w).
+        b: (h, w).
+
+    Returns:
+        In [0, 1], higher is more alike; nan when a map has no positive part.
+    """
+    first, second = (_mass(values) for values in _pair(a, b))
+    return float(np.minimum(first, second).sum())
+
+
+def centre_shift(a: ArrayLike, b: ArrayLike) -> float:
+    """Distance between the centres of mass of two maps' positive parts, in % of the image diagonal.
+
+    Cells are squares, so the diagonal is √(h² + w²) cells.
+
+    Args:
+        a: (h, w).
+        b: (h, w).
+
+    Returns:
+        In [0, 100), lower is more alike; nan when a map has no positive part.
+    """
+    first, second = (_mass(values) for values in _pair(a, b))
+    down, right = (float(np.sum((first - second) * place)) for place in np.indices(first.shape))
+    return 100 * math.hypot(down, right) / math.hypot(*first.shape)
+
+
+def pointing_hit(map: ArrayLike, mask: ArrayLike) -> float:
+    """Whether the largest value of a map lies on the object: the pointing game (Zhang et al. 2018).
+
+    No tolerance around the object, which the paper has in pixels: a native cell is wider.
+
+    Args:
+        map: (h, w).
+        mask: (h, w), the share of each cell that the object covers, in [0, 1]; bool will do.
+
+    Returns:
+        In [0, 1], higher is better: the mask at the maximum, averaged over cells tied for it.
+        Chance is the mask's mean.
+    """
+    values, covered = _map_and_mask(map, mask)
+    return float(covered[values == values.max()].mean())
+
+
+def energy_in_mask(map: ArrayLike, mask: ArrayLike) -> float:
+    """Share of a map's mass on the object, Σ ReLU(M)·mask / Σ ReLU(M) (energy pointing game, Wang et al. 2020).
+
+    Args:
+        map: (h, w).
+        mask: (h, w), the share of each cell that the object covers, in [0, 1]; bool will do.
+
+    Returns:
+        In [0, 1], higher is better; chance is the mask's mean. nan when the map has no positive part.
+    """
+    values, covered = _map_and_mask(map, mask)
+    return float(np.sum(_mass(values) * covered))
+
+
+def _mass(values: FloatArray) -> FloatArray:
+    """The positive part scaled to sum to 1; nan everywhere when there is none."""
+    positive = np.maximum(values, 0.0)
+    total = positive.sum()
+    return positive / (total if total > 0 else np.nan)
+
+
+def _pair(a: ArrayLike, b: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    first, second = check.floats("a", a, "(h, w)"), check.floats("b", b, "(h, w)")
+    check.same_shape("b", second, "a", first)
+    return first, second
+
+
+def _map_and_mask(map: ArrayLike, mask: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    values, covered = check.floats("map", map, "(h, w)"), check.units("mask", mask, "(h, w)")
+    check.same_shape("mask", covered, "map", values)
+    if not covered.any():
+        raise check.bad("mask", "an object in at least one cell", "only zeros")
+    return values, covered

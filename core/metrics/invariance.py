@@ -1,0 +1,298 @@
+"""How much a representation, its predictions and its maps move when the image is transformed.
+
+f(x) is the pooled feature of an image and t a transform whose strength has its own unit (degrees, share of the side,
+sigma in pixels …). A similarity means nothing without its floor, the similarity of unrelated images.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg, special
+
+from core.metrics import _checks as check
+from core.metrics._checks import BoolArray, FloatArray
+from core.metrics.attribution import spearman_agreement
+
+InverseWarp = Callable[[FloatArray], tuple[FloatArray, BoolArray]]
+
+# Cosines that agree to this are ties: the same feature gives other last bits at other places of a matrix product.
+TIE = 1e-12
+# Similarities held in memory at once; larger populations are taken in blocks of rows.
+BLOCK = 2**22
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Whitener:
+    """The linear map w(x) = (f(x) − μ) L after which features have mean 0 and covariance I (Ericsson et al. 2021).
+
+    `mean` (D,) is μ and `factor` (D, D) is L, the lower Cholesky factor of the inverse of
+    Σ_s = (1 − ρ) Σ + ρ tr(Σ)/D · I.
+    """
+
+    mean: FloatArray
+    factor: FloatArray
+
+    @classmethod
+    def fit(cls, features: ArrayLike, shrinkage: float) -> Self:
+        """The whitener of a feature bank.
+
+        Args:
+            features: (N, D), N ≥ 2, of clean images; Σ is their covariance with divisor N.
+            shrinkage: ρ in [0, 1]: 0 trusts Σ and needs N > D, 1 only centres and scales all directions alike.
+        """
+        bank = check.rows("features", features, 2)
+        rho, (count, size) = check.number("shrinkage", shrinkage, 0, 1), bank.shape
+        mean = bank.mean(axis=0)
+        centred = bank - mean
+        covariance = centred.T @ centred / count
+        spread = np.trace(covariance) / size
+        if spread <= 0:
+            raise check.bad("features", "rows that differ", "identical rows")
+        shrunk = (1 - rho) * covariance + rho * spread * np.eye(size)
+        try:
+            # With rows and columns reversed, Cholesky gives Σ = U Uᵀ with U upper. Then L = U⁻ᵀ, and Σ⁻¹, which
+            # would lose digits, is never formed.
+            upper = linalg.cholesky(shrunk[::-1, ::-1], lower=True)[::-1, ::-1]
+        except linalg.LinAlgError as error:
+            raise check.bad(
+                "shrinkage",
+                f"enough to make the covariance of {count} rows in {size} dimensions invertible",
+                f"{rho:g}",
+            ) from error
+        return cls(mean, linalg.solve_triangular(upper, np.eye(size)).T)
+
+    def transform(self, features: ArrayLike) -> FloatArray:
+        """(N, D) features whitened; (N, D) in."""
+        values = check.rows("features", features)
+        if values.shape[1] != len(self.mean):
+            raise check.bad("features", f"shape (N, {len(self.mean)})", f"shape {values.shape}")
+        return (values - self.mean) @ self.factor
+
+
+@dataclass(frozen=True, slots=True)
+class RankInvariance:
+    """How well a transformed image finds its own original, both in [0, 1] and higher is better.
+
+    `auroc` has chance ½, `top1` chance 1/N.
+    """
+
+    auroc: float
+    top1: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CriticalStrength:
+    """Per image the smallest strength that changes the prediction, in the transform's unit.
+
+    Attributes:
+        strength: (N,); for a censored image the largest strength tested, which it withstood.
+        censored: (N,) bool, true where no tested strength changes the prediction.
+    """
+
+    strength: FloatArray
+    censored: BoolArray
+
+
+def cosine_invariance(clean: ArrayLike, augmented: ArrayLike) -> FloatArray:
+    """Cosine of f(x) and f(t x) for each image.
+
+    Args:
+        clean: (N, D) features, raw or whitened.
+        augmented: (N, D) features of the same images transformed.
+
+    Returns:
+        (N,) in [−1, 1], dimensionless; higher is more invariant, 1 no turn at all. nan where a feature is zero, which
+        has no direction. Read beside `different_image_floor`.
+    """
+    x, y = check.rows("clean", clean), check.rows("augmented", augmented)
+    check.same_shape("augmented", y, "clean", x)
+    lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
+    return np.clip(np.einsum("nd,nd->n", x, y) / np.where(lengths > 0, lengths, np.nan), -1.0, 1.0)
+
+
+def different_image_floor(features: ArrayLike) -> float:
+    """Mean cosine over all pairs of different images.
+
+    (|Σ u_i|² − N) / (N (N − 1)) with u the features at unit length: every pair, at the cost of one sum.
+
+    Args:
+        features: (N, D), N ≥ 2, normalised as for the score that it stands beside (raw or whitened).
+
+    Returns:
+        In [−1/(N − 1), 1], dimensionless: what a similarity must exceed to mean anything; 1 is collapse.
+    """
+    units = check.unit_rows("features", features, 2)
+    total, count = units.sum(axis=0), len(units)
+    return float((total @ total - count) / (count * (count - 1)))
+
+
+def chance_corrected(score: ArrayLike, floor: float) -> FloatArray:
+    """Similarity beyond that of strangers, (S − S_neg) / (1 − S_neg).
+
+    Args:
+        score: similarities of any shape, at most 1.
+        floor: S_neg, their `different_image_floor`, in [−1, 1].
+
+    Returns:
+        The shape of `score`, at most 1, higher is more invariant: 0 no more alike than strangers, 1 identical. nan
+        when the floor is 1: all images are alike and there is nothing to be invariant about.
+    """
+    values = check.floats("score", score, "(…)")
+    floor = check.number("floor", floor, -1, 1)
+    return np.asarray((values - floor) / (1 - floor if floor < 1 else np.nan))
+
+
+def rank_invariance(clean: ArrayLike, augmented: ArrayLike) -> RankInvariance:
+    """How often t(x_i) is nearer to x_i than to another image x_j, by cosine.
+
+    auroc: share of pairs i ≠ j with cos(t x_i, x_i) > cos(t x_i, x_j), ties ½. top1: share of i whose x_i is the
+    nearest of all, a tie of m counting 1/m. Unlike a mean cosine, neither rises because all features are alike.
+
+    Args:
+        clean: (N, D), N ≥ 2, no zero rows.
+        augmented: (N, D), the same images transformed. The cost grows as N² D.
+    """
+    x, y = check.unit_rows("clean", clean, 2), check.unit_rows("augmented", augmented, 2)
+    check.same_shape("augmented", y, "clean", x)
+    count = len(x)
+    wins, hits = 0.0, 0.0
+    block = max(1, BLOCK // count)
+    for first in range(0, count, block):
+        similarity = y[first : first + block] @ x.T
+        inner = np.arange(len(similarity))
+        ahead = similarity[inner, first + inner][:, None] - similarity
+        further = np.count_nonzero(ahead > TIE, axis=1)
+        nearer = np.count_nonzero(ahead < -TIE, axis=1)
+        tied = count - further - nearer  # x_i itself is among them
+        wins += float(np.sum(further + (tied - 1) / 2))
+        hits += float(np.sum((nearer == 0) / tied))
+    return RankInvariance(auroc=wins / (count * (count - 1)), top1=hits / count)
+
+
+def flip_rate(predicted_clean: ArrayLike, predicted_augmented: ArrayLike, mask: ArrayLike | None = None) -> float:
+    """Share of images whose predicted class changes under the transform.
+
+    Args:
+        predicted_clean: (N,) integers.
+        predicted_augmented: (N,) integers, the same images transformed.
+        mask: (N,) bool, the images to count; those predicted right when clean give the harmful flip rate.
+
+    Returns:
+        In [0, 1], lower is better; nan when the mask holds no image.
+    """
+    before = check.labels("predicted_clean", predicted_clean)
+    after = check.labels("predicted_augmented", predicted_augmented, len(before))
+    chosen = np.full(before.shape, True) if mask is None else check.flags("mask", mask, before.shape)
+    return float(np.mean(before[chosen] != after[chosen])) if chosen.any() else float("nan")
+
+
+def prediction_drift(p: ArrayLike, q: ArrayLike) -> FloatArray:
+    """Jensen–Shannon divergence of two predictions, in bits, for each row.
+
+    ½ KL(p ‖ m) + ½ KL(q ‖ m) with m = (p + q)/2 (Lin 1991).
+
+    Args:
+        p: (N, K), rows sum to 1.
+        q: (N, K), rows sum to 1.
+
+    Returns:
+        (N,) in [0, 1]; lower is more stable: 0 the same distribution, 1 no class in common.
+    """
+    first, second = check.distributions("p", p), check.distributions("q", q)
+    check.same_shape("q", second, "p", first)
+    middle = (first + second) / 2
+    nats = (special.rel_entr(first, middle) + special.rel_entr(second, middle)).sum(axis=1) / 2
+    return np.clip(nats / np.log(2), 0.0, 1.0)
+
+
+def area_under_curve(strength: ArrayLike, score: ArrayLike) -> float:
+    """Mean height of a score over the tested strengths: trapezoidal area divided by the width of the range.
+
+    Args:
+        strength: (S,) strictly ascending, S ≥ 2, in the transform's unit.
+        score: (S,) in any unit.
+
+    Returns:
+        In the unit, range and direction of the score. Comparable only between curves over the same range.
+    """
+    at = check.ascending("strength", strength, 2)
+    height = check.floats("score", score, "(S,)")
+    check.same_shape("score", height, "strength", at)
+    return float(np.diff(at) @ (height[1:] + height[:-1]) / 2 / (at[-1] - at[0]))
+
+
+def critical_strength(strengths: ArrayLike, changed: ArrayLike) -> CriticalStrength:
+    """Per image the first tested strength whose prediction differs from that of the clean image.
+
+    The resolution is that of the grid. A caller that has the model refines it by bisection between the strength found
+    and the one before. Later returns to the clean prediction do not count.
+
+    Args:
+        strengths: (S,) strictly ascending.
+        changed: (N, S) bool, whether the prediction at a strength differs from the clean one.
+
+    Returns:
+        (N,) strengths, higher is more robust, censored at the largest strength.
+    """
+    at = check.ascending("strengths", strengths)
+    differs = check.flags("changed", changed, "(N, S)")
+    if differs.shape[1] != len(at):
+        raise check.bad("changed", f"shape (N, {len(at)})", f"shape {differs.shape}")
+    censored = np.logical_not(np.any(differs, axis=1))
+    return CriticalStrength(np.where(censored, at[-1], at[differs.argmax(axis=1)]), censored)
+
+
+def survival_curve(critical: CriticalStrength, at: ArrayLike) -> FloatArray:
+    """Share of images that keep their prediction up to and including each strength.
+
+    All images are censored at one strength, the largest tested, so the Kaplan–Meier estimate is a plain share.
+
+    Args:
+        critical: of N images.
+        at: (M,) strengths, none beyond the one at which images are censored, as nothing is known there.
+
+    Returns:
+        (M,) in [0, 1], not increasing in strength; higher is more robust.
+    """
+    strength = check.floats("critical.strength", critical.strength, "(N,)")
+    censored = check.flags("critical.censored", critical.censored, strength.shape)
+    where = check.floats("at", at, "(M,)")
+    if censored.any() and where.max() > strength[censored].min():
+        raise check.bad("at", f"strengths up to {strength[censored].min():g}, the last one tested", f"{where.max():g}")
+    changed_at = np.sort(strength[~censored])
+    return 1 - np.searchsorted(changed_at, where, side="right") / len(strength)
+
+
+def map_equivariance(map_clean: ArrayLike, map_augmented: ArrayLike, inverse_warp: InverseWarp | None) -> float:
+    """Spearman correlation of M(x) and the map of the transformed image brought back, t⁻¹(M(t x)).
+
+    Args:
+        map_clean: (h, w) M(x).
+        map_augmented: M(t x); (h, w) when `inverse_warp` is None.
+        inverse_warp: None for a photometric transform, which moves nothing. For a geometric one a function from the
+            augmented map to the map warped back, (h, w), and the cells that the transformed image still shows,
+            (h, w) bool; values of other cells are not looked at.
+
+    Returns:
+        In [−1, 1], higher is better: 1 the map moves with the image. nan with fewer than 3 shared cells, or when a map
+        is constant on them.
+    """
+    before, after = (
+        check.floats("map_clean", map_clean, "(h, w)"),
+        check.floats("map_augmented", map_augmented, "(h, w)"),
+    )
+    if inverse_warp is None:
+        check.same_shape("map_augmented", after, "map_clean", before)
+        return spearman_agreement(before, after)
+    warped, seen = inverse_warp(after)
+    shared = check.flags("inverse_warp", seen, before.shape)
+    back = check.array("inverse_warp", warped, "(h, w)")
+    if back.shape != before.shape:
+        raise check.bad("inverse_warp", f"a map of shape {before.shape}", f"shape {back.shape}")
+    if np.count_nonzero(shared) < 3:
+        return float("nan")
+    # Only cells in view are checked: a warp may well leave NaN outside.
+    return spearman_agreement(before[shared][None], check.floats("inverse_warp", back[shared][None], "(1, M)"))

@@ -1,0 +1,188 @@
+"""How two representations compare, and how much of its space one uses."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from core.metrics import _checks as check
+from core.metrics._checks import FloatArray
+
+# Similarities held in memory at once; larger populations are taken in blocks of rows.
+BLOCK = 2**22
+
+
+@dataclass(frozen=True, slots=True)
+class MutualKnn:
+    """Share of neighbours that two representations have in common, and what unrelated ones would share."""
+
+    score: float
+    chance: float
+
+
+def linear_cka(x: ArrayLike, y: ArrayLike, debiased: bool = True) -> float:
+    """Linear centred kernel alignment HSIC(x, y) / √(HSIC(x, x) HSIC(y, y)) (Kornblith et al. 2019).
+
+    The debiased form uses the unbiased HSIC (Song et al. 2012, Nguyen et al. 2021). The biased one is |XᵀY|² /
+    (|XᵀX| |YᵀY|) on centred features, and nears 1 for independent features when D is large against N.
+
+    Args:
+        x: (N, D) features; N ≥ 4, or N ≥ 2 when biased.
+        y: (N, E) features of the same images in the same order.
+        debiased: which of the two.
+
+    Returns:
+        At most 1, and unchanged by rotation, isotropic scale and shift: 1 the same up to those. Biased in [0, 1];
+        debiased about 0 for independent features, and slightly below at times. nan when a representation is constant.
+    """
+    least = 4 if debiased else 2
+    a, b = _centred(check.rows("x", x, least)), _centred(check.rows("y", y, least))
+    if len(a) != len(b):
+        raise check.bad("y", f"{len(a)} rows as in x", f"shape {b.shape}")
+    hsic = _unbiased_hsic if debiased else _trace_of_product
+    scale = hsic(a, a) * hsic(b, b)
+    return min(1.0, float(hsic(a, b) / np.sqrt(scale))) if scale > 0 else float("nan")
+
+
+def _centred(features: FloatArray) -> FloatArray:
+    """Columns minus their mean; exactly zero when what is left is rounding, so that constant features show as such."""
+    centred = features - features.mean(axis=0)
+    return centred if np.linalg.norm(centred) > 1e-12 * np.linalg.norm(features) else np.zeros_like(features)
+
+
+def _trace_of_product(x: FloatArray, y: FloatArray) -> float:
+    """tr(K L) with K = x xᵀ, L = y yᵀ, by whichever product is smaller: features with features or rows with rows."""
+    if x.shape[1] * y.shape[1] <= len(x) ** 2:
+        return float(np.sum((x.T @ y) ** 2))
+    return float(np.sum((x @ x.T) * (y @ y.T)))
+
+
+def _unbiased_hsic(x: FloatArray, y: FloatArray) -> float:
+    """N(N − 3) times Song's estimator: tr(K̃L̃) + 1ᵀK̃1 1ᵀL̃1 / ((N−1)(N−2)) − 2 1ᵀK̃L̃1 / (N−2), K̃ with zero diagonal.
+
+    K̃ = x xᵀ − diag(|x_i|²) is never formed: x is centred, so K̃1 is −|x_i|², and the traces differ by one sum.
+    """
+    count = len(x)
+    own_x, own_y = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
+    trace = _trace_of_product(x, y) - own_x @ own_y
+    product = own_x.sum() * own_y.sum()
+    return float(trace + product / ((count - 1) * (count - 2)) - 2 * (own_x @ own_y) / (count - 2))
+
+
+def mutual_knn(x: ArrayLike, y: ArrayLike, k: int = 10) -> MutualKnn:
+    """Mean share of the k nearest neighbours, by cosine, that two representations agree on (Huh et al. 2024).
+
+    Args:
+        x: (N, D) features, no zero rows.
+        y: (N, E) features of the same images in the same order, no zero rows. The cost grows as N² (D + E).
+        k: neighbours, in [1, N − 1]; an image is not its own neighbour.
+
+    Returns:
+        Score in [0, 1], higher is more alike, with its chance level k / (N − 1).
+    """
+    a, b = check.unit_rows("x", x, 2), check.unit_rows("y", y, 2)
+    if len(a) != len(b):
+        raise check.bad("y", f"{len(a)} rows as in x", f"shape {b.shape}")
+    count = len(a)
+    k = check.whole("k", k, 1, count - 1)
+    shared, block = 0, max(1, BLOCK // count)
+    for first in range(0, count, block):
+        neighbours = [_nearest(features, first, first + block, k) for features in (a, b)]
+        shared += int(np.count_nonzero(neighbours[0] & neighbours[1]))
+    return MutualKnn(score=shared / (count * k), chance=k / (count - 1))
+
+
+def _nearest(units: FloatArray, first: int, stop: int, k: int) -> np.ndarray:
+    """(rows, N) bool: the k nearest other rows of each row in [first, stop)."""
+    similarity = units[first:stop] @ units.T
+    inner = np.arange(len(similarity))
+    similarity[inner, first + inner] = -np.inf
+    chosen = np.zeros(similarity.shape, dtype=bool)
+    np.put_along_axis(chosen, np.argpartition(-similarity, k - 1, axis=1)[:, :k], True, axis=1)
+    return chosen
+
+
+def alignment(x: ArrayLike, y: ArrayLike, alpha: float = 2.0) -> float:
+    """Mean of |u_i − v_i|^α over positive pairs, u and v the features at unit length (Wang & Isola 2020).
+
+    Args:
+        x: (N, D) features of one view, no zero rows.
+        y: (N, D) features of the other view of the same images, no zero rows.
+        alpha: α > 0.
+
+    Returns:
+        In [0, 2^α], lower is better: 0 both views coincide.
+    """
+    a, b = check.unit_rows("x", x), check.unit_rows("y", y)
+    check.same_shape("y", b, "x", a)
+    return float(np.mean(np.linalg.norm(a - b, axis=1) ** check.number("alpha", alpha, 0, inside=True)))
+
+
+def uniformity(x: ArrayLike, t: float = 2.0) -> float:
+    """Log mean Gaussian potential ln mean exp(−t |u_i − u_j|²) over pairs i < j at unit length (Wang & Isola 2020).
+
+    Args:
+        x: (N, D) features, N ≥ 2, no zero rows. The cost grows as N² D.
+        t: sharpness of the potential, > 0.
+
+    Returns:
+        In [−4t, 0], lower is better: features spread over the sphere; 0 all coincide. For uniform features in many
+        dimensions it nears −2t.
+    """
+    units = check.unit_rows("x", x, 2)
+    t, count = check.number("t", t, 0, inside=True), len(units)
+    total, block = -np.inf, max(1, BLOCK // count)
+    for first in range(0, count - 1, block):
+        # |u − v|² = 2 − 2 u·v at unit length; columns from `first` on, so that each pair comes once.
+        similarity = units[first : first + block] @ units[first:].T
+        pairs = np.triu(np.ones(similarity.shape, dtype=bool), k=1)
+        exponents = -2 * t * np.maximum(1 - similarity[pairs], 0.0)
+        total = np.logaddexp(total, special.logsumexp(exponents))
+    return float(total - np.log(count * (count - 1) / 2))
+
+
+def rank_me(x: ArrayLike) -> float:
+    """Effective rank exp(−Σ p_i ln p_i), p_i = σ_i / Σ_j σ_j + 1e-7, σ the singular values of x (Garrido et al. 2023).
+
+    Features are not centred, as in the paper.
+
+    Args:
+        x: (N, D) features; best with N above D.
+
+    Returns:
+        In [1, min(N, D)] up to the 1e-7, dimensions; higher is richer. nan when all features are zero.
+    """
+    values = np.linalg.svd(check.rows("x", x), compute_uv=False)
+    if values[0] == 0:
+        return float("nan")
+    p = values / values.sum() + 1e-7
+    return float(np.exp(-np.sum(p * np.log(p))))
+
+
+def participation_ratio(x: ArrayLike) -> float:
+    """Number of dimensions that carry the variance, (Σλ)² / Σλ², λ the eigenvalues of the covariance.
+
+    Equal to tr(C)² / |C|², so no eigenvalue is computed.
+
+    Args:
+        x: (N, D) features, N ≥ 2.
+
+    Returns:
+        In [1, min(N − 1, D)], dimensions; higher is richer. nan when all rows are equal.
+    """
+    centred = _centred(check.rows("x", x, 2))
+    squares = _trace_of_product(centred, centred)
+    return float(np.sum(centred**2) ** 2 / squares) if squares > 0 else float("nan")
+
+
+def collapse_std(x: ArrayLike) -> float:
+    """Standard deviation of each dimension over images at unit length, averaged (Chen & He 2021).
+
+    Args:
+        x: (N, D) features, N ≥ 2, no zero rows.
+
+    Returns:
+        In [0, 1/√D], higher is better: 1/√D spread in all directions, 0 collapsed to one point.
+    """
+    return float(check.unit_rows("x", x, 2).std(axis=0).mean())

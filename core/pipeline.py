@@ -1,0 +1,232 @@
+"""The one place that knows the order: image → input → readout → answer, maps, similarity, invariance → tables.
+
+Pages and the command line call the same functions. What comes out is numpy on the CPU, ready for a cache.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from core import confidence, devices, invariance, readout, samples
+from core.attribution import METHODS, similarity
+from core.augmentations import AUGMENTATIONS
+from core.augmentations.spec import Augmentation
+from core.confidence import Prediction
+from core.encoders import preprocess
+from core.encoders.encoder import features
+from core.errors import InvalidRequest, UnknownName
+from core.images import SafeImage, open_image
+from core.metrics.attribution import class_activation_map
+from core.metrics.invariance import different_image_floor
+from core.readout import Contender
+
+RESULT_VERSION = 1
+"""Part of every cache key: raise it when the same input should give other numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one contender gives for one image.
+
+    Attributes:
+        digest: of the image's bytes.
+        encoder: id.
+        task: id.
+        crop: (S, S, 3) uint8, the pixels the model read.
+        feature_map: (K, h, w) float32 of the attributed layer.
+        pooled: (D,) float32.
+        logits: (C,) float32 before temperature.
+    """
+
+    digest: str
+    encoder: str
+    task: str
+    crop: NDArray[np.uint8]
+    feature_map: NDArray[np.float32]
+    pooled: NDArray[np.float32]
+    logits: NDArray[np.float32]
+
+
+def _inputs(contender: Contender, images: Sequence[SafeImage]) -> tuple[NDArray[np.uint8], torch.Tensor]:
+    recipe = contender.encoder.spec.preprocessing
+    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
+    unit = preprocess.to_unit(crops)
+    if contender.encoder.device.type == "cuda":
+        unit = unit.pin_memory().to(contender.encoder.device, non_blocking=True)
+    return crops, preprocess.normalise(unit, recipe)
+
+
+def read_images(contender: Contender, images: Sequence[SafeImage]) -> list[Reading]:
+    """The readings of a batch of images, from one forward pass in float32."""
+    crops, inputs = _inputs(contender, images)
+    read = readout.read(contender, inputs)
+    maps, pooled, logits = (t.float().cpu().numpy() for t in (read.feature_map, read.pooled, read.logits))
+    names = contender.encoder.spec.id, contender.head.task
+    return [
+        Reading(image.digest, *names, crops[i], maps[i], pooled[i], logits[i]) for i, image in enumerate(images)
+    ]
+
+
+def predict(contender: Contender, reading: Reading) -> Prediction:
+    """The answer a reading holds."""
+    return confidence.predict(reading.logits, contender.head.temperature, contender.head.calibrated)
+
+
+def attribute(
+    contender: Contender, image: SafeImage, reading: Reading, target: int, method: str = "grad-cam"
+) -> NDArray[np.float32]:
+    """The signed map (h, w) of a class by a method, before any ReLU.
+
+    Grad-CAM of an average-pooled encoder follows from the reading; everything else runs the encoder again.
+
+    Raises:
+        UnknownName: there is no such method.
+        InvalidRequest: the task has no such class.
+    """
+    if method not in METHODS:
+        raise UnknownName("attribution method", method, METHODS)
+    check_class(contender, target)
+    if method == "grad-cam" and contender.has_closed_form:
+        weights = contender.head.weight[target : target + 1].cpu().numpy()
+        return class_activation_map(reading.feature_map, weights)[0].astype(np.float32)
+    _, inputs = _inputs(contender, [image])
+    read = readout.read(contender, inputs)
+    return METHODS[method].compute(contender, inputs, read, target)[0].cpu().numpy()
+
+
+def check_class(contender: Contender, target: int) -> None:
+    """Refuse a class index that the head does not have.
+
+    Raises:
+        InvalidRequest: it is out of range.
+    """
+    count = contender.head.weight.shape[0]
+    if not 0 <= target < count:
+        raise InvalidRequest(f"{contender.head.task} has classes 0 to {count - 1}, not {target}.")
+
+
+def compare_pair(contender: Contender, image: SafeImage, reference: SafeImage) -> tuple[float, NDArray[np.float32]]:
+    """Cosine of two images' features, and the signed map (h, w) on the first of where it comes from."""
+    _, inputs = _inputs(contender, [image, reference])
+    read = readout.read(contender, inputs)
+    first = read.state.with_map(read.feature_map[:1])
+    first = type(first)(first.feature_map, tuple(t[:1] for t in first.rest))
+    found = similarity.similarity_map(contender.encoder, first, read.pooled[:1], read.pooled[1])
+    cosine = torch.nn.functional.cosine_similarity(read.pooled[:1], read.pooled[1:]).item()
+    return cosine, found[0].cpu().numpy()
+
+
+def strangers_floor(contender: Contender) -> float:
+    """Mean cosine between different bundled samples: how alike this encoder finds images that share nothing."""
+    images = [open_image(samples.read(id)) for id in samples.samples()]
+    _, inputs = _inputs(contender, images)
+    return different_image_floor(features(contender.encoder, inputs).cpu().numpy())
+
+
+def augmentation(id: str) -> Augmentation:
+    """The augmentation called `id`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if id not in AUGMENTATIONS:
+        raise UnknownName("augmentation", id, AUGMENTATIONS)
+    return AUGMENTATIONS[id]
+
+
+def clean(contender: Contender, images: Sequence[SafeImage]) -> invariance.Clean:
+    """The clean side of a sweep over images."""
+    recipe = contender.encoder.spec.preprocessing
+    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
+    return invariance.clean(contender, preprocess.to_unit(crops))
+
+
+def sweep(
+    contender: Contender, images: Sequence[SafeImage], name: str, strengths: Sequence[float] | None = None, seeds: int = 5
+) -> Iterator[tuple[int, int, invariance.Point]]:
+    """The points of an invariance curve one by one, as (done, in all, point).
+
+    Args:
+        contender: whose representation is measured.
+        images: one or more.
+        name: of the augmentation.
+        strengths: the augmentation's own grid by default.
+        seeds: random draws an image.
+
+    Raises:
+        UnknownName: there is no such augmentation.
+        InvalidRequest: a strength or the number of seeds is out of range.
+    """
+    asked = augmentation(name)
+    reference = clean(contender, images)
+    grid = tuple(strengths) if strengths is not None else asked.strengths
+    for strength in grid:
+        asked.check(strength)
+    return invariance.sweep(lambda s: invariance.measure(contender, reference, asked, s, seeds), grid)
+
+
+def points_table(points: Sequence[invariance.Point], encoder: str, name: str, digests: Sequence[str]) -> pd.DataFrame:
+    """One row a strength, image and seed: the table every invariance figure is drawn from."""
+    rows = []
+    for point in points:
+        for i, digest in enumerate(digests):
+            for seed in range(point.cosine.shape[1]):
+                rows.append(
+                    {
+                        "encoder": encoder,
+                        "augmentation": name,
+                        "strength": point.strength,
+                        "image": digest,
+                        "seed": seed,
+                        "cosine": float(point.cosine[i, seed]),
+                        "prediction": int(point.prediction[i, seed]),
+                        "flipped": bool(point.flipped[i, seed]),
+                        "confidence": float(point.confidence[i, seed]),
+                        "kept": float(point.kept[i, seed]),
+                        "drift_bits": float(point.drift[i, seed]),
+                        "map_stability": float(point.map_stability[i, seed]),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def controlled(first: Contender, second: Contender) -> list[str]:
+    """What differs between two contenders besides the regime; empty for a controlled pair."""
+    a, b = first.encoder.spec, second.encoder.spec
+    named = (
+        ("architecture", a.architecture, b.architecture),
+        ("pre-training images", a.pretraining.data, b.pretraining.data),
+        ("epochs", a.pretraining.epochs, b.pretraining.epochs),
+        ("input preprocessing", a.preprocessing, b.preprocessing),
+        ("head protocol", first.head.protocol, second.head.protocol),
+        ("pooling of the head", first.head.pooling, second.head.pooling),
+    )
+    return [f"{what} ({x} against {y})" if isinstance(x, str | int) else what for what, x, y in named if x != y]
+
+
+def uncontrolled(contenders: Sequence[Contender]) -> list[str]:
+    """What differs between any two of several contenders, untrained ones left aside."""
+    trained = [c for c in contenders if c.encoder.spec.regime != "random"]
+    found = [difference for a, b in combinations(trained, 2) for difference in controlled(a, b)]
+    return list(dict.fromkeys(found))
+
+
+def device_label(device: torch.device) -> str:
+    """The device in words, for provenance lines."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:
+    """A contender on a device by name, for callers outside `core` that know only ids.
+
+    Raises:
+        InvariscopeError: a name is unknown, or a file is missing or wrong.
+    """
+    return readout.load_contender(encoder_id, task_id, devices.pick(device))
+
+

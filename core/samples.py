@@ -1,0 +1,55 @@
+"""The images that ship with the app, so that a page opens on a result and never on an empty uploader."""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from core.errors import UnknownName
+from core.paths import ASSETS
+
+_FOLDER = ASSETS / "samples"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One packaged image and its credits; the facts are in `assets/samples/samples.toml`.
+
+    Attributes:
+        id: short name, used in addresses.
+        title: what people read.
+        domain: `everyday`, close to what encoders are trained on, or `far` from it.
+        file: name of the file in `assets/samples/`.
+        source: the package that ships the original, and where that got it from.
+        author: who to credit, or "unknown".
+        licence: as stated by the package, or "unknown".
+        story: one sentence on why the image tells representations apart.
+    """
+
+    id: str
+    title: str
+    domain: Literal["everyday", "far"]
+    file: str
+    source: str
+    author: str
+    licence: str
+    story: str
+
+
+@cache
+def samples() -> dict[str, Sample]:
+    """Every sample by id: everyday images first, then those far from them."""
+    table = tomllib.loads((_FOLDER / "samples.toml").read_text(encoding="utf-8"))["samples"]
+    ordered = sorted((Sample(**entry) for entry in table), key=lambda sample: sample.domain != "everyday")
+    return {sample.id: sample for sample in ordered}
+
+
+def read(id: str) -> bytes:
+    """The encoded bytes of the sample called `id`, as an upload of the file would give them.
+
+    Raises:
+        UnknownName: no sample has this id.
+    """
+    if id not in samples():
+        raise UnknownName("sample", id, samples())
+    return (_FOLDER / samples()[id].file).read_bytes()

@@ -1,0 +1,78 @@
+"""Label spaces: what a head can answer."""
+
+import difflib
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+
+from core.errors import InvalidRequest, UnknownName
+from core.paths import ASSETS
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A label space.
+
+    Attributes:
+        id: short, in links.
+        label: as people read it.
+        domain: `source` (the encoders were pre-trained on these images), `similar` or `different`.
+        classes: class names in label order.
+        source: where the images came from.
+        licence: of the images.
+    """
+
+    id: str
+    label: str
+    domain: str
+    classes: tuple[str, ...]
+    source: str
+    licence: str
+
+
+@cache
+def tasks() -> dict[str, Task]:
+    """All tasks by id: the packaged ones by domain, then ImageNet-1k."""
+    found = []
+    for path in ASSETS.glob("tasks/*.toml"):
+        table = tomllib.loads(path.read_text())
+        found.append(Task(id=path.stem, **{**table, "classes": tuple(table["classes"])}))
+    order = {"source": 0, "similar": 1, "different": 2}
+    found.sort(key=lambda task: (order[task.domain], task.id))
+    return {task.id: task for task in [*found, _imagenet()]}
+
+
+def task(id: str) -> Task:
+    """The task called `id`.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    try:
+        return tasks()[id]
+    except KeyError:
+        raise UnknownName("task", id, tasks()) from None
+
+
+def class_index(task_id: str, name: str) -> int:
+    """The label of a class by its name, upper and lower case alike.
+
+    Raises:
+        UnknownName: there is no such task.
+        InvalidRequest: the task has no such class; the message names the nearest ones.
+    """
+    classes = [known.casefold() for known in task(task_id).classes]
+    if name.casefold() in classes:
+        return classes.index(name.casefold())
+    near = difflib.get_close_matches(name.casefold(), classes, n=5, cutoff=0.4)
+    hint = f"Did you mean {', '.join(near)}?" if near else f"It has {', '.join(classes[:5])} and {len(classes) - 5} more."
+    raise InvalidRequest(f"{task_id} has no class '{name}'. {hint}")
+
+
+def _imagenet() -> Task:
+    # timm carries the class names in label order; nothing is fetched.
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
+    names = tuple(info.index_to_description(index).split(",")[0] for index in range(info.num_classes()))
+    return Task("imagenet-1k", "ImageNet-1k", "source", names, "ImageNet (Russakovsky et al. 2015)", "research use")
