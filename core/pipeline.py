@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from core import confidence, devices, invariance, readout, samples
+from core import __version__, confidence, devices, invariance, readout, samples
 from core.attribution import METHODS, similarity
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.spec import Augmentation
@@ -230,3 +230,8 @@ def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:
     return readout.load_contender(encoder_id, task_id, devices.pick(device))
 
 
+
+
+def versions() -> str:
+    """The versions that decide a number, for provenance lines."""
+    return f"invariscope {__version__}, torch {torch.__version__.split('+')[0]}"

@@ -31,7 +31,8 @@ def blur(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: A
     """Images under a Gaussian of `strengths` pixels at 224, scaled with the shorter side."""
     height, width = images.shape[-2:]
     sigma = strengths * (min(height, width) / REFERENCE_SIDE)
-    return separable(images, _gaussian(height, sigma), _gaussian(width, sigma))
+    rows = _gaussian(height, sigma)
+    return separable(images, rows, rows if width == height else _gaussian(width, sigma))
 
 
 BLUR = Augmentation(

@@ -116,7 +116,7 @@ def unshrink(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Te
     """Maps of shrunk images in the clean frame; every location stays in view, at a coarser grain."""
     zoom = strengths.to(maps.device, torch.float32).view(-1, 1, 1)
     x, y = offsets(maps.shape[2], maps.device), offsets(maps.shape[1], maps.device)[:, None]
-    return _resampled(maps, x * zoom + 0 * y, y * zoom + 0 * x)
+    return _resampled(maps, x * zoom, y * zoom)
 
 
 # --- entries ----------------------------------------------------------------------------------------------------

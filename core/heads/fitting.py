@@ -54,14 +54,20 @@ def validation_mask(labels: Tensor, share: float = VALIDATION_SHARE, seed: int =
 
 
 def fit_path(
-    features: Tensor, labels: Tensor, classes: int, strengths: tuple[float, ...], iterations: int = 100
+    features: Tensor,
+    labels: Tensor,
+    classes: int,
+    strengths: tuple[float, ...],
+    start: tuple[Tensor, Tensor] | None = None,
+    iterations: int = 100,
 ) -> Iterator[tuple[float, Tensor, Tensor]]:
     """The regularisation path, strongest first: strength, weight (C, D) and bias (C,) on `features` as given.
 
-    Minimises mean cross-entropy + strength/2 · ‖W‖²; the bias is not penalised. Each fit starts from the last.
+    Minimises mean cross-entropy + strength/2 · ‖W‖²; the bias is not penalised. Each fit starts from the last, the
+    first from `start` (zeros by default).
     """
-    weight = torch.zeros(classes, features.shape[1], device=features.device, requires_grad=True)
-    bias = torch.zeros(classes, device=features.device, requires_grad=True)
+    zeros = torch.zeros(classes, features.shape[1], device=features.device), torch.zeros(classes, device=features.device)
+    weight, bias = (t.clone().requires_grad_() for t in start or zeros)
     for strength in strengths:
         optimiser = torch.optim.LBFGS(
             [weight, bias], max_iter=iterations, history_size=10, tolerance_grad=1e-4, line_search_fn="strong_wolfe"
@@ -92,7 +98,7 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, seed: int = 0) ->
         mean, deviation = features.mean(dim=0), features.std(dim=0).clamp_min(1e-6)
         scaled = (features - mean) / deviation
         held_out = validation_mask(labels.cpu(), seed=seed).to(features.device)
-        best: tuple[float, float, float] | None = None
+        best: tuple[float, float, float, tuple[Tensor, Tensor]] | None = None
         waited = 0
         for strength, weight, bias in fit_path(scaled[~held_out], labels[~held_out], classes, STRENGTHS):
             logits = F.linear(scaled[held_out], weight, bias)
@@ -100,15 +106,14 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, seed: int = 0) ->
             # A later, weaker strength must be strictly better: ties go to the smoother head.
             if best is None or top1 > best[0]:
                 temperature = fit_temperature(logits.cpu().numpy(), labels[held_out].cpu().numpy())
-                best, waited = (top1, strength, temperature), 0
+                best, waited = (top1, strength, temperature, (weight, bias)), 0
             else:
                 waited += 1
                 if waited == PATIENCE:
                     break
         assert best is not None
-        top1, strength, temperature = best
-        path = tuple(s for s in STRENGTHS if s >= strength)
-        *_, (_, weight, bias) = fit_path(scaled, labels, classes, path)
+        top1, strength, temperature, start = best
+        ((_, weight, bias),) = fit_path(scaled, labels, classes, (strength,), start)
         weight = weight / deviation
         return Fit(weight, bias - weight @ mean, temperature, strength, top1)
 

@@ -3,11 +3,11 @@
 import copy
 import math
 import pickle
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
 import torch
-from scipy.stats import spearmanr
 from skimage.data import astronaut
 from torch.nn import functional as F
 
@@ -58,7 +58,7 @@ def test_grid_runs_from_identity_to_strongest(augmentation: Augmentation) -> Non
     away = [abs(strength - augmentation.identity) for strength in grid]
     assert 9 <= len(grid) <= 11
     assert away[0] == 0
-    assert all(a < b for a, b in zip(away, away[1:], strict=False))
+    assert all(a < b for a, b in pairwise(away))
     assert {min(grid), max(grid)} == {augmentation.minimum, augmentation.maximum}
     # Strengths travel as float32 tensors: the identity must survive that.
     assert torch.tensor(grid, dtype=torch.float32)[0].item() == augmentation.identity
@@ -154,11 +154,12 @@ def test_change_grows_along_the_grid(augmentation: Augmentation, photo: torch.Te
     change = (out - images).abs().flatten(1).mean(1).tolist()
     assert change[0] == 0
     assert min(change[1:]) > 1e-3
-    if augmentation.id in {"rotation", "hue", "translation"}:
-        # A turn and a shift put other content in a pixel's place, which can be alike by chance.
-        assert spearmanr(augmentation.strengths, change).statistic > 0.7
+    assert all(a < b for a, b in pairwise(change[:5]))
+    if augmentation.family == "geometric" or augmentation.id == "hue":
+        # Once content is away from its place, or a colour is opposite, pixels differ as those of strangers do.
+        assert all(b > 0.8 * a for a, b in zip(accumulate(change, max), change[1:], strict=False))
     else:
-        assert all(a < b for a, b in zip(change, change[1:], strict=False))
+        assert all(a < b for a, b in pairwise(change))
 
 
 @EVERY
@@ -209,9 +210,6 @@ def test_inverse_warp_brings_content_back(augmentation: Augmentation, device: st
     assert back.device == valid.device == moved.device
     for row, mask in zip(back, valid, strict=True):
         assert mask.float().mean() > 0.2
-        # The border is where an edge, blended with grey, reaches back in.
-        inner = F.max_pool2d((~mask).float()[None], 3, 1, 1)[0] == 0
-        assert np.corrcoef(row[inner].cpu(), smooth[inner].cpu())[0, 1] > 0.99
         assert np.corrcoef(row[mask].cpu(), smooth[mask].cpu())[0, 1] > 0.98
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import fourier_gaussian, gaussian_filter
 from skimage.data import astronaut
 
 from core.augmentations import AUGMENTATIONS, FILL
@@ -14,13 +14,27 @@ from core.augmentations import AUGMENTATIONS, FILL
 BLUR, NOISE, JPEG, OCCLUSION = (AUGMENTATIONS[name] for name in ("blur", "noise", "jpeg", "occlusion"))
 
 
-@pytest.mark.parametrize(("side", "strength"), [(224, 1.0), (224, 8.0), (64, 4.0), (64, 8.0), (49, 5.0)])
-def test_blur_is_that_of_scipy_with_sigma_in_pixels_at_224(side: int, strength: float) -> None:
+@pytest.mark.parametrize(
+    ("side", "strength", "tolerance"), [(224, 2, 1e-5), (224, 8, 1e-5), (49, 8, 5e-3), (64, 8, 1e-3)]
+)
+def test_blur_is_that_of_scipy_with_sigma_in_pixels_at_224(side: int, strength: float, tolerance: float) -> None:
+    """scipy samples the Gaussian at the pixels, which is an approximation below two of them."""
     images = torch.rand(2, 3, side, side)
-    blurred = BLUR.apply(images, torch.full((2,), strength), torch.arange(2))
-    expected = gaussian_filter(
-        images.double().numpy(), sigma=strength * side / 224, axes=(2, 3), mode="reflect", truncate=10
-    )
+    blurred = BLUR.apply(images, torch.full((2,), float(strength)), torch.arange(2))
+    sigma = strength * side / 224
+    expected = gaussian_filter(images.double().numpy(), sigma=sigma, axes=(2, 3), mode="reflect", truncate=10)
+    torch.testing.assert_close(blurred, torch.from_numpy(expected).float(), atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("strength", [0.5, 1.0, 3.0, 8.0])
+def test_blur_is_right_at_any_sigma(strength: float) -> None:
+    """The Fourier transform of the mirrored image times that of the Gaussian."""
+    image = np.random.default_rng(0).uniform(0.3, 0.7, (48, 40))
+    mirrored = np.concatenate((image, image[::-1]))
+    mirrored = np.concatenate((mirrored, mirrored[:, ::-1]), axis=1)
+    expected = np.fft.ifft2(fourier_gaussian(np.fft.fft2(mirrored), sigma=strength * 40 / 224)).real[:48, :40]
+    images = torch.from_numpy(image).float().expand(1, 3, -1, -1)
+    blurred = BLUR.apply(images, torch.tensor([strength]), torch.tensor([0]))[0, 1]
     torch.testing.assert_close(blurred, torch.from_numpy(expected).float(), atol=1e-5, rtol=0)
 
 

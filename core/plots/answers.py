@@ -1,0 +1,104 @@
+"""What the contenders answer: bars of class probabilities, and the sentence that says what differs."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.confidence import Prediction
+from core.encoders.spec import EncoderSpec
+from core.plots.style import Style, finish, rgba
+
+DECIMALS = 4
+
+
+def answers_table(
+    specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str], top: int, chosen: int | None = None
+) -> pd.DataFrame:
+    """One row a contender and class: the `top` classes of each, and `chosen` when it is not among them.
+
+    Columns: encoder, label, regime, rank (1 is the answer), class, probability (calibrated), raw, temperature.
+    """
+    rows = []
+    for spec, prediction in zip(specs, predictions, strict=True):
+        shown = [int(i) for i in prediction.order[:top]]
+        if chosen is not None and chosen not in shown:
+            shown.append(chosen)
+        rank = {int(c): r + 1 for r, c in enumerate(prediction.order)}
+        rows += [
+            {
+                "encoder": spec.id,
+                "label": spec.label,
+                "regime": spec.regime,
+                "rank": rank[c],
+                "class": classes[c],
+                "probability": round(float(prediction.probabilities[c]), DECIMALS),
+                "raw": round(float(prediction.raw[c]), DECIMALS),
+                "temperature": round(prediction.temperature, DECIMALS),
+            }
+            for c in shown
+        ]
+    return pd.DataFrame(rows)
+
+
+def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = None) -> go.Figure:
+    """Horizontal bars of one contender's classes: calibrated probability, with a tick at the raw softmax.
+
+    Args:
+        table: rows of one encoder from `answers_table`.
+        style: of the encoder.
+        title: of the figure.
+        highlight: a class to draw in full colour; by default all are.
+    """
+    rows = table.iloc[::-1]
+    names = [f"{name}" if rank <= 20 else f"{name} (rank {rank})" for name, rank in zip(rows["class"], rows["rank"], strict=True)]
+    colours = [rgba(style.colour, 1.0 if highlight in (None, name) else 0.45) for name in rows["class"]]
+    figure = go.Figure()
+    figure.add_bar(
+        x=rows["probability"],
+        y=names,
+        orientation="h",
+        marker={"color": colours},
+        text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in rows["probability"]],
+        textposition="outside",
+        cliponaxis=False,
+        name="calibrated",
+        hovertemplate="%{y}: %{x:.1%} calibrated<extra></extra>",
+    )
+    figure.add_scatter(
+        x=rows["raw"],
+        y=names,
+        mode="markers",
+        marker={"symbol": "line-ns-open", "size": 14, "color": "#868c95", "line": {"width": 2}},
+        name="before temperature",
+        hovertemplate="%{y}: %{x:.1%} before temperature<extra></extra>",
+    )
+    # Room for the number at the end of the longest bar.
+    reach = float(max(rows["probability"].max(), rows["raw"].max()))
+    figure.update_xaxes(range=[0, min(1.15, reach * 1.25 + 0.02)], tickformat=".0%", title="probability")
+    return finish(figure, title, height=110 + 34 * len(rows))
+
+
+def bars_alt(table: pd.DataFrame) -> str:
+    """The bars of one contender in words."""
+    label = table["label"].iloc[0]
+    named = ", ".join(f"{row['class']} {row['probability']:.0%}" for _, row in table.iterrows())
+    return f"{label}: {named}. Calibrated probabilities."
+
+
+def finding(specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
+    """One sentence that says how the contenders' answers differ."""
+    names = [spec.label for spec in specs]
+    tops = [classes[p.top] for p in predictions]
+    sure = [f"{p.confidence:.0%}" for p in predictions]
+    if len(specs) == 1:
+        return f"{names[0]} answers {tops[0]}, {sure[0]} sure."
+    if len(set(tops)) == 1:
+        order = sorted(range(len(names)), key=lambda i: -predictions[i].confidence)
+        surest, least = order[0], order[-1]
+        gap = predictions[surest].confidence - predictions[least].confidence
+        if gap < 0.05:
+            return f"All answer {tops[0]}, about equally sure ({sure[surest]} and {sure[least]})."
+        return f"All answer {tops[0]}; {names[surest]} is surer ({sure[surest]}) than {names[least]} ({sure[least]})."
+    parts = [f"{name} answers {top} ({share})" for name, top, share in zip(names, tops, sure, strict=True)]
+    return "They disagree: " + "; ".join(parts) + "."

@@ -1,0 +1,172 @@
+"""Invariance curves: similarity with its floor, confidence and flips over one strength axis."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.augmentations.spec import Augmentation
+from core.metrics.invariance import chance_corrected
+from core.plots.style import Style, finish, rgba
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One curve of the stack: a column of the points table and how it is named and bounded."""
+
+    column: str
+    title: str
+    low: float
+    high: float
+
+
+PANELS = (
+    Panel("cosine", "cosine to the clean image", 0.0, 1.0),
+    Panel("kept", "probability of the clean answer", 0.0, 1.0),
+    Panel("flipped", "share of changed answers", 0.0, 1.0),
+    Panel("map_stability", "map stability (Spearman)", -1.0, 1.0),
+)
+LEVEL = 1.96
+
+
+def summary(table: pd.DataFrame, floors: Mapping[str, float], corrected: bool = False) -> pd.DataFrame:
+    """Mean and 95 % interval of each measure at each strength, over images and seeds.
+
+    Seeds of one image are not independent, so with several images the interval is that of the image means; with one
+    image it spans its seeds and says nothing of other images.
+
+    Args:
+        table: rows of `pipeline.points_table`, of one augmentation.
+        floors: cosine between different images, by encoder id.
+        corrected: rescale the cosine so that 0 is "no more alike than strangers".
+
+    Returns:
+        Columns encoder, strength, measure, mean, low, high, images, seeds.
+    """
+    data = table.copy()
+    if corrected:
+        for encoder, floor in floors.items():
+            mine = data["encoder"] == encoder
+            data.loc[mine, "cosine"] = chance_corrected(data.loc[mine, "cosine"].to_numpy(), floor)
+    rows = []
+    for (encoder, strength), group in data.groupby(["encoder", "strength"], sort=False):
+        images, seeds = group["image"].nunique(), group["seed"].nunique()
+        for panel in PANELS:
+            values = group.groupby("image")[panel.column].mean() if images > 1 else group[panel.column]
+            values = values.astype(float).dropna()
+            mean = float(values.mean()) if len(values) else float("nan")
+            spread = LEVEL * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+            rows.append(
+                {
+                    "encoder": encoder,
+                    "strength": strength,
+                    "measure": panel.column,
+                    "mean": mean,
+                    "low": max(panel.low if panel.column != "cosine" else -1.0, mean - spread),
+                    "high": min(panel.high, mean + spread),
+                    "images": images,
+                    "seeds": seeds,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def stacked(
+    curves: pd.DataFrame,
+    augmentation: Augmentation,
+    labels: Mapping[str, str],
+    styles: Mapping[str, Style],
+    floors: Mapping[str, float],
+    title: str,
+    corrected: bool = False,
+    measures: Sequence[str] = ("cosine", "kept", "flipped", "map_stability"),
+) -> go.Figure:
+    """The curves of several encoders over one strength axis, one panel a measure, with intervals and floors."""
+    panels = [panel for panel in PANELS if panel.column in measures]
+    figure = make_subplots(
+        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.07, subplot_titles=[p.title for p in panels]
+    )
+    for row, panel in enumerate(panels, start=1):
+        for encoder, style in styles.items():
+            part = curves[(curves["encoder"] == encoder) & (curves["measure"] == panel.column)]
+            if part.empty:
+                continue
+            _band(figure, part, style, row)
+            figure.add_scatter(
+                x=part["strength"],
+                y=part["mean"],
+                mode="lines+markers",
+                name=labels[encoder],
+                legendgroup=encoder,
+                showlegend=row == 1,
+                line={"color": style.colour, "dash": style.dash, "width": 2.5},
+                marker={"symbol": style.marker, "size": 7},
+                hovertemplate=f"{labels[encoder]}: %{{y:.2f}} at %{{x:g}} {augmentation.unit}<extra></extra>",
+                row=row,
+                col=1,
+            )
+            if panel.column == "cosine" and encoder in floors:
+                level = 0.0 if corrected else floors[encoder]
+                figure.add_hline(
+                    y=level, line={"color": style.colour, "dash": "dot", "width": 1.2}, opacity=0.8, row=row, col=1
+                )
+        figure.update_yaxes(range=[panel.low - 0.03, panel.high + 0.03], row=row, col=1)
+    if "cosine" in measures and floors:
+        text = "dotted: different images" if not corrected else "0: as alike as different images"
+        figure.add_annotation(
+            text=text, xref="x domain", yref="y domain", x=0.0, y=0.02, xanchor="left", yanchor="bottom", showarrow=False, font={"size": 11}
+        )
+    if panels[0].column == "cosine" and corrected:
+        low = curves.loc[curves["measure"] == "cosine", "low"].min()
+        figure.update_yaxes(range=[min(-0.05, float(low)) - 0.02, 1.03], row=1, col=1)
+    reverse = augmentation.strengths[0] > augmentation.strengths[-1]
+    figure.update_xaxes(autorange="reversed" if reverse else True)
+    figure.update_xaxes(title=f"{augmentation.label.lower()} ({augmentation.unit})", row=len(panels), col=1)
+    figure.update_annotations(font={"size": 13})
+    return finish(figure, title, height=110 + 190 * len(panels))
+
+
+def _band(figure: go.Figure, part: pd.DataFrame, style: Style, row: int) -> None:
+    if (part["high"] - part["low"]).max() <= 0:
+        return
+    figure.add_scatter(
+        x=[*part["strength"], *part["strength"][::-1]],
+        y=[*part["high"], *part["low"][::-1]],
+        fill="toself",
+        fillcolor=rgba(style.colour, 0.15),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+        row=row,
+        col=1,
+    )
+
+
+def finding(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str], strongest: float) -> str:
+    """What the cosine curves say at the strongest strength measured, in one sentence."""
+    at = curves[(curves["measure"] == "cosine") & (curves["strength"] == strongest)].set_index("encoder")
+    order = at["mean"].sort_values(ascending=False).index.tolist()
+    amount = f"{strongest:g} {augmentation.unit}"
+    if len(order) == 1:
+        return f"{labels[order[0]]} keeps {at.loc[order[0], 'mean']:.2f} at {amount}."
+    best, worst = order[0], order[-1]
+    said = f"{labels[best]} keeps {at.loc[best, 'mean']:.2f} at {amount}, {labels[worst]} {at.loc[worst, 'mean']:.2f}"
+    if at.loc[best, "low"] <= at.loc[worst, "high"]:
+        return f"{said}: no difference found."
+    return f"{said}."
+
+
+def curves_alt(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str]) -> str:
+    """The stack in words: first and last value of each measure and encoder."""
+    parts = []
+    for panel in PANELS:
+        for encoder, label in labels.items():
+            part = curves[(curves["encoder"] == encoder) & (curves["measure"] == panel.column)]
+            if not part.empty and part["mean"].notna().any():
+                first, last = part["mean"].iloc[0], part["mean"].iloc[-1]
+                parts.append(f"{label}, {panel.title}: {first:.2f} to {last:.2f}")
+    ends = f"from {augmentation.strengths[0]:g} to {augmentation.strengths[-1]:g} {augmentation.unit}"
+    return f"{augmentation.label} {ends}. " + "; ".join(parts) + "."

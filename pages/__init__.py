@@ -1,0 +1,1 @@
+"""What people see: thin scripts over `core`, run by `router.py`."""

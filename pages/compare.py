@@ -1,0 +1,136 @@
+"""Any image, up to four encoders: what each answers, how sure it is, and whether they agree."""
+
+import pandas as pd
+import streamlit as st
+
+from core import confidence, pipeline, samples
+from core.images import SafeImage
+from core.plots import answers
+from core.plots.style import styles
+from core.readout import Contender
+from pages.ui import blocks, inputs, resources
+
+st.title("Compare encoders on an image")
+chosen = inputs.sidebar()
+if chosen is None:
+    st.stop()
+rivals, task = chosen.rivals, chosen.task
+specs = [rival.encoder.spec for rival in rivals]
+
+
+def choose_sample(id: str) -> None:
+    st.session_state["image"] = id
+    st.session_state["image_source"] = inputs.FROM_SAMPLES
+
+
+with st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads):
+    with st.grid(min_column_width=110, gap="small"):
+        for id, sample in samples.samples().items():
+            with st.container(gap="xsmall"):
+                picture = resources.sample_image(id)
+                st.image(resources.thumbnail(picture.digest, 160, picture), width="stretch", alt=f"Sample: {sample.title}.")
+                st.button(sample.title, key=f"pick_{id}", on_click=choose_sample, args=(id,), type="tertiary", help=sample.story)
+
+readings = [resources.reading(rival, chosen.image) for rival in rivals]
+predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    target = inputs.pick_class(chosen)
+    top = st.slider("Classes shown", 3, 10, 5, key="compare_top", width=220)
+
+st.markdown(f"**{answers.finding(specs, predictions, task.classes)}**")
+blocks.control_note(rivals)
+if target is not None:
+    said = "; ".join(
+        f"{spec.label} {p.probabilities[target]:.1%} (rank {int((p.order == target).argmax()) + 1})"
+        for spec, p in zip(specs, predictions, strict=True)
+    )
+    st.markdown(f"*{task.classes[target]}*: {said}.")
+
+table = answers.answers_table(specs, predictions, task.classes, top, target)
+look = styles(specs)
+columns = st.columns([1.1, *[1.3] * len(rivals)], gap="medium")
+with columns[0]:
+    st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
+    st.caption(f"{chosen.name}, {chosen.image.width} × {chosen.image.height} px, SHA-256 {chosen.image.digest[:8]}")
+    if not chosen.linkable:
+        st.caption("This image is not part of the page's address.")
+highlight = task.classes[target] if target is not None else None
+for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True):
+    with column:
+        mine = table[table["encoder"] == spec.id]
+        blocks.badge(spec)
+        st.plotly_chart(
+            answers.bars(mine, look[spec.id], spec.label, highlight),
+            key=f"compare_bars_{spec.id}",
+            alt=answers.bars_alt(mine),
+            config=blocks.PLOT_CONFIG,
+        )
+        if prediction.calibrated:
+            st.caption(f"{prediction.raw_confidence:.0%} before, {prediction.confidence:.0%} after temperature {prediction.temperature:.2f}")
+        else:
+            st.caption(f"{prediction.raw_confidence:.0%}; no temperature was fitted for this head, so this is the plain softmax.")
+
+facts = pd.DataFrame(
+    [
+        {
+            "contender": spec.label,
+            "answer": task.classes[p.top],
+            "confidence": p.confidence,
+            "before temperature": p.raw_confidence,
+            "margin": p.margin,
+            "entropy (nats)": p.entropy,
+            "energy": p.energy,
+            "head": rival.head.protocol,
+        }
+        for spec, p, rival in zip(specs, predictions, rivals, strict=True)
+    ]
+)
+percent = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
+st.dataframe(
+    facts,
+    hide_index=True,
+    column_config={"confidence": percent, "before temperature": percent}
+    | {name: st.column_config.NumberColumn(format="%.2f") for name in ("margin", "entropy (nats)", "energy")},
+    alt="Each contender's answer, confidence before and after temperature, margin, entropy and energy. "
+    + answers.finding(specs, predictions, task.classes),
+    key="compare_facts",
+)
+st.download_button(
+    "All shown probabilities (CSV)", table.to_csv(index=False).encode(), "answers.csv", "text/csv", on_click="ignore", icon=":material/download:"
+)
+
+
+def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Contender, ...]) -> pd.DataFrame:
+    rows = []
+    for name, image in images:
+        found = [pipeline.predict(rival, resources.reading(rival, image)) for rival in contenders]
+        row: dict[str, object] = {"image": name, "size": f"{image.width} × {image.height}"}
+        for rival, prediction in zip(contenders, found, strict=True):
+            id = rival.encoder.spec.id
+            row[id] = task.classes[prediction.top]
+            row[f"{id} confidence"] = prediction.confidence
+        row["agree"] = confidence.agreement(found)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+if len(chosen.uploads) > 1:
+    st.subheader(f"All {len(chosen.uploads)} uploads")
+    batch = batch_table(chosen.uploads, rivals)
+    if len(rivals) > 1:
+        st.markdown(f"The contenders agree on **{int(batch['agree'].sum())} of {len(batch)}** images.")
+    st.dataframe(
+        batch,
+        hide_index=True,
+        column_config={f"{spec.id} confidence": percent for spec in specs},
+        alt="Answers of every contender for every upload.",
+        key="compare_batch",
+    )
+    st.download_button(
+        "All uploads (CSV)", batch.to_csv(index=False).encode(), "uploads.csv", "text/csv", on_click="ignore", icon=":material/download:"
+    )
+
+ids = ",".join(spec.id for spec in specs)
+blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")
+blocks.provenance(rivals)

@@ -1,0 +1,1 @@
+"""What pages share: cached computations, inputs, cards, charts with their downloads."""

@@ -1,0 +1,169 @@
+"""The sidebar that all comparing pages share: which image, which label space, which contenders.
+
+What can be linked is in the address (`image`, `task`, `encoders`); an upload cannot be, and the page says so.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core import images, samples
+from core.encoders.registry import encoders
+from core.errors import ImageError, InvariscopeError
+from core.heads import store
+from core.images import SafeImage
+from core.readout import Contender
+from core.tasks import Task, tasks
+from pages.ui import resources
+
+MAX_CONTENDERS = 4
+DEFAULT_TASK = "tiny-imagenet"
+DEFAULT_IMAGE = "cat"
+DEFAULT_PAIR = ["supervised", "simclr"]
+UPLOAD_MB = 50
+UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA = "Samples", "Upload", "Camera"
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What the sidebar holds."""
+
+    image: SafeImage
+    name: str
+    linkable: bool
+    uploads: tuple[tuple[str, SafeImage], ...]
+    task: Task
+    rivals: tuple[Contender, ...]
+
+
+def explain(error: InvariscopeError) -> None:
+    """Show an error where it happened."""
+    st.error(str(error), icon=":material/error:")
+
+
+def _uploaded() -> list[tuple[str, SafeImage]]:
+    """Every readable upload, in order; an unreadable one is explained and does no harm to the others."""
+    files = st.file_uploader(
+        "Your images",
+        type=UPLOAD_TYPES,
+        accept_multiple_files=True,
+        max_upload_size=UPLOAD_MB,
+        key="uploads",
+        help="Images stay in this server's memory and are gone when you close the tab.",
+    )
+    found: dict[str, tuple[str, SafeImage]] = {}
+    for file in files or []:
+        data = file.getvalue()
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            found[digest] = (file.name, resources.image(digest, data))
+        except ImageError as error:
+            st.error(f"{file.name}: {error}", icon=":material/broken_image:")
+    return list(found.values())
+
+
+def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ...]]:
+    source = st.segmented_control(
+        "Image from", [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA], default=FROM_SAMPLES, required=True, key="image_source", width="stretch"
+    )
+    sample = st.session_state.get("image", DEFAULT_IMAGE)
+    if source == FROM_UPLOAD:
+        uploads = _uploaded()
+        if uploads:
+            names = [name for name, _ in uploads]
+            at = st.selectbox("Show", range(len(names)), format_func=lambda i: names[i], key="upload_shown") if len(names) > 1 else 0
+            name, image = uploads[at or 0]
+            return image, name, False, tuple(uploads)
+        st.caption("Until you choose a file, the sample stays.")
+    elif source == FROM_CAMERA:
+        shot = st.camera_input("Take a photo", key="camera")
+        if shot is not None:
+            data = shot.getvalue()
+            digest = hashlib.sha256(data).hexdigest()
+            return resources.image(digest, data), "Camera photo", False, ()
+        st.caption("Until you take a photo, the sample stays.")
+    if source == FROM_SAMPLES:
+        sample = st.selectbox("Sample", list(samples.samples()), key="image", bind="query-params")
+    return resources.sample_image(sample), samples.samples()[sample].title, source == FROM_SAMPLES, ()
+
+
+def _pick_contenders(task_id: str) -> list[Contender]:
+    possible = store.encoders_for(task_id)
+    wanted = [id for id in st.session_state.get("encoders", DEFAULT_PAIR) if id in possible]
+    if not wanted:
+        wanted = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
+    if "encoders" in st.session_state and st.session_state["encoders"] != wanted:
+        st.session_state["encoders"] = wanted
+    ids = st.multiselect(
+        "Contenders",
+        possible,
+        default=None if "encoders" in st.session_state else wanted,
+        key="encoders",
+        bind="query-params",
+        max_selections=MAX_CONTENDERS,
+        help="Up to four encoders that have a head for this task. The Models page tells what each one is.",
+    )
+    if not ids:
+        st.caption("Choose at least one; the first pair stays.")
+        ids = possible[:2]
+    rivals = []
+    for id in ids:
+        spec = encoders()[id]
+        if not store.is_here(spec, task_id):
+            st.warning(f"{spec.label} is not on this machine yet. Fetch it on the Models page.", icon=":material/download:")
+            continue
+        try:
+            rivals.append(resources.contender(id, task_id))
+        except InvariscopeError as error:
+            explain(error)
+    return rivals
+
+
+def sidebar() -> Chosen | None:
+    """Draw the shared inputs; None, after saying why, when there is nothing to compare."""
+    with st.sidebar:
+        image, name, linkable, uploads = _pick_image()
+        task_id = st.selectbox("Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers.")
+        task = tasks()[task_id or DEFAULT_TASK]
+        st.caption(f"{task.label}: {len(task.classes)} classes, {_domain_words(task.domain)}.")
+        rivals = _pick_contenders(task.id)
+    if not rivals:
+        st.warning(
+            "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the Models page.",
+            icon=":material/info:",
+        )
+        return None
+    return Chosen(image, name, linkable, uploads, task, tuple(rivals))
+
+
+def _domain_words(domain: str) -> str:
+    return {
+        "source": "the encoders' own training domain",
+        "similar": "similar to the training domain",
+        "different": "far from the training domain",
+    }[domain]
+
+
+def pick_class(chosen: Chosen, key: str = "class") -> int | None:
+    """The class to look at; None stands for each contender's own answer. In the address as its name."""
+    own = "own answer"
+    name = st.selectbox(
+        "Class to explain",
+        [own, *chosen.task.classes],
+        key=key,
+        bind="query-params",
+        help="Any class of the task; by default each contender explains its own answer.",
+    )
+    return None if name in (None, own) else chosen.task.classes.index(name)
+
+
+def display_bytes(image: SafeImage, side: int = 720) -> bytes:
+    """The whole image as a PNG small enough for a page."""
+    return resources.thumbnail(image.digest, side, image)
+
+
+def supported() -> str:
+    """The formats in words."""
+    return ", ".join(images.FORMATS)

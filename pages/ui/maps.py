@@ -1,0 +1,110 @@
+"""Attribution maps as pictures with their words, scale and downloads."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+
+from core import export, images
+from core.encoders.preprocess import display_crop
+from core.images import SafeImage
+from core.metrics.attribution import degenerate
+from core.pipeline import Reading
+from core.plots import overlay
+from core.readout import Contender
+
+SIDE = 448
+
+
+def scales(maps: Sequence[NDArray[np.float32]], shared: bool) -> list[float]:
+    """The scale of each map: one for all, or each its own."""
+    if shared:
+        return [overlay.shared_scale(maps)] * len(maps)
+    return [overlay.shared_scale([m]) for m in maps]
+
+
+def no_evidence(values: NDArray[np.float32], reading: Reading) -> bool:
+    """Whether a map holds no positive evidence worth drawing, on the scale of the contender's own logits."""
+    return degenerate(values, float(np.ptp(reading.logits)))
+
+
+def place_words(values: NDArray[np.float32]) -> str:
+    """Where the strongest place of a map is, in words."""
+    row, column = np.unravel_index(int(np.argmax(values)), values.shape)
+    vertical = ("upper", "middle", "lower")[min(2, int(3 * (row + 0.5) / values.shape[0]))]
+    horizontal = ("left", "centre", "right")[min(2, int(3 * (column + 0.5) / values.shape[1]))]
+    return f"{vertical} {horizontal}"
+
+
+def map_alt(rival: Contender, class_name: str, values: NDArray[np.float32]) -> str:
+    """A map in words."""
+    positive = np.maximum(values, 0)
+    total = float(positive.sum())
+    share = float(np.sort(positive.ravel())[::-1][: max(1, positive.size // 4)].sum() / total) if total > 0 else 0.0
+    return (
+        f"{rival.encoder.spec.label}, map for {class_name}: strongest in the {place_words(values)} of the picture; "
+        f"the strongest quarter of the places holds {share:.0%} of the positive evidence."
+    )
+
+
+def draw(
+    rival: Contender,
+    image: SafeImage,
+    reading: Reading,
+    values: NDArray[np.float32],
+    scale: float,
+    class_name: str,
+    *,
+    opacity: float = 0.65,
+    view: str = "overlay",
+    signed: bool = False,
+) -> bytes:
+    """Show one map and return the PNG that was shown.
+
+    Args:
+        rival: whose map it is.
+        image: that was read.
+        reading: of the image.
+        values: (h, w) signed map.
+        scale: magnitude at full colour.
+        class_name: that is explained.
+        opacity: of the strongest place.
+        view: `overlay`, `map` (the raw grid) or `input` (the pixels the model read).
+        signed: draw negative evidence too.
+    """
+    spec = rival.encoder.spec
+    crop = display_crop(image.rgb, spec.preprocessing, SIDE)
+    alt = map_alt(rival, class_name, values)
+    if view == "input":
+        picture, alt = reading.crop, f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads."
+    elif not signed and no_evidence(values, reading):
+        picture = crop
+        alt = f"{spec.label}: no positive evidence for {class_name}; the picture is shown without a map."
+        st.caption(f":material/visibility_off: No positive evidence for *{class_name}* here.")
+    elif view == "map":
+        picture = overlay.grid_picture(values, scale, SIDE, signed)
+    else:
+        picture = overlay.blend(crop, values, scale, opacity, signed)
+    data = images.encode_png(picture)
+    st.image(data, width="stretch", output_format="PNG", alt=alt)
+    return data
+
+
+def downloads(rival: Contender, reading: Reading, values: NDArray[np.float32], png: bytes, class_name: str, method: str, key: str) -> None:
+    """Buttons for the picture and the raw map."""
+    spec = rival.encoder.spec
+    facts = {"encoder": spec.id, "class": class_name, "method": method, "digest": reading.digest, "task": reading.task}
+    with st.container(horizontal=True, gap="small"):
+        st.download_button(
+            "PNG", png, f"{spec.id}_{method}.png", "image/png", on_click="ignore", key=f"{key}_png", icon=":material/image:"
+        )
+        st.download_button(
+            "Raw (npz)",
+            export.map_archive(values, facts),
+            f"{spec.id}_{method}.npz",
+            "application/octet-stream",
+            on_click="ignore",
+            key=f"{key}_npz",
+            icon=":material/data_array:",
+        )

@@ -1,0 +1,125 @@
+"""The only place that caches: encoders once a process, numbers by digest, with limits.
+
+Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): every key is the
+SHA-256 of the uploaded bytes, and arguments that start with an underscore stay out of the key.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+from numpy.typing import NDArray
+
+from core import devices, images, invariance, pipeline, samples
+from core.encoders import encoder as encoders
+from core.encoders.encoder import Encoder
+from core.heads import store
+from core.images import SafeImage
+from core.pipeline import RESULT_VERSION, Reading
+from core.readout import Contender
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _encoder(id: str) -> Encoder:
+    return encoders.load(id, devices.pick("auto"))
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _contender(encoder_id: str, task_id: str, _encoder_object: Encoder) -> Contender:
+    return Contender(_encoder_object, store.load(_encoder_object, task_id))
+
+
+def contender(encoder_id: str, task_id: str) -> Contender:
+    """An encoder with its head, loaded once for everybody; the encoder is shared by all its heads."""
+    return _contender(encoder_id, task_id, _encoder(encoder_id))
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _image(digest: str, _data: bytes) -> SafeImage:
+    return images.open_image(_data)
+
+
+def image(digest: str, data: bytes) -> SafeImage:
+    """The decoded image; its pixels are read-only, so all sessions may hold the same one."""
+    return _image(digest, data)
+
+
+@st.cache_resource(show_spinner=False)
+def sample_image(id: str) -> SafeImage:
+    """A bundled sample, decoded."""
+    return images.open_image(samples.read(id))
+
+
+@st.cache_data(show_spinner=False, max_size="64MB")
+def thumbnail(digest: str, side: int, _image: SafeImage) -> bytes:
+    """A small PNG of an image for galleries and tables."""
+    return images.encode_png(images.thumbnail(_image, side))
+
+
+@st.cache_data(show_spinner=False, max_size="200MB")
+def _reading(digest: str, encoder_id: str, task_id: str, version: int, _contender: Contender, _image: SafeImage) -> Reading:
+    return pipeline.read_images(_contender, [_image])[0]
+
+
+def reading(rival: Contender, image: SafeImage) -> Reading:
+    """Map, feature and logits of one image for one contender."""
+    return _reading(image.digest, rival.encoder.spec.id, rival.head.task, RESULT_VERSION, rival, image)
+
+
+@st.cache_data(show_spinner=False, max_size="64MB")
+def _attribution(key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _reading: Reading) -> NDArray[np.float32]:
+    *_, target, method = key
+    return pipeline.attribute(_contender, _image, _reading, target, method)
+
+
+def attribution(rival: Contender, image: SafeImage, target: int, method: str) -> NDArray[np.float32]:
+    """The signed map of a class, on its own grid."""
+    key = (RESULT_VERSION, image.digest, rival.encoder.spec.id, rival.head.task, target, method)
+    return _attribution(key, rival, image, reading(rival, image))
+
+
+@st.cache_data(show_spinner=False, max_size="64MB")
+def _pair(key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _other: SafeImage) -> tuple[float, NDArray[np.float32]]:
+    return pipeline.compare_pair(_contender, _image, _other)
+
+
+def pair(rival: Contender, image: SafeImage, other: SafeImage) -> tuple[float, NDArray[np.float32]]:
+    """Cosine of two images and the map of where on the first it comes from."""
+    key = (RESULT_VERSION, image.digest, other.digest, rival.encoder.spec.id)
+    return _pair(key, rival, image, other)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _floor(encoder_id: str, version: int, _contender: Contender) -> float:
+    return pipeline.strangers_floor(_contender)
+
+
+def floor(rival: Contender) -> float:
+    """Mean cosine between different bundled samples for this encoder."""
+    return _floor(rival.encoder.spec.id, RESULT_VERSION, rival)
+
+
+@st.cache_data(show_spinner=False, max_size="100MB")
+def _clean(digests: tuple[str, ...], encoder_id: str, task_id: str, version: int, _contender: Contender, _images: list[SafeImage]) -> invariance.Clean:
+    return pipeline.clean(_contender, _images)
+
+
+@st.cache_data(show_spinner=False, max_size="64MB")
+def _point(key: tuple[Any, ...], _contender: Contender, _clean: invariance.Clean) -> invariance.Point:
+    *_, name, strength, seeds = key
+    return invariance.measure(_contender, _clean, pipeline.augmentation(name), strength, seeds)
+
+
+def point(rival: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
+    """One strength of a sweep; a sweep that was stopped finds its finished points here."""
+    digests = tuple(image.digest for image in chosen)
+    ids = rival.encoder.spec.id, rival.head.task
+    reference = _clean(digests, *ids, RESULT_VERSION, rival, chosen)
+    return _point((RESULT_VERSION, digests, *ids, name, strength, seeds), rival, reference)
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def training_log(path: str, modified: float) -> pd.DataFrame:
+    """The training log of a packaged encoder."""
+    return pd.read_csv(path)

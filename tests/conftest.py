@@ -1,0 +1,20 @@
+"""What decides which tests run: a browser is asked for, a GPU is found or not."""
+
+import pytest
+import torch
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--browser", action="store_true", help="run the journeys in a real browser too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--browser"):
+        journeys = [item for item in items if item.get_closest_marker("browser")]
+        if journeys:
+            config.hook.pytest_deselected(items=journeys)
+            items[:] = [item for item in items if item not in journeys]
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda"):
+                item.add_marker(pytest.mark.skip(reason="PyTorch finds no CUDA device"))
