@@ -39,7 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
         prog="invariscope",
-        description="How do self-supervised and supervised representations generalize? Without a command: the dashboard.",
+        description="How do self-supervised and supervised representations generalize? "
+        "Without a command: the dashboard.",
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard (default: 8501)")

@@ -67,9 +67,7 @@ def read_images(contender: Contender, images: Sequence[SafeImage]) -> list[Readi
     read = readout.read(contender, inputs)
     maps, pooled, logits = (t.float().cpu().numpy() for t in (read.feature_map, read.pooled, read.logits))
     names = contender.encoder.spec.id, contender.head.task
-    return [
-        Reading(image.digest, *names, crops[i], maps[i], pooled[i], logits[i]) for i, image in enumerate(images)
-    ]
+    return [Reading(image.digest, *names, crops[i], maps[i], pooled[i], logits[i]) for i, image in enumerate(images)]
 
 
 def predict(contender: Contender, reading: Reading) -> Prediction:
@@ -147,7 +145,11 @@ def clean(contender: Contender, images: Sequence[SafeImage]) -> invariance.Clean
 
 
 def sweep(
-    contender: Contender, images: Sequence[SafeImage], name: str, strengths: Sequence[float] | None = None, seeds: int = 5
+    contender: Contender,
+    images: Sequence[SafeImage],
+    name: str,
+    strengths: Sequence[float] | None = None,
+    seeds: int = 5,
 ) -> Iterator[tuple[int, int, invariance.Point]]:
     """The points of an invariance curve one by one, as (done, in all, point).
 
@@ -228,8 +230,6 @@ def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:
         InvariscopeError: a name is unknown, or a file is missing or wrong.
     """
     return readout.load_contender(encoder_id, task_id, devices.pick(device))
-
-
 
 
 def versions() -> str:

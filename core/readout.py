@@ -17,7 +17,6 @@ from core.encoders.preprocess import normalise
 from core.heads import store
 from core.heads.linear import LinearHead
 
-
 MIN_BF16_COSINE = 0.999
 BF16_PROBES = 8
 

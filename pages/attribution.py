@@ -21,10 +21,16 @@ predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
-    method = st.segmented_control("Method", list(METHODS), default="grad-cam", required=True, key="method", bind="query-params")
+    method = st.segmented_control(
+        "Method", list(METHODS), default="grad-cam", required=True, key="method", bind="query-params"
+    )
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    view = st.segmented_control("Show", ["overlay", "map", "input"], default="overlay", required=True, key="view", bind="query-params")
-    shared = st.toggle("One scale for all", value=True, key="shared_scale", help="Off: each map is stretched to its own largest value.")
+    view = st.segmented_control(
+        "Show", ["overlay", "map", "input"], default="overlay", required=True, key="view", bind="query-params"
+    )
+    shared = st.toggle(
+        "One scale for all", value=True, key="shared_scale", help="Off: each map is stretched to its own largest value."
+    )
     signed = st.toggle("Negative evidence too", value=False, key="signed")
     opacity = st.slider("Opacity", 0.1, 1.0, 0.65, 0.05, key="opacity", width=200)
 st.caption(METHODS[method].description)
@@ -38,15 +44,24 @@ columns = st.columns(max(2, len(rivals)), gap="medium")
 for i, (column, rival) in enumerate(zip(columns, rivals, strict=False)):
     spec, name = rival.encoder.spec, task.classes[classes[i]]
     with column:
-        st.subheader(spec.label)
+        st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
         png = maps.draw(
-            rival, chosen.image, readings[i], values[i], scales[i], name, opacity=opacity, view=view or "overlay", signed=signed
+            rival,
+            chosen.image,
+            readings[i],
+            values[i],
+            scales[i],
+            name,
+            opacity=opacity,
+            view=view or "overlay",
+            signed=signed,
         )
         logit = float(readings[i].logits[classes[i]])
         st.markdown(f"**{name}**: {predictions[i].probabilities[classes[i]]:.1%}, logit {logit:.2f}")
         st.caption(
-            f"Grid {values[i].shape[0]} × {values[i].shape[1]}, from {values[i].min():.3g} to {values[i].max():.3g} {METHODS[method].unit}; "
+            f"Grid {values[i].shape[0]} × {values[i].shape[1]}, from {values[i].min():.3g} to "
+            f"{values[i].max():.3g} {METHODS[method].unit}; "
             f"full colour at {scales[i]:.3g}. Layer {spec.target_layer}."
         )
         maps.downloads(rival, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
@@ -57,7 +72,7 @@ if len(rivals) > 1:
     for rival, other in zip(rivals[1:], values[1:], strict=True):
         label = f"{specs[0].label} against {rival.encoder.spec.label}"
         if other.shape != first.shape:
-            st.caption(f"{label}: the grids differ ({first.shape} and {other.shape}), so the maps are not compared cell by cell.")
+            st.caption(f"{label}: the grids differ ({first.shape} and {other.shape}), so the cells are not compared.")
             continue
         rank = agreement.spearman_agreement(first, other)
         overlap = agreement.iou_at(first, other)
@@ -69,25 +84,46 @@ if len(rivals) > 1:
             crop = display_crop(chosen.image.rgb, specs[0].preprocessing, maps.SIDE)
             picture = overlay.blend(crop, difference, largest, opacity, signed=True)
             st.image(
-                images.encode_png(picture), width="stretch", output_format="PNG",
-                alt=f"Difference of the maps, {label}: red where the first finds more evidence, blue where the second does.",
+                images.encode_png(picture),
+                width="stretch",
+                output_format="PNG",
+                alt=f"Difference of the maps, {label}: red where the first finds more, blue where the second does.",
             )
             st.caption(f"Difference: red, more evidence for {specs[0].label}; blue, for {rival.encoder.spec.label}.")
         with right:
             st.markdown(f"**{label}**")
             cells = st.columns(3)
-            cells[0].metric("Rank agreement", "undefined" if np.isnan(rank) else f"{rank:.2f}", help="Spearman of the cells: 1 same order, 0 none, −1 opposite.")
-            cells[1].metric("Overlap of the top fifth", f"{overlap.iou:.2f}", help=f"Intersection over union; {overlap.chance:.2f} by chance.")
-            cells[2].metric("Centre shift", "undefined" if np.isnan(shift) else f"{shift:.0f} %", help="Distance of the centres of positive evidence, in % of the diagonal.")
+            cells[0].metric(
+                "Rank agreement",
+                "undefined" if np.isnan(rank) else f"{rank:.2f}",
+                help="Spearman of the cells: 1 same order, 0 none, −1 opposite.",
+            )
+            cells[1].metric(
+                "Overlap of the top fifth",
+                f"{overlap.iou:.2f}",
+                help=f"Intersection over union; {overlap.chance:.2f} by chance.",
+            )
+            cells[2].metric(
+                "Centre shift",
+                "undefined" if np.isnan(shift) else f"{shift:.0f} %",
+                help="Distance of the centres of positive evidence, in % of the diagonal.",
+            )
             st.caption("Computed on the encoders' own grid: an enlarged map has no more information than its cells.")
 
 st.subheader("What makes two images alike?")
-st.caption("Needs no head: each place's share of the cosine between this image and another one. With average pooling the shares sum to the cosine.")
+st.caption(
+    "Needs no head: each place's share of the cosine between this image and another one. "
+    "With average pooling the shares sum to the cosine."
+)
 options = [id for id in samples.samples() if resources.sample_image(id).digest != chosen.image.digest]
 other_id = st.selectbox("Other image", options, key="pair_image", width=260)
 other_image = resources.sample_image(other_id)
 columns = st.columns([1, *[1.4] * len(rivals)], gap="medium")
-columns[0].image(resources.thumbnail(other_image.digest, 320, other_image), width="stretch", alt=f"The other image: {samples.samples()[other_id].title}.")
+columns[0].image(
+    resources.thumbnail(other_image.digest, 320, other_image),
+    width="stretch",
+    alt=f"The other image: {samples.samples()[other_id].title}.",
+)
 pairs = [resources.pair(rival, chosen.image, other_image) for rival in rivals]
 for column, rival, (cosine, found) in zip(columns[1:], rivals, pairs, strict=True):
     spec = rival.encoder.spec
@@ -95,12 +131,15 @@ for column, rival, (cosine, found) in zip(columns[1:], rivals, pairs, strict=Tru
         crop = display_crop(chosen.image.rgb, spec.preprocessing, maps.SIDE)
         picture = overlay.blend(crop, found, overlay.shared_scale([found]), opacity, signed=True)
         st.image(
-            images.encode_png(picture), width="stretch", output_format="PNG",
+            images.encode_png(picture),
+            width="stretch",
+            output_format="PNG",
             alt=f"{spec.label}: cosine {cosine:.2f}; most of it from the {maps.place_words(found)}.",
         )
         st.markdown(f"{spec.label}: cosine **{cosine:.2f}**, different images on average {resources.floor(rival):.2f}")
 
-line = f"invariscope attribute IMAGE --encoders {','.join(s.id for s in specs)} --task {task.id} --method {method} --out maps"
+ids = ",".join(spec.id for spec in specs)
+line = f"invariscope attribute IMAGE --encoders {ids} --task {task.id} --method {method} --out maps"
 if target is not None:
     line += f' --class "{task.classes[target]}"'
 blocks.command(line)

@@ -23,13 +23,20 @@ def choose_sample(id: str) -> None:
     st.session_state["image_source"] = inputs.FROM_SAMPLES
 
 
-with st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads):
-    with st.grid(min_column_width=110, gap="small"):
-        for id, sample in samples.samples().items():
-            with st.container(gap="xsmall"):
-                picture = resources.sample_image(id)
-                st.image(resources.thumbnail(picture.digest, 160, picture), width="stretch", alt=f"Sample: {sample.title}.")
-                st.button(sample.title, key=f"pick_{id}", on_click=choose_sample, args=(id,), type="tertiary", help=sample.story)
+gallery = st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads)
+with gallery, st.grid(min_column_width=92, gap="small"):
+    for id, sample in samples.samples().items():
+        with st.container(gap="xsmall"):
+            picture = resources.sample_image(id)
+            st.image(resources.thumbnail(picture.digest, 160, picture), width="stretch", alt=f"Sample: {sample.title}.")
+            st.button(
+                sample.title,
+                key=f"pick_{id}",
+                on_click=choose_sample,
+                args=(id,),
+                type="tertiary",
+                help=sample.story,
+            )
 
 readings = [resources.reading(rival, chosen.image) for rival in rivals]
 predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
@@ -59,6 +66,7 @@ highlight = task.classes[target] if target is not None else None
 for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True):
     with column:
         mine = table[table["encoder"] == spec.id]
+        st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
         st.plotly_chart(
             answers.bars(mine, look[spec.id], spec.label, highlight),
@@ -67,9 +75,14 @@ for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True
             config=blocks.PLOT_CONFIG,
         )
         if prediction.calibrated:
-            st.caption(f"{prediction.raw_confidence:.0%} before, {prediction.confidence:.0%} after temperature {prediction.temperature:.2f}")
+            st.caption(
+                f"{prediction.raw_confidence:.0%} before, {prediction.confidence:.0%} after temperature "
+                f"{prediction.temperature:.2f}"
+            )
         else:
-            st.caption(f"{prediction.raw_confidence:.0%}; no temperature was fitted for this head, so this is the plain softmax.")
+            st.caption(
+                f"{prediction.raw_confidence:.0%}: the plain softmax, as no temperature was fitted for this head."
+            )
 
 facts = pd.DataFrame(
     [
@@ -97,7 +110,12 @@ st.dataframe(
     key="compare_facts",
 )
 st.download_button(
-    "All shown probabilities (CSV)", table.to_csv(index=False).encode(), "answers.csv", "text/csv", on_click="ignore", icon=":material/download:"
+    "All shown probabilities (CSV)",
+    table.to_csv(index=False).encode(),
+    "answers.csv",
+    "text/csv",
+    on_click="ignore",
+    icon=":material/download:",
 )
 
 
@@ -128,7 +146,12 @@ if len(chosen.uploads) > 1:
         key="compare_batch",
     )
     st.download_button(
-        "All uploads (CSV)", batch.to_csv(index=False).encode(), "uploads.csv", "text/csv", on_click="ignore", icon=":material/download:"
+        "All uploads (CSV)",
+        batch.to_csv(index=False).encode(),
+        "uploads.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
     )
 
 ids = ",".join(spec.id for spec in specs)

@@ -12,19 +12,21 @@ st.title("How it works")
 st.header("The question", anchor="question")
 st.markdown(
     """
-Tendle and Hasan (*A Study of the Generalizability of Self-Supervised Representations*, 2021) take encoders that were pre-trained
-with labels (**supervised**, SL) and without (**self-supervised**, SSL), adapt them to data similar to the source and to data that is
-significantly different, and compare accuracy, confidence, attribution of the last convolutional layer, and invariance under
-augmentation. Their abstract concludes that SSL representations generalize better, and offers their invariance as the explanation.
+Tendle and Hasan (*A Study of the Generalizability of Self-Supervised Representations*, 2021) take encoders that
+were pre-trained with labels (**supervised**, SL) and without (**self-supervised**, SSL), adapt them to data
+similar to the source and to data that is significantly different, and compare accuracy, confidence, attribution
+of the last convolutional layer, and invariance under augmentation. Their abstract concludes that SSL
+representations generalize better, and offers their invariance as the explanation.
 
-This dashboard lets you make the same comparison on any image. It adds what a single number hides: intervals, floors, and a family
-of encoders in which as little as possible differs except the regime.
+This dashboard lets you make the same comparison on any image. It adds what a single number hides: intervals,
+floors, and a family of encoders in which as little as possible differs except the regime.
 """
 )
 st.mermaid_chart(
     """
 flowchart LR
-    I[image] --> C[crop the model reads] --> E[encoder] --> M[last map] --> P[pooled feature] --> H[linear head] --> L[logits]
+    I[image] --> C[crop the model reads] --> E[encoder] --> M[last map]
+    M --> P[pooled feature] --> H[linear head] --> L[logits]
     L --> A[answer and confidence]
     M --> G[Grad-CAM of any class]
     P --> V[invariance]
@@ -36,13 +38,14 @@ st.header("Confidence", anchor="confidence")
 st.latex(r"p_c = \frac{e^{z_c / T}}{\sum_k e^{z_k / T}}")
 st.markdown(
     """
-The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on validation images that the head did
-not see, by the negative log-likelihood; it changes how sure a contender says it is, never what it answers. **Margin** is the
-difference of the two largest probabilities, **entropy** is $-\\sum_c p_c \\ln p_c$ in nats, **energy** is $-\\ln \\sum_c e^{z_c}$.
+The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on validation images
+that the head did not see, by the negative log-likelihood; it changes how sure a contender says it is, never
+what it answers. **Margin** is the difference of the two largest probabilities, **entropy** is $-\\sum_c p_c
+\\ln p_c$ in nats, **energy** is $-\\ln \\sum_c e^{z_c}$.
 
-*Limits.* The class scores of a self-supervised encoder come from a probe, here trained by the same protocol for every packaged
-encoder. A temperature fitted on one domain does not make a contender calibrated on another. For heads that were published with
-their encoder no temperature was fitted, and the page says so.
+*Limits.* The class scores of a self-supervised encoder come from a probe, here trained by the same protocol for
+every packaged encoder. A temperature fitted on one domain does not make a contender calibrated on another. For
+heads that were published with their encoder no temperature was fitted, and the page says so.
 """
 )
 
@@ -50,13 +53,15 @@ st.header("Where the answer comes from", anchor="attribution")
 st.latex(r"M_c(i,j) = \frac{1}{hw}\sum_k W_{ck}\,A_k(i,j), \qquad \sum_{ij} M_c(i,j) = z_c - b_c")
 st.markdown(
     """
-With average pooling and a linear head, Grad-CAM before its ReLU *is* this class activation map, so it needs no backward pass and
-holds for any class. Its cells are shares of the logit: maps of two contenders are drawn on one scale, in logits. For transformers
-that read a class token the gradient is taken instead, from the last block's normalised input.
+With average pooling and a linear head, Grad-CAM before its ReLU *is* this class activation map, so it needs no
+backward pass and holds for any class. Its cells are shares of the logit: maps of two contenders are drawn on
+one scale, in logits. For transformers that read a class token the gradient is taken instead, from the last
+block's normalised input.
 
-*Limits.* The map has as many cells as the last layer (4 × 4 for the packaged encoders, 7 × 7 for a ResNet-50); the smooth picture
-adds no information. A map without positive evidence is not drawn. The head shapes the map more than the pre-training does, so
-contenders with heads of different protocols are marked. No map proves that a model *used* what it marks.
+*Limits.* The map has as many cells as the last layer (4 × 4 for the packaged encoders, 7 × 7 for a ResNet-50);
+the smooth picture adds no information. A map without positive evidence is not drawn. The head shapes the map
+more than the pre-training does, so contenders with heads of different protocols are marked. No map proves that
+a model *used* what it marks.
 """
 )
 for method in METHODS.values():
@@ -66,21 +71,29 @@ st.header("Invariance", anchor="invariance")
 st.latex(r"S(\lambda) = \cos\big(f(x),\, f(t_\lambda x)\big), \qquad S' = \frac{S - S_0}{1 - S_0}")
 st.markdown(
     """
-$f$ is the pooled feature and $t_\\lambda$ an augmentation of strength $\\lambda$ in its own unit. Features after a ReLU are alike for
-*any* two images, so a raw cosine of .9 may mean nothing: $S_0$ is the mean cosine between different bundled images, and the
-chance-corrected $S'$ is 0 where the changed image is no more alike than a stranger, and 1 where nothing changed. The paper's own
-formula was not available to us; we call this **cosine invariance** and do not claim that it is theirs.
+$f$ is the pooled feature and $t_\\lambda$ an augmentation of strength $\\lambda$ in its own unit. Features
+after a ReLU are alike for *any* two images, so a raw cosine of .9 may mean nothing: $S_0$ is the mean cosine
+between different bundled images, and the chance-corrected $S'$ is 0 where the changed image is no more alike
+than a stranger, and 1 where nothing changed. The paper's own formula was not available to us; we call this
+**cosine invariance** and do not claim that it is theirs.
 
-Beside it: the share of **changed answers**, the **probability of the clean answer**, and **map stability**, the rank correlation
-(Spearman) of the map before and after, brought back into place for geometric augmentations.
+Beside it: the share of **changed answers**, the **probability of the clean answer**, and **map stability**, the
+rank correlation (Spearman) of the map before and after, brought back into place for geometric augmentations.
 
-*Limits.* With one image the band shows its seeds only. Invariance is not a virtue in itself: a random network keeps much of its
-feature under blur. That is why it can be drawn along as a floor.
+*Limits.* With one image the band shows its seeds only. Invariance is not a virtue in itself: a random network
+keeps much of its feature under blur. That is why it can be drawn along as a floor.
 """
 )
 st.dataframe(
     [
-        {"augmentation": a.label, "id": a.id, "unit": a.unit, "from": a.strengths[0], "to": a.strengths[-1], "what it does": a.description}
+        {
+            "augmentation": a.label,
+            "id": a.id,
+            "unit": a.unit,
+            "from": a.strengths[0],
+            "to": a.strengths[-1],
+            "what it does": a.description,
+        }
         for a in AUGMENTATIONS.values()
     ],
     hide_index=True,
@@ -91,14 +104,25 @@ st.dataframe(
 st.header("A controlled pair", anchor="controlled")
 st.markdown(
     """
-Released encoders differ in data order, epochs, augmentation and tricks, so "SSL against SL" is confounded. A pair is called
-*controlled* here when architecture, pre-training images, epochs, preprocessing and head protocol agree; otherwise the page names what
-differs. Heads of the packaged encoders: multinomial logistic regression by L-BFGS on standardised features, the L2 strength chosen on
-a tenth of the training images, refitted on all of them.
+Released encoders differ in data order, epochs, augmentation and tricks, so "SSL against SL" is confounded. A
+pair is called *controlled* here when architecture, pre-training images, epochs, preprocessing and head protocol
+agree; otherwise the page names what differs. Heads of the packaged encoders: multinomial logistic regression by
+L-BFGS on standardised features, the L2 strength chosen on a tenth of the training images, refitted on all of
+them.
 """
 )
 st.dataframe(
-    [{"task": t.label, "id": t.id, "domain": t.domain, "classes": len(t.classes), "images from": t.source, "licence": t.licence} for t in tasks().values()],
+    [
+        {
+            "task": t.label,
+            "id": t.id,
+            "domain": t.domain,
+            "classes": len(t.classes),
+            "images from": t.source,
+            "licence": t.licence,
+        }
+        for t in tasks().values()
+    ],
     hide_index=True,
     alt="The tasks with their domain, classes, source and licence.",
     key="task_table",
@@ -113,8 +137,9 @@ st.dataframe(
     key="credits_table",
 )
 st.markdown(
-    "Grad-CAM: Selvaraju et al. 2017; CAM: Zhou et al. 2016; temperature scaling: Guo et al. 2017; SimCLR: Chen et al. 2020; weighted k-NN: "
-    "Wu et al. 2018; integrated gradients: Sundararajan et al. 2017; occlusion: Zeiler and Fergus 2014; invariance measures: Ericsson et al. 2021."
+    "Grad-CAM: Selvaraju et al. 2017; CAM: Zhou et al. 2016; temperature scaling: Guo et al. 2017; SimCLR: Chen et al. "
+    "2020; weighted k-NN: Wu et al. 2018; integrated gradients: Sundararajan et al. 2017; occlusion: Zeiler and Fergus "
+    "2014; invariance measures: Ericsson et al. 2021."
 )
 st.code(
     """@article{tendle2021study,

@@ -1,4 +1,4 @@
-"""How representation, answer, confidence and map change as the image is turned, moved, blurred, recoloured or covered."""
+"""How representation, answer, confidence and map change as the image is turned, blurred, recoloured or covered."""
 
 import pandas as pd
 import streamlit as st
@@ -6,7 +6,7 @@ import streamlit as st
 from core import pipeline
 from core.augmentations import AUGMENTATIONS
 from core.plots import curves, strip
-from core.plots.style import styles
+from core.plots.style import short_labels, styles
 from pages.ui import blocks, inputs, resources
 
 MAX_IMAGES = 32
@@ -22,37 +22,51 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     augmentation = pipeline.augmentation(name)
     grid = augmentation.strengths
     reach = st.select_slider(
-        f"Up to ({augmentation.unit})", options=[f"{s:g}" for s in grid[2:]], value=f"{grid[-1]:g}", key=f"reach_{name}", width=260
+        f"Up to ({augmentation.unit})",
+        options=[f"{s:g}" for s in grid[2:]],
+        value=f"{grid[-1]:g}",
+        key=f"reach_{name}",
+        width=260,
     )
-    seeds = st.slider("Seeds", 1, 10, 3, key="seeds", width=160, disabled=not augmentation.seeded, help="Random draws an image.")
+    seeds = st.slider(
+        "Seeds", 1, 10, 3, key="seeds", width=160, disabled=not augmentation.seeded, help="Random draws an image."
+    )
+with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
     with_random = st.toggle("Random weights as floor", value=True, key="with_random")
+    corrected = st.toggle(
+        "Chance-corrected",
+        value=True,
+        key="corrected",
+        help="Rescales the cosine so that 0 is what this encoder gives to different images, and 1 the same image.",
+    )
 everything = len(chosen.uploads) > 1 and st.toggle(f"All {len(chosen.uploads)} uploads", value=True, key="sweep_all")
-corrected = st.toggle(
-    "Chance-corrected", value=True, key="corrected",
-    help="Rescales the cosine so that 0 is what this encoder gives to different images, and 1 the same image.",
-)
 st.caption(augmentation.description)
 
 chosen_images = [image for _, image in chosen.uploads][:MAX_IMAGES] if everything else [chosen.image]
 if everything and len(chosen.uploads) > MAX_IMAGES:
-    st.info(f"The first {MAX_IMAGES} of {len(chosen.uploads)} uploads are swept here; the command line takes whole folders.")
+    st.info(
+        f"The first {MAX_IMAGES} of {len(chosen.uploads)} uploads are swept here; the command line takes whole folders."
+    )
 strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
-if with_random and all(r.encoder.spec.regime != "random" for r in rivals) and "random" in inputs.store.encoders_for(task.id):
+if (
+    with_random
+    and all(r.encoder.spec.regime != "random" for r in rivals)
+    and "random" in inputs.store.encoders_for(task.id)
+):
     rivals.append(resources.contender("random", task.id))
 specs = [rival.encoder.spec for rival in rivals]
 
 wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
 buttons = st.container(horizontal=True, gap="small")
 run = buttons.button("Run the sweep", type="primary", icon=":material/play_arrow:", key="run_sweep")
+cancel_place = buttons.empty()
 place = st.empty()
 
 
-def sweep() -> pd.DataFrame | None:
+def sweep() -> pd.DataFrame:
     """The points table; the loop touches the page after every point, which is where a cancel takes effect."""
     bar = place.progress(0.0, text="Starting")
-    stop = buttons.button("Cancel", icon=":material/stop:", key="cancel_sweep")
-    if stop:
-        return None
+    cancel_place.button("Cancel", icon=":material/stop:", key="cancel_sweep")
     tables, done, total = [], 0, len(rivals) * len(strengths)
     for rival in rivals:
         id = rival.encoder.spec.id
@@ -60,9 +74,13 @@ def sweep() -> pd.DataFrame | None:
         for strength in strengths:
             found.append(resources.point(rival, chosen_images, name, strength, seeds))
             done += 1
-            bar.progress(done / total, text=f"{rival.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}")
+            bar.progress(
+                done / total,
+                text=f"{rival.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}",
+            )
         tables.append(pipeline.points_table(found, id, name, [image.digest for image in chosen_images]))
     place.empty()
+    cancel_place.empty()
     return pd.concat(tables, ignore_index=True)
 
 
@@ -70,20 +88,24 @@ def sweep() -> pd.DataFrame | None:
 result = st.session_state.get("sweep")
 small = len(chosen_images) == 1 and all(s.weights.packaged for s in specs)
 if run or (small and (result is None or result["wanted"] != wanted) and not st.session_state.get("cancel_sweep")):
-    table = sweep()
-    if table is not None:
-        result = {"wanted": wanted, "table": table, "floors": {r.encoder.spec.id: resources.floor(r) for r in rivals}}
-        st.session_state["sweep"] = result
+    result = {"wanted": wanted, "table": sweep(), "floors": {r.encoder.spec.id: resources.floor(r) for r in rivals}}
+    st.session_state["sweep"] = result
 if st.session_state.get("cancel_sweep"):
-    st.info("The sweep was stopped. Finished points are kept, so running it again goes on from there.", icon=":material/stop_circle:")
+    st.info(
+        "The sweep was stopped. Finished points are kept, so running it again goes on from there.",
+        icon=":material/stop_circle:",
+    )
 if result is None:
     st.stop()
 if result["wanted"] != wanted:
-    st.warning("The curves below are from the last run; the settings above have changed since. Run the sweep to renew them.", icon=":material/history:")
+    st.warning(
+        "The curves below are from the last run; the settings above have changed since. Run the sweep to renew them.",
+        icon=":material/history:",
+    )
 _, shown_name, shown_strengths, _, shown_ids, shown_task = result["wanted"]
 shown = pipeline.augmentation(shown_name)
 shown_specs = [inputs.encoders()[id] for id in shown_ids]
-labels = {spec.id: spec.label for spec in shown_specs}
+labels = short_labels(shown_specs)
 look = styles(shown_specs)
 curve = curves.summary(result["table"], result["floors"], corrected)
 title = curves.finding(curves.summary(result["table"], result["floors"], True), shown, labels, shown_strengths[-1])
@@ -96,19 +118,30 @@ with right:
     views = strip.views(chosen.rivals[0], chosen.image, shown, shown_strengths)
     answers = strip.answers(result["table"], chosen.image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
-        cells = st.columns([1, 3], vertical_alignment="center", gap="small")
-        cells[0].image(picture, width="stretch", output_format="PNG", alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.")
-        lines = [f"**{strength:g}** {shown.unit}"]
-        for spec in shown_specs:
-            found = answers.get((spec.id, strength))
-            if found is not None:
-                mark = ":material/change_circle:" if found.flipped else ":material/check:"
-                lines.append(f"{mark} {spec.label}: {inputs.tasks()[shown_task].classes[found.prediction]} {found.confidence:.0%}")
-        cells[1].markdown("  \n".join(lines))
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.image(
+                picture,
+                width=72,
+                output_format="PNG",
+                alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.",
+            )
+            lines = [f"**{strength:g}** {shown.unit}"]
+            for spec in shown_specs:
+                found = answers.get((spec.id, strength))
+                if found is not None:
+                    mark = ":material/change_circle:" if found.flipped else ":material/check:"
+                    answer = inputs.tasks()[shown_task].classes[found.prediction]
+                    lines.append(f"{mark} {labels[spec.id]}: {answer} {found.confidence:.0%}")
+            st.caption("  \n".join(lines))
     st.caption("Seed 0 of each strength. The circle marks an answer that changed from the clean image's.")
 
 st.download_button(
-    "Every point (CSV)", result["table"].to_csv(index=False).encode(), f"sweep_{shown_name}.csv", "text/csv", on_click="ignore", icon=":material/download:"
+    "Every point (CSV)",
+    result["table"].to_csv(index=False).encode(),
+    f"sweep_{shown_name}.csv",
+    "text/csv",
+    on_click="ignore",
+    icon=":material/download:",
 )
 floors = ", ".join(f"{labels[id]} {value:.2f}" for id, value in result["floors"].items() if id in labels)
 st.caption(
@@ -116,5 +149,8 @@ st.caption(
     + ("images." if curve["images"].max() > 1 else "the seeds of this one image; they say nothing about other images.")
 )
 ids = ",".join(s.id for s in shown_specs)
-blocks.command(f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {ids} --task {shown_task} --seeds {seeds} --out sweep.parquet")
+blocks.command(
+    f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {ids} "
+    f"--task {shown_task} --seeds {seeds} --out sweep.parquet"
+)
 blocks.provenance(rivals, "Cosine of pooled features (cosine invariance).")

@@ -9,7 +9,7 @@ from core.errors import InvariscopeError
 from core.heads import store
 from core.paths import ASSETS
 from core.plots import training
-from core.plots.style import styles
+from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from pages.ui import blocks, inputs, resources
 
@@ -48,17 +48,23 @@ def fetch(spec: EncoderSpec) -> None:
 
 
 def compare_with(spec: EncoderSpec) -> None:
-    st.session_state["encoders"] = list(dict.fromkeys([*st.session_state.get("encoders", inputs.DEFAULT_PAIR), spec.id]))[-4:]
+    st.session_state["encoders"] = list(
+        dict.fromkeys([*st.session_state.get("encoders", inputs.DEFAULT_PAIR), spec.id])
+    )[-4:]
     if not set(store.tasks_of(spec)) & {st.session_state.get("task", inputs.DEFAULT_TASK)}:
         st.session_state["task"] = store.tasks_of(spec)[0]
         st.session_state["encoders"] = [
-            id for id in store.encoders_for(st.session_state["task"]) if id == spec.id or id in st.session_state["encoders"]
+            id
+            for id in store.encoders_for(st.session_state["task"])
+            if id == spec.id or id in st.session_state["encoders"]
         ][:4]
 
 
 everything = encoders()
 with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-    regimes = st.pills("Regime", sorted({s.regime for s in everything.values()}), selection_mode="multi", key="models_regime")
+    regimes = st.pills(
+        "Regime", sorted({s.regime for s in everything.values()}), selection_mode="multi", key="models_regime"
+    )
     where = st.pills("State", STATES[:3], selection_mode="multi", key="models_state")
     query = st.text_input("Search", key="models_query", placeholder="name, method, data", width=240)
 shown = [
@@ -69,27 +75,42 @@ shown = [
     and query.casefold() in f"{spec.label} {spec.method} {spec.architecture} {spec.pretraining.data}".casefold()
 ]
 packaged = [spec for spec in shown if spec.weights.packaged]
-st.caption(f"{len(shown)} of {len(everything)} encoders; {sum(state(s) in ('packaged', 'fetched') for s in everything.values())} can run now.")
+st.caption(
+    f"{len(shown)} of {len(everything)} encoders; "
+    f"{sum(state(s) in ('packaged', 'fetched') for s in everything.values())} can run now."
+)
 if not shown:
     st.info("No encoder fits these filters.")
 
 if len(packaged) > 1:
-    logs = {s.id: resources.training_log(str(p), p.stat().st_mtime) for s in packaged if (p := ASSETS / "models" / s.id / "training.csv").is_file()}
+    logs = {
+        s.id: resources.training_log(str(p), p.stat().st_mtime)
+        for s in packaged
+        if (p := ASSETS / "models" / s.id / "training.csv").is_file()
+    }
     curves = training.curves_table(logs)
     if not curves.empty:
-        labels = {spec.id: spec.label for spec in packaged}
-        blocks.figure(training.curves(curves, labels, styles(packaged)), curves, training.curves_alt(curves, labels), "training_curves")
+        labels = short_labels(packaged)
+        blocks.figure(
+            training.curves(curves, labels, styles(packaged)),
+            curves,
+            training.curves_alt(curves, labels),
+            "training_curves",
+        )
 
 
 def facts(spec: EncoderSpec) -> str:
+    recipe = spec.preprocessing
+    epochs = "unknown" if spec.pretraining.epochs is None else spec.pretraining.epochs
+    digest = spec.weights.sha256[:16] or "hash recorded on first download"
     lines = {
         "Method": f"{spec.method} ({spec.paper})",
-        "Trained on": f"{spec.pretraining.data}; {spec.pretraining.epochs if spec.pretraining.epochs is not None else 'unknown'} epochs",
+        "Trained on": f"{spec.pretraining.data}; {epochs} epochs",
         "Augmentation": spec.pretraining.augmentation,
         "Architecture": f"{spec.architecture}, {spec.feature_dim} features, map of {spec.target_layer}",
-        "Input": f"{spec.preprocessing.size} px, short side {spec.preprocessing.resize}, {spec.preprocessing.interpolation}",
+        "Input": f"{recipe.size} px, short side {recipe.resize}, {recipe.interpolation}",
         "Licence": spec.licence,
-        "Weights": f"{spec.weights.sha256[:16] or 'hash recorded on first download'}, {spec.weights.megabytes or 'unknown'} MB",
+        "Weights": f"{digest}, {spec.weights.megabytes or 'unknown'} MB",
     }
     return "\n".join(f"- **{name}**: {value}" for name, value in lines.items())
 
@@ -103,7 +124,9 @@ for spec in shown:
             st.badge(state(spec), color="green" if state(spec) in STATES[:2] else "gray")
         with actions:
             if state(spec) in STATES[:2] and store.tasks_of(spec):
-                st.button("Add as contender", key=f"add_{spec.id}", on_click=compare_with, args=(spec,), icon=":material/add:")
+                st.button(
+                    "Add as contender", key=f"add_{spec.id}", on_click=compare_with, args=(spec,), icon=":material/add:"
+                )
             elif state(spec) == "to fetch":
                 size = sum(f.megabytes for f in files(spec))
                 if st.button(f"Fetch ({size:.0f} MB)", key=f"fetch_{spec.id}", icon=":material/download:"):
@@ -116,7 +139,12 @@ for spec in shown:
             measured = card(spec.id).get("measured", {})
             if measured:
                 rows = [
-                    {"task": tasks()[t].label, "linear top-1": v["linear_top1"], "k-NN top-1": v["knn_top1"], "test images": v["test_images"]}
+                    {
+                        "task": tasks()[t].label,
+                        "linear top-1": v["linear_top1"],
+                        "k-NN top-1": v["knn_top1"],
+                        "test images": v["test_images"],
+                    }
                     for t, v in measured.items()
                     if t in tasks()
                 ]
@@ -125,7 +153,8 @@ for spec in shown:
                     rows,
                     hide_index=True,
                     column_config={"linear top-1": number, "k-NN top-1": number},
-                    alt=f"Measured accuracy of {spec.label}: " + "; ".join(f"{r['task']} {r['linear top-1']:.1f} %" for r in rows),
+                    alt=f"Measured accuracy of {spec.label}: "
+                    + "; ".join(f"{r['task']} {r['linear top-1']:.1f} %" for r in rows),
                     key=f"measured_{spec.id}",
                 )
             else:

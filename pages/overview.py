@@ -5,7 +5,7 @@ import streamlit as st
 
 from core import pipeline
 from core.plots import answers, curves, family
-from core.plots.style import styles
+from core.plots.style import short_labels, styles
 from pages.ui import blocks, inputs, maps, resources
 
 SWEEP = "rotation"
@@ -25,31 +25,37 @@ blocks.control_note(rivals)
 
 table = answers.answers_table(specs, predictions, chosen.task.classes, top=5)
 look = styles(specs)
-class_maps = [resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(rivals, predictions, strict=True)]
+class_maps = [
+    resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(rivals, predictions, strict=True)
+]
 scale = maps.scales(class_maps, shared=True)[0]
 
 columns = st.columns(len(rivals) + 1, gap="medium")
 with columns[0]:
-    st.subheader(chosen.name)
+    st.markdown(f"##### {chosen.name}")
+    st.badge("the image", color="gray")
     st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
     st.caption(f"{chosen.image.width} × {chosen.image.height} px. Change it in the sidebar: samples, upload or camera.")
-for column, rival, reading, prediction, values in zip(columns[1:], rivals, readings, predictions, class_maps, strict=True):
+for column, rival, reading, prediction, values in zip(
+    columns[1:], rivals, readings, predictions, class_maps, strict=True
+):
     spec = rival.encoder.spec
     answer = chosen.task.classes[prediction.top]
     with column:
-        st.subheader(spec.label)
+        st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
         maps.draw(rival, chosen.image, reading, values, scale, answer)
+        st.markdown(f"**{answer}**, {prediction.confidence:.0%} sure")
         mine = table[table["encoder"] == spec.id]
         st.plotly_chart(
-            answers.bars(mine, look[spec.id], f"{answer}, {prediction.confidence:.0%} sure"),
+            answers.bars(mine, look[spec.id], answer),
             key=f"overview_bars_{spec.id}",
             alt=answers.bars_alt(mine),
             config=blocks.PLOT_CONFIG,
         )
 st.caption(
-    "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. Bars: calibrated probability; "
-    "tick: softmax before temperature scaling."
+    "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
+    "Bars: calibrated probability; tick: softmax before temperature scaling."
 )
 
 st.subheader("How steady is it?")
@@ -60,7 +66,7 @@ for rival in rivals:
     found = [resources.point(rival, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths]
     points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
     floors[id] = resources.floor(rival)
-labels = {spec.id: spec.label for spec in specs}
+labels = short_labels(specs)
 curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
 left, right = st.columns(2, gap="medium")
 with left:
@@ -69,9 +75,7 @@ with left:
     blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels), "overview_rotation")
 with right:
     measured = family.accuracy_table()
-    blocks.figure(
-        family.accuracy_bars(measured), measured, family.accuracy_alt(measured), "overview_family"
-    )
+    blocks.figure(family.accuracy_bars(measured), measured, family.accuracy_alt(measured), "overview_family")
 
 st.subheader("Go on")
 with st.container(horizontal=True, gap="medium"):

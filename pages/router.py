@@ -2,16 +2,18 @@
 
 import streamlit as st
 
+from core.paths import ASSETS
+
 st.set_page_config(
     page_title="Invariscope",
-    page_icon=":material/compare:",
+    page_icon=str(ASSETS / "favicon.png"),
     layout="wide",
     initial_sidebar_state="auto",
     menu_items={"About": "Invariscope: how self-supervised and supervised representations generalize."},
 )
 
 PAGES = [
-    st.Page("overview.py", title="Overview", icon=":material/home:", url_path="overview", default=True),
+    st.Page("overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
     st.Page("attribution.py", title="Attribution", icon=":material/center_focus_strong:", url_path="attribution"),
     st.Page("invariance.py", title="Invariance", icon=":material/ssid_chart:", url_path="invariance"),

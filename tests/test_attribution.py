@@ -9,7 +9,7 @@ from captum.attr import LayerGradCam
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import Tensor, nn
-from toys import HEAD_BIAS, HEAD_WEIGHT, literal, noise, small_resnet, small_vit
+from toys import image, literal, noise, small_resnet, small_vit
 
 from core import pipeline, readout
 from core.attribution import METHODS, cam, similarity
@@ -47,20 +47,15 @@ def test_grad_cam_is_captums(resnet: Contender) -> None:
 
 def test_positive_part_is_that_of_pytorch_grad_cam(resnet: Contender) -> None:
     class Native(GradCAM):
-        """Without its upsampling."""
+        """Neither upsampled nor scaled to [0, 1] on the way out."""
 
-        def get_target_width_height(self, input_tensor: Tensor) -> tuple[int, int]:
-            return 1, 1
+        def compute_cam_per_layer(self, *arguments: object) -> list[np.ndarray]:
+            (activations,), (gradients,) = self.activations_and_grads.activations, self.activations_and_grads.gradients
+            raw = self.get_cam_image(arguments[0], None, arguments[1], activations.numpy(), gradients.numpy())
+            return [np.maximum(raw, 0)]
 
-        def aggregate_multi_layers(self, cam_per_target_layer: np.ndarray) -> np.ndarray:
-            return cam_per_target_layer
-
-        def compute_cam_per_layer(self, *arguments: object) -> np.ndarray:
-            layer, target, _ = *arguments, None
-            activations = self.activations_and_grads.activations[0].cpu().data.numpy()
-            gradients = self.activations_and_grads.gradients[0].cpu().data.numpy()
-            raw = self.get_cam_image(layer, self.target_layers[0], target, activations, gradients, False)
-            return np.maximum(raw, 0)
+        def aggregate_multi_layers(self, cam_per_target_layer: list[np.ndarray]) -> np.ndarray:
+            return cam_per_target_layer[0]
 
     inputs, whole = noise(2, 64, seed=1), Whole(resnet).eval()
     read = readout.read(resnet, inputs)
@@ -187,7 +182,8 @@ def test_occlusion_covers_the_whole_image_at_any_size(side: int) -> None:
     inputs[0, 0, side - side % 4 - 4 :, side - side % 4 - 4 :] = 1
     found = occlusion(contender, inputs, readout.read(contender, inputs), 0)[0]
     assert found.shape == (8, 8)
-    assert found[7, 7] > 0
+    window = 2 * (side // 8)
+    assert found[7, 7] > 0.5 * min(window**2, 16) / (side // 4) ** 2
     assert not found[:4, :4].any()
 
 
@@ -204,7 +200,7 @@ def test_integrated_gradients_is_the_path_integral(make) -> None:
     contender = make()
     inputs = 0.5 * noise(1, contender.encoder.spec.preprocessing.size)
     found = integrated_gradients(contender, inputs, readout.read(contender, inputs), 3)
-    steps = 300
+    steps = 100
     points = (((torch.arange(steps) + 0.5) / steps).view(-1, 1, 1, 1) * inputs).requires_grad_()
     (gradient,) = torch.autograd.grad(contender.logits(points)[:, 3].sum(), points)
     expected = (gradient.mean(dim=0) * inputs[0]).sum(dim=0)
@@ -234,8 +230,6 @@ def test_every_method_keeps_its_promise(method, make) -> None:
 
 
 def test_the_pipelines_shortcut_is_the_method() -> None:
-    from toys import image
-
     contender, picture = small_resnet(), image()
     (reading,) = pipeline.read_images(contender, [picture])
     found = pipeline.attribute(contender, picture, reading, 2)
@@ -246,8 +240,6 @@ def test_the_pipelines_shortcut_is_the_method() -> None:
 
 
 def test_unknown_method_and_class_are_refused() -> None:
-    from toys import image
-
     contender, picture = literal(), image()
     (reading,) = pipeline.read_images(contender, [picture])
     with pytest.raises(UnknownName, match=r"'lime'.*grad-cam"):
@@ -255,5 +247,3 @@ def test_unknown_method_and_class_are_refused() -> None:
     for target in (-1, 3):
         with pytest.raises(InvalidRequest, match="0 to 2"):
             pipeline.attribute(contender, picture, reading, target)
-    assert HEAD_WEIGHT.shape == (3, 2)
-    assert HEAD_BIAS.shape == (3,)

@@ -2,6 +2,7 @@
 
 from captum.attr import Occlusion
 from torch import Tensor
+from torch.nn import functional as F
 
 from core import devices
 from core.readout import Contender, Readout
@@ -25,5 +26,5 @@ def occlusion(contender: Contender, inputs: Tensor, readout: Readout, target: in
             strides=(3, stride, stride),
             perturbations_per_eval=16,
         )
-    # captum sums the channels' equal shares; one channel holds the value.
-    return fall[:, 0].unfold(1, stride, stride).unfold(2, stride, stride).mean(dim=(3, 4))[:, :CELLS, :CELLS].float()
+    # The window spans all channels, so each of them holds the whole fall, not a share of it.
+    return F.adaptive_avg_pool2d(fall[:, 0].float(), CELLS)

@@ -40,5 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     width = max(len(r["id"]) for r in rows)
     for r in rows:
         where = "packaged" if r["packaged"] else "here" if r["available"] else "to fetch"
-        print(f"{r['id']:{width}}  {r['regime']:16} {where:9} {r['label']}  [{', '.join(r['task_heads']) or 'no heads'}]")
+        print(
+            f"{r['id']:{width}}  {r['regime']:16} {where:9} {r['label']}  [{', '.join(r['task_heads']) or 'no heads'}]"
+        )
     return 0

@@ -5,10 +5,14 @@ asks what kind it is.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import timm
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
+
+Network = Any
+"""A timm model. Its contract is wider than what `nn.Module` declares, and timm has no type for it."""
 
 
 def small_image_resnet18(width: int, stem_stride: int) -> ResNet:
@@ -41,7 +45,7 @@ OWN: dict[str, Callable[[], nn.Module]] = {
 }
 
 
-def build(name: str) -> nn.Module:
+def build(name: str) -> Network:
     """The headless network called `name`, with fresh weights, in training mode."""
     if name in OWN:
         return OWN[name]()

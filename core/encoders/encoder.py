@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from core import devices
 from core.encoders import architectures, weights
+from core.encoders.architectures import Network
 from core.encoders.layouts import LAYOUTS, Layout, State
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
@@ -25,7 +26,7 @@ class Encoder:
     """
 
     spec: EncoderSpec
-    network: nn.Module
+    network: Network
     layout: Layout
     device: torch.device
     sha256: str
@@ -61,7 +62,7 @@ def load(id: str, device: torch.device, progress: weights.Progress = lambda done
     return freeze(spec, network, device, digest)
 
 
-def freeze(spec: EncoderSpec, network: nn.Module, device: torch.device, sha256: str) -> Encoder:
+def freeze(spec: EncoderSpec, network: Network, device: torch.device, sha256: str) -> Encoder:
     """The encoder of a network that already has its weights; the network is put into evaluation mode for good."""
     network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
     return Encoder(spec, network, LAYOUTS[spec.layout], device, sha256)

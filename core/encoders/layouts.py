@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from core.encoders.architectures import Network
 from core.errors import InvalidRequest
 
 
@@ -28,11 +29,11 @@ class State:
 class Layout(Protocol):
     """One way of cutting a network."""
 
-    def trunk(self, network: nn.Module, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> State:
         """State after the attributed layer for (B, 3, H, W) normalised inputs."""
         ...
 
-    def pool(self, network: nn.Module, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
         """(B, D) feature by the named recipe."""
         ...
 
@@ -44,11 +45,11 @@ class Layout(Protocol):
 class MapLayout:
     """Convolutional networks whose `forward_features` ends in a (B, K, h, w) map."""
 
-    def trunk(self, network: nn.Module, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> State:
         """The last convolutional map."""
         return State(network.forward_features(inputs))
 
-    def pool(self, network: nn.Module, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
         """`avg`: mean over the map. `head`: whatever the network itself does before its classifier."""
         if recipe == "avg":
             return state.feature_map.mean(dim=(2, 3))
@@ -68,7 +69,7 @@ class TokenLayout:
     tokens there, so their gradient is exactly zero.
     """
 
-    def trunk(self, network: nn.Module, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> State:
         """Map (B, K, h, w) of `blocks[-1].norm1`; the rest is the residual stream and the earlier CLS tokens."""
         depth = len(network.blocks)
         outputs = network.forward_intermediates(
@@ -89,8 +90,8 @@ class TokenLayout:
         feature_map = patches.transpose(1, 2).unflatten(2, (height, width))
         return State(feature_map, (prefix, residual, earlier))
 
-    def pool(self, network: nn.Module, state: State, recipe: str) -> Tensor:
-        """`token`: the last CLS token. `cls4`: those of the last four blocks side by side, as DINO's probe reads them."""
+    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+        """`token`: the last CLS token. `cls4`: those of the last four blocks side by side, for DINO's probe."""
         prefix, residual, earlier = state.rest
         patches = state.feature_map.flatten(2).transpose(1, 2)
         block = network.blocks[-1]

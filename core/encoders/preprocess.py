@@ -36,7 +36,7 @@ def display_crop(rgb: NDArray[np.uint8], recipe: Preprocessing, side: int = 448)
 
 def to_unit(crops: NDArray[np.uint8]) -> Tensor:
     """(B, 3, S, S) float32 in [0, 1] of (B, S, S, 3) uint8 crops: where augmentations act."""
-    return torch.from_numpy(np.ascontiguousarray(crops)).permute(0, 3, 1, 2).float().div_(255)
+    return torch.from_numpy(np.array(crops)).permute(0, 3, 1, 2).float().div_(255)
 
 
 def normalise(unit: Tensor, recipe: Preprocessing) -> Tensor:

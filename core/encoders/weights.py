@@ -1,6 +1,7 @@
 """Weight files: where they are, how they get there, and whether they are what the catalog says."""
 
 import hashlib
+import http.client
 import os
 import urllib.error
 import urllib.request
@@ -60,14 +61,13 @@ def verify(weights: WeightFile) -> str:
     if not path.is_file():
         raise unavailable(weights)
     digest = sha256_of(path)
-    expected = weights.sha256
-    if not expected and _ledger(path).is_file():
-        expected = _ledger(path).read_text().strip()
-    if not digest.startswith(expected):
-        raise WeightsInvalid(
-            f"{path} is not the file the catalog describes: its SHA-256 starts {digest[:12]}, expected {expected[:12]}. "
-            "Delete it and fetch it again."
-        )
+    recorded = _ledger(path).read_text().strip() if _ledger(path).is_file() else ""
+    for expected, whose in ((weights.sha256, "the catalog describes"), (recorded, "that was fetched first")):
+        if not digest.startswith(expected):
+            raise WeightsInvalid(
+                f"{path} is not the file {whose}: its SHA-256 starts {digest[:12]}, expected {expected[:12]}. "
+                "Delete it and fetch it again."
+            )
     return digest
 
 
@@ -78,8 +78,8 @@ def unavailable(weights: WeightFile, reason: str = "") -> WeightsUnavailable:
         return WeightsUnavailable(f"{path} should have come with Invariscope and is missing. Install it again.")
     why = f" ({reason})" if reason else ""
     return WeightsUnavailable(
-        f"{weights.file} is not on this machine{why}. Connect to the network, or download {weights.url} elsewhere and put "
-        f"it at {path}."
+        f"{weights.file} is not on this machine{why}. Connect to the network, or download "
+        f"{weights.url} elsewhere and put it at {path}."
     )
 
 
@@ -108,11 +108,13 @@ def fetch(weights: WeightFile, progress: Progress = lambda done, total: None) ->
         with FileLock(path.with_name(path.name + ".lock")):
             if not path.is_file():
                 _download(weights, path, progress)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise unavailable(weights, f"fetching failed: {reason}") from error
     except OSError as error:
-        raise WeightsUnavailable(f"{path} could not be written: {error}. Free some space or choose --weights-dir.") from error
+        raise WeightsUnavailable(
+            f"{path} could not be written: {error}. Free some space or choose --weights-dir."
+        ) from error
     return path
 
 
@@ -123,9 +125,15 @@ def _download(weights: WeightFile, path: Path, progress: Progress) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=30)
     except urllib.error.HTTPError as error:
-        if error.code != 416:  # 416: the partial file is already whole
+        error.close()
+        # 416: there is nothing after what we have. Either it is whole, or it is longer than the file ever was.
+        if error.code != 416:
             raise
         response = None
+        if error.headers.get("Content-Range", "").rpartition("/")[2] not in ("", "*", str(have)):
+            partial.unlink()
+            _download(weights, path, progress)
+            return
     if response is not None:
         with response:
             resumed = response.status == 206
@@ -163,14 +171,19 @@ def state_dict(weights: WeightFile) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - unpicklers raise anything on a hostile file; the cause is chained
+    except Exception as error:
         raise WeightsInvalid(
-            f"{path} cannot be read as plain tensors ({type(error).__name__}). It is damaged, or holds code and was refused."
+            f"{path} cannot be read as plain tensors ({type(error).__name__}). It is damaged, or "
+            "holds code and was refused."
         ) from error
     for key in weights.container:
         if not isinstance(content, dict) or key not in content:
-            raise WeightsInvalid(f"{path} has no '{key}' inside; it is laid out differently from what the catalog says.")
+            raise WeightsInvalid(
+                f"{path} has no '{key}' inside; it is laid out differently from what the catalog says."
+            )
         content = content[key]
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise WeightsInvalid(f"{path} holds no named tensors; it is laid out differently from what the catalog says.")
     tensors = {key: value for key, value in content.items() if isinstance(value, Tensor)}
     # startswith, never replace(): "backbone." also stands inside "student_backbone.".
     return {key[len(weights.prefix) :]: value for key, value in tensors.items() if key.startswith(weights.prefix)}

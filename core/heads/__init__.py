@@ -1,0 +1,1 @@
+"""Heads: what maps pooled features to a task's classes, and how one is fitted."""

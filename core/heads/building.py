@@ -26,7 +26,9 @@ def load_data(root: Path, size: int, every: int = 1, log: Log = print) -> tuple[
     held_out = "test" if (root / "test").is_dir() else "val"
     absent = sorted(set(classes) - set(class_folders(root, held_out)))
     if absent:
-        raise DataUnavailable(f"{root / held_out} has no images of class {', '.join(absent[:5])}, which {root / 'train'} has.")
+        raise DataUnavailable(
+            f"{root / held_out} has no images of class {', '.join(absent[:5])}, which {root / 'train'} has."
+        )
     return read_split(root, "train", size, classes, log), read_split(root, held_out, size, classes, log)
 
 
@@ -38,7 +40,9 @@ def _encode(encoder: Encoder, images: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def fit_head(encoder: Encoder, task_id: str, train: LabelledImages, test: LabelledImages, log: Log = print) -> LinearHead:
+def fit_head(
+    encoder: Encoder, task_id: str, train: LabelledImages, test: LabelledImages, log: Log = print
+) -> LinearHead:
     """A linear head of `encoder`, measured on the test images.
 
     Its facts hold `linear_top1` and `knn_top1` in percent, the image counts, the chosen strength and the hash of the
@@ -56,7 +60,12 @@ def fit_head(encoder: Encoder, task_id: str, train: LabelledImages, test: Labell
         temperature=fit.temperature,
         calibrated=True,
         facts={
-            "linear_top1": round(fitting.top1_percent(torch.nn.functional.linear(queries, fit.weight.half().float(), fit.bias), test.labels), 2),
+            "linear_top1": round(
+                fitting.top1_percent(
+                    torch.nn.functional.linear(queries, fit.weight.half().float(), fit.bias), test.labels
+                ),
+                2,
+            ),
             "knn_top1": round(fitting.knn_top1(bank, train.labels, queries, test.labels, classes), 2),
             "validation_top1": round(100 * fit.validation_top1, 2),
             "l2": fit.strength,
@@ -65,7 +74,9 @@ def fit_head(encoder: Encoder, task_id: str, train: LabelledImages, test: Labell
             "encoder_sha256": encoder.sha256,
         },
     )
-    log(f"{encoder.spec.id} on {task_id}: linear {head.facts['linear_top1']:.1f} %, k-NN {head.facts['knn_top1']:.1f} %")
+    log(
+        f"{encoder.spec.id} on {task_id}: linear {head.facts['linear_top1']:.1f} %, k-NN {head.facts['knn_top1']:.1f} %"
+    )
     return head
 
 

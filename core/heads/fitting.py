@@ -66,7 +66,10 @@ def fit_path(
     Minimises mean cross-entropy + strength/2 · ‖W‖²; the bias is not penalised. Each fit starts from the last, the
     first from `start` (zeros by default).
     """
-    zeros = torch.zeros(classes, features.shape[1], device=features.device), torch.zeros(classes, device=features.device)
+    zeros = (
+        torch.zeros(classes, features.shape[1], device=features.device),
+        torch.zeros(classes, device=features.device),
+    )
     weight, bias = (t.clone().requires_grad_() for t in start or zeros)
     for strength in strengths:
         optimiser = torch.optim.LBFGS(

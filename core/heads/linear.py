@@ -51,9 +51,12 @@ class LinearHead:
 def save(head: LinearHead, path: Path) -> None:
     """Write a head as safetensors; everything but the tensors goes into its metadata."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    facts = {name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")}
+    facts = {
+        name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")
+    }
     tensors = {"weight": head.weight.half().contiguous(), "bias": head.bias.float().contiguous()}
     save_file(tensors, path, metadata={"head": json.dumps(facts)})
+    path.chmod(0o644)  # safetensors writes for the owner alone
 
 
 def load(path: Path) -> LinearHead:
@@ -66,10 +69,11 @@ def load(path: Path) -> LinearHead:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["head"])
             weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
+        head = LinearHead(weight=weight, bias=bias, **facts)
     except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsInvalid(f"{path} is not a head of Invariscope ({error}). Install or fit it again.") from error
-    except Exception as error:  # noqa: BLE001 - SafetensorError derives from Exception alone
+    except Exception as error:
         raise WeightsInvalid(f"{path} is damaged ({error}). Install or fit it again.") from error
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         raise WeightsInvalid(f"{path} has a weight of shape {tuple(weight.shape)} and a bias of {tuple(bias.shape)}.")
-    return LinearHead(weight=weight, bias=bias, **facts)
+    return head

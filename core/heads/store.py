@@ -51,14 +51,21 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
         fitted_on = head.facts.get("encoder_sha256")
         if fitted_on != encoder.sha256:
             raise WeightsInvalid(
-                f"The head {path.name} of {encoder.spec.id} was fitted on other weights ({str(fitted_on)[:12]}) than the "
-                f"encoder has now ({encoder.sha256[:12]}). Fit it again with 'invariscope fit-heads'."
+                f"The head {path.name} of {encoder.spec.id} was fitted on other weights ({str(fitted_on)[:12]}) than "
+                f"the encoder has now ({encoder.sha256[:12]}). Fit it again with 'invariscope fit-heads'."
             )
     else:
         head = _native(encoder.spec, task_id, progress)
     if head.weight.shape[0] != len(asked.classes):
         raise WeightsInvalid(
-            f"The head of {encoder.spec.id} for {task_id} has {head.weight.shape[0]} classes, the task {len(asked.classes)}."
+            f"The head of {encoder.spec.id} for {task_id} has {head.weight.shape[0]} classes, "
+            f"the task {len(asked.classes)}."
+        )
+    # Every recipe makes its feature of one or several of the encoder's vectors, side by side.
+    if head.weight.shape[1] % encoder.spec.feature_dim:
+        raise WeightsInvalid(
+            f"The head of {encoder.spec.id} for {task_id} reads {head.weight.shape[1]} numbers, the encoder gives "
+            f"{encoder.spec.feature_dim}: it belongs to another encoder."
         )
     return head.to(encoder.device)
 
@@ -69,7 +76,9 @@ def _native(spec: EncoderSpec, task_id: str, progress: weights.Progress) -> Line
             weights.fetch(native.weights, progress)
             tensors = weights.state_dict(native.weights)
             if native.weight not in tensors or native.bias not in tensors:
-                raise WeightsInvalid(f"{native.weights.file} has no {native.weight} and {native.bias}: it is another file.")
+                raise WeightsInvalid(
+                    f"{native.weights.file} has no {native.weight} and {native.bias}: it is another file."
+                )
             return LinearHead(
                 task=task_id,
                 protocol="native",

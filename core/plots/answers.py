@@ -7,13 +7,17 @@ import plotly.graph_objects as go
 
 from core.confidence import Prediction
 from core.encoders.spec import EncoderSpec
-from core.plots.style import Style, finish, rgba
+from core.plots.style import Style, finish, rgba, short_labels
 
 DECIMALS = 4
 
 
 def answers_table(
-    specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str], top: int, chosen: int | None = None
+    specs: Sequence[EncoderSpec],
+    predictions: Sequence[Prediction],
+    classes: Sequence[str],
+    top: int,
+    chosen: int | None = None,
 ) -> pd.DataFrame:
     """One row a contender and class: the `top` classes of each, and `chosen` when it is not among them.
 
@@ -51,7 +55,10 @@ def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = 
         highlight: a class to draw in full colour; by default all are.
     """
     rows = table.iloc[::-1]
-    names = [f"{name}" if rank <= 20 else f"{name} (rank {rank})" for name, rank in zip(rows["class"], rows["rank"], strict=True)]
+    names = [
+        f"{name}" if rank <= 20 else f"{name} (rank {rank})"
+        for name, rank in zip(rows["class"], rows["rank"], strict=True)
+    ]
     colours = [rgba(style.colour, 1.0 if highlight in (None, name) else 0.45) for name in rows["class"]]
     figure = go.Figure()
     figure.add_bar(
@@ -59,9 +66,6 @@ def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = 
         y=names,
         orientation="h",
         marker={"color": colours},
-        text=[f"{value:.0%}" if value >= 0.005 else "<1%" for value in rows["probability"]],
-        textposition="outside",
-        cliponaxis=False,
         name="calibrated",
         hovertemplate="%{y}: %{x:.1%} calibrated<extra></extra>",
     )
@@ -73,10 +77,20 @@ def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = 
         name="before temperature",
         hovertemplate="%{y}: %{x:.1%} before temperature<extra></extra>",
     )
-    # Room for the number at the end of the longest bar.
+    # The number stands behind bar and tick, whichever reaches further.
+    figure.add_scatter(
+        x=rows[["probability", "raw"]].max(axis=1),
+        y=names,
+        mode="text",
+        text=[f"  {value:.0%}" if value >= 0.005 else "  <1%" for value in rows["probability"]],
+        textposition="middle right",
+        cliponaxis=False,
+        hoverinfo="skip",
+    )
     reach = float(max(rows["probability"].max(), rows["raw"].max()))
-    figure.update_xaxes(range=[0, min(1.15, reach * 1.25 + 0.02)], tickformat=".0%", title="probability")
-    return finish(figure, title, height=110 + 34 * len(rows))
+    figure.update_xaxes(range=[0, reach * 1.22 + 0.02], tickformat=".0%", title="probability", nticks=4)
+    figure.update_layout(showlegend=False)
+    return finish(figure, title, height=60 + 30 * len(rows))
 
 
 def bars_alt(table: pd.DataFrame) -> str:
@@ -88,7 +102,8 @@ def bars_alt(table: pd.DataFrame) -> str:
 
 def finding(specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
     """One sentence that says how the contenders' answers differ."""
-    names = [spec.label for spec in specs]
+    short = short_labels(specs)
+    names = [short[spec.id] for spec in specs]
     tops = [classes[p.top] for p in predictions]
     sure = [f"{p.confidence:.0%}" for p in predictions]
     if len(specs) == 1:

@@ -48,8 +48,8 @@ def summary(table: pd.DataFrame, floors: Mapping[str, float], corrected: bool = 
     """
     data = table.copy()
     if corrected:
-        for encoder, floor in floors.items():
-            mine = data["encoder"] == encoder
+        for id, floor in floors.items():
+            mine = data["encoder"] == id
             data.loc[mine, "cosine"] = chance_corrected(data.loc[mine, "cosine"].to_numpy(), floor)
     rows = []
     for (encoder, strength), group in data.groupby(["encoder", "strength"], sort=False):
@@ -117,7 +117,16 @@ def stacked(
     if "cosine" in measures and floors:
         text = "dotted: different images" if not corrected else "0: as alike as different images"
         figure.add_annotation(
-            text=text, xref="x domain", yref="y domain", x=0.0, y=0.02, xanchor="left", yanchor="bottom", showarrow=False, font={"size": 11}
+            text=text,
+            xref="x domain",
+            yref="y domain",
+            x=0.01,
+            y=0.0,
+            yshift=14,
+            xanchor="left",
+            yanchor="bottom",
+            showarrow=False,
+            font={"size": 11},
         )
     if panels[0].column == "cosine" and corrected:
         low = curves.loc[curves["measure"] == "cosine", "low"].min()
@@ -126,7 +135,10 @@ def stacked(
     figure.update_xaxes(autorange="reversed" if reverse else True)
     figure.update_xaxes(title=f"{augmentation.label.lower()} ({augmentation.unit})", row=len(panels), col=1)
     figure.update_annotations(font={"size": 13})
-    return finish(figure, title, height=110 + 190 * len(panels))
+    # Panel titles from the left, as everything else; the note on the floor stays where it is.
+    for annotation in figure.layout.annotations[: len(panels)]:
+        annotation.update(x=0, xanchor="left", font={"size": 12})
+    return finish(figure, title, height=80 + 170 * len(panels), over_first_panel=22)
 
 
 def _band(figure: go.Figure, part: pd.DataFrame, style: Style, row: int) -> None:
@@ -146,17 +158,15 @@ def _band(figure: go.Figure, part: pd.DataFrame, style: Style, row: int) -> None
 
 
 def finding(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str], strongest: float) -> str:
-    """What the cosine curves say at the strongest strength measured, in one sentence."""
+    """What the chance-corrected cosine curves say at the strongest strength measured, in one sentence."""
     at = curves[(curves["measure"] == "cosine") & (curves["strength"] == strongest)].set_index("encoder")
     order = at["mean"].sort_values(ascending=False).index.tolist()
     amount = f"{strongest:g} {augmentation.unit}"
-    if len(order) == 1:
-        return f"{labels[order[0]]} keeps {at.loc[order[0], 'mean']:.2f} at {amount}."
-    best, worst = order[0], order[-1]
-    said = f"{labels[best]} keeps {at.loc[best, 'mean']:.2f} at {amount}, {labels[worst]} {at.loc[worst, 'mean']:.2f}"
-    if at.loc[best, "low"] <= at.loc[worst, "high"]:
-        return f"{said}: no difference found."
-    return f"{said}."
+    values = ", ".join(f"{labels[id]} keeps {at.loc[id, 'mean']:.2f}" for id in order)
+    said = f"At {augmentation.label.lower()} {amount}, on the scale from strangers (0) to identical (1): {values}"
+    if len(order) > 1 and at.loc[order[0], "low"] <= at.loc[order[-1], "high"]:
+        return f"{said}; no difference found"
+    return said
 
 
 def curves_alt(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str]) -> str:

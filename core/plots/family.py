@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from core.encoders.registry import card, encoders
 from core.metrics.accuracy import wilson_interval
-from core.plots.style import finish, styles
+from core.plots.style import finish, short_labels, styles
 from core.tasks import tasks
 
 COLUMNS = ["encoder", "label", "task", "task_label", "domain", "linear_top1", "low", "high", "knn_top1", "test_images"]
@@ -42,7 +42,10 @@ def accuracy_table() -> pd.DataFrame:
 
 
 def accuracy_finding(table: pd.DataFrame) -> str:
-    """One sentence on the supervised and the SimCLR member over the tasks."""
+    """One sentence on the supervised and the SimCLR member over the tasks.
+
+    "Clearly ahead" means that the two 95 % intervals do not touch, which is stricter than a paired test.
+    """
     wide = table.pivot_table(index="task_label", columns="encoder", values=["linear_top1", "low", "high"], sort=False)
     pair = ("supervised", "simclr")
     if not all(("linear_top1", id) in wide.columns for id in pair):
@@ -59,14 +62,24 @@ def accuracy_finding(table: pd.DataFrame) -> str:
 def accuracy_bars(table: pd.DataFrame) -> go.Figure:
     """Grouped bars of linear-probe top-1 by task, with 95 % intervals; the random encoder is the floor."""
     figure = go.Figure()
-    look = styles([encoders()[id] for id in table["encoder"].unique()])
-    for id, part in table.groupby("encoder", sort=False):
+    specs = [encoders()[id] for id in table["encoder"].unique()]
+    look, names = styles(specs), short_labels(specs)
+    for key, part in table.groupby("encoder", sort=False):
+        id = str(key)
         figure.add_bar(
             x=part["task_label"],
             y=part["linear_top1"],
-            name=part["label"].iloc[0],
-            marker={"color": look[id].colour, "pattern": {"shape": "" if look[id].dash == "solid" else "/" if look[id].dash == "dash" else "."}},
-            error_y={"type": "data", "array": part["high"] - part["linear_top1"], "arrayminus": part["linear_top1"] - part["low"], "thickness": 1.2},
+            name=names[id],
+            marker={
+                "color": look[id].colour,
+                "pattern": {"shape": "" if look[id].dash == "solid" else "/" if look[id].dash == "dash" else "."},
+            },
+            error_y={
+                "type": "data",
+                "array": part["high"] - part["linear_top1"],
+                "arrayminus": part["linear_top1"] - part["low"],
+                "thickness": 1.2,
+            },
             hovertemplate="%{x}: %{y:.1f} %<extra>%{fullData.name}</extra>",
         )
     figure.update_yaxes(title="top-1 (%)", range=[0, 100])

@@ -26,7 +26,9 @@ def upsample(values: Map, side: int) -> Map:
 
 
 def _table(scale: str) -> NDArray[np.uint8]:
-    colours = sample_colorscale(scale, np.linspace(0, 1, LEVELS).tolist(), colortype="tuple")
+    # The darkest quarter of a sequential scale would read as a shadow on the picture.
+    start = 0.0 if scale == DIVERGING else 0.25
+    colours = sample_colorscale(scale, np.linspace(start, 1, LEVELS).tolist(), colortype="tuple")
     return np.round(np.array(colours) * 255).astype(np.uint8)
 
 

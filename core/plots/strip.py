@@ -22,7 +22,9 @@ class Answer:
     flipped: bool
 
 
-def views(contender: Contender, image: SafeImage, augmentation: Augmentation, strengths: Sequence[float]) -> list[bytes]:
+def views(
+    contender: Contender, image: SafeImage, augmentation: Augmentation, strengths: Sequence[float]
+) -> list[bytes]:
     """PNG of the model input at each strength, seed 0: the very pixels that the sweep measured."""
     crop = preprocess.model_crop(image.rgb, contender.encoder.spec.preprocessing)
     unit = preprocess.to_unit(crop[None])
@@ -37,6 +39,8 @@ def answers(table: pd.DataFrame, digest: str) -> dict[tuple[str, float], Answer]
     """Seed 0's answer for one image, by encoder and strength."""
     rows = table[(table["image"] == digest) & (table["seed"] == 0)]
     return {
-        (row["encoder"], row["strength"]): Answer(int(row["prediction"]), float(row["confidence"]), bool(row["flipped"]))
+        (row["encoder"], row["strength"]): Answer(
+            int(row["prediction"]), float(row["confidence"]), bool(row["flipped"])
+        )
         for _, row in rows.iterrows()
     }

@@ -1,5 +1,6 @@
 """One look for every figure: a hue a regime family, and dash and marker that repeat what colour says."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ HUES = {
     "random": ("#868c95", "#a3a9b1", "#6a7078"),
     "other": ("#2f9e77", "#63c39f", "#1c6f52"),
 }
+LINE, LEGEND, TITLE_WIDTH = 20, 28, 78  # pixels of a line of a title and of the legend; characters of a line
 DASHES = {"SSL": "solid", "SL": "dash", "random": "dot", "other": "dashdot"}
 MARKERS = {"SSL": ("circle", "circle-open", "circle-dot"), "SL": ("square", "square-open", "square-dot")}
 FAMILY_NAMES = {"SSL": "self-supervised", "SL": "supervised", "random": "random weights", "other": "other supervision"}
@@ -47,13 +49,39 @@ def rgba(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def finish(figure: go.Figure, title: str, height: int) -> go.Figure:
-    """The common frame: a title that states the finding, room for labels, no decoration."""
+def short_labels(specs: Sequence[EncoderSpec]) -> dict[str, str]:
+    """Names by id without what all of them share: `supervised` and `SimCLR` when both are a ResNet-18 S."""
+    heads = {spec.label.split(" · ")[0] for spec in specs}
+    shared = len(heads) == 1 and len(specs) > 1
+    return {spec.id: spec.label.split(" · ", 1)[-1] if shared else spec.label for spec in specs}
+
+
+def finish(figure: go.Figure, finding: str, height: int, over_first_panel: int = 0) -> go.Figure:
+    """The common frame of a chart.
+
+    The finding is kept in `figure.layout.meta`: a page prints it as text, which wraps on a phone; `titled` draws it
+    into a chart that leaves the page.
+
+    Args:
+        figure: to be framed, in place.
+        finding: what the chart shows, as a sentence.
+        height: of the whole, in pixels.
+        over_first_panel: pixels kept free below the legend for the title of a first panel.
+    """
+    legend = 0 if figure.layout.showlegend is False else LEGEND
     figure.update_layout(
-        title={"text": _wrap(title), "font": {"size": 15}, "x": 0, "xanchor": "left", "y": 0.98, "yanchor": "top"},
+        meta={"finding": finding},
         height=height,
-        margin={"l": 8, "r": 12, "t": 66, "b": 8},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "x": 0, "xanchor": "left", "title": None},
+        margin={"l": 8, "r": 12, "t": 6 + legend + over_first_panel, "b": 8},
+        legend={
+            "orientation": "h",
+            "yref": "container",
+            "yanchor": "top",
+            "y": 1,
+            "x": 0,
+            "xanchor": "left",
+            "title": None,
+        },
         hoverlabel={"namelength": -1},
         font={"size": 13},
     )
@@ -62,13 +90,20 @@ def finish(figure: go.Figure, title: str, height: int) -> go.Figure:
     return figure
 
 
-def _wrap(text: str, width: int = 78) -> str:
-    """Break a long title into lines, since Plotly does not."""
-    lines, line = [], ""
-    for word in text.split():
-        if line and len(line) + len(word) >= width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return "<br>".join([*lines, line])
+def finding_of(figure: go.Figure) -> str:
+    """The sentence that `finish` attached."""
+    return str(figure.layout.meta["finding"])
+
+
+def titled(figure: go.Figure) -> go.Figure:
+    """A copy that stands alone: the finding as its title, broken into lines since Plotly does not."""
+    lines = textwrap.wrap(finding_of(figure), TITLE_WIDTH)
+    room = 12 + LINE * len(lines)
+    alone = go.Figure(figure)
+    alone.update_layout(
+        title={"text": "<br>".join(lines), "font": {"size": 15}, "x": 0.01, "xanchor": "left"},
+        height=figure.layout.height + room,
+        margin={"t": figure.layout.margin.t + room},
+    )
+    alone.update_layout(legend={"y": 1 - room / (figure.layout.height + room)})
+    return alone

@@ -22,9 +22,10 @@ def curves_table(logs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def curves(table: pd.DataFrame, labels: Mapping[str, str], styles: Mapping[str, Style]) -> go.Figure:
-    """Online k-NN top-1 over the share of training done; losses of two methods have no common unit, so they are hover text."""
+    """Online k-NN top-1 over the share of training done; losses have no common unit, so they are hover text."""
     figure = go.Figure()
-    for encoder, part in table.groupby("encoder", sort=False):
+    for key, part in table.groupby("encoder", sort=False):
+        encoder = str(key)
         style = styles[encoder]
         figure.add_scatter(
             x=part["done"],
@@ -34,7 +35,8 @@ def curves(table: pd.DataFrame, labels: Mapping[str, str], styles: Mapping[str, 
             name=labels[encoder],
             line={"color": style.colour, "dash": style.dash, "width": 2},
             marker={"symbol": style.marker, "size": 5},
-            hovertemplate="epoch %{customdata[0]:.0f}, %{customdata[2]:.0f} px: %{y:.1f} %, loss %{customdata[1]:.3f}<extra>%{fullData.name}</extra>",
+            hovertemplate="epoch %{customdata[0]:.0f}, %{customdata[2]:.0f} px: %{y:.1f} %, "
+            "loss %{customdata[1]:.3f}<extra>%{fullData.name}</extra>",
         )
     figure.update_xaxes(title="share of training", tickformat=".0%")
     figure.update_yaxes(title="online k-NN top-1 (%)", rangemode="tozero")
@@ -44,13 +46,17 @@ def curves(table: pd.DataFrame, labels: Mapping[str, str], styles: Mapping[str, 
 def finding(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """Where each encoder's pulse ended."""
     last = table.sort_values("epoch").groupby("encoder", sort=False).last()
-    ends = ", ".join(f"{labels[encoder]} at {row['knn_top1']:.0f} %" for encoder, row in last.iterrows())
+    ends = ", ".join(f"{labels[str(encoder)]} at {row['knn_top1']:.0f} %" for encoder, row in last.iterrows())
     return f"During training, k-NN on 1,000 held-out images ended with {ends}"
 
 
 def curves_alt(table: pd.DataFrame, labels: Mapping[str, str]) -> str:
     """The curves in words."""
     parts = []
-    for encoder, part in table.groupby("encoder", sort=False):
-        parts.append(f"{labels[encoder]} from {part['knn_top1'].iloc[0]:.0f} to {part['knn_top1'].iloc[-1]:.0f} % in {len(part)} epochs")
+    for key, part in table.groupby("encoder", sort=False):
+        encoder = str(key)
+        parts.append(
+            f"{labels[encoder]} from {part['knn_top1'].iloc[0]:.0f} to {part['knn_top1'].iloc[-1]:.0f} % "
+            f"in {len(part)} epochs"
+        )
     return "Online k-NN top-1 during training: " + "; ".join(parts) + "."

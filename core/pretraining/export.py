@@ -8,10 +8,10 @@ from typing import Any
 import tomli_w
 import torch
 from safetensors.torch import load_file, save_file
-from torch import nn
 
 import core
 from core.encoders import encoder, registry, weights
+from core.encoders.architectures import Network
 from core.heads.linear import LinearHead
 from core.pretraining.loop import Epoch, write_log
 from core.pretraining.recipe import Recipe
@@ -23,7 +23,7 @@ AUGMENTATION = {
 }
 
 
-def write_weights(network: nn.Module, folder: Path) -> str:
+def write_weights(network: Network, folder: Path) -> str:
     """Write `weights.safetensors` in float16 and return its SHA-256; integer buffers keep their type."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {
@@ -35,13 +35,15 @@ def write_weights(network: nn.Module, folder: Path) -> str:
     return weights.sha256_of(folder / "weights.safetensors")
 
 
-def entry(recipe: Recipe, network: nn.Module, data: str, digest: str) -> dict[str, Any]:
+def entry(recipe: Recipe, network: Network, data: str, digest: str) -> dict[str, Any]:
     """The catalog entry of a member, as TOML values."""
     size = recipe.size
     return {
         "label": recipe.label,
         "regime": recipe.regime,
-        "method": {"supervised": "cross-entropy", "simclr": "SimCLR", "random": "untrained"}.get(recipe.method, recipe.method),
+        "method": {"supervised": "cross-entropy", "simclr": "SimCLR", "random": "untrained"}.get(
+            recipe.method, recipe.method
+        ),
         "architecture": recipe.architecture,
         "layout": "map",
         "pooling": "avg",
@@ -52,7 +54,11 @@ def entry(recipe: Recipe, network: nn.Module, data: str, digest: str) -> dict[st
         "source": "trained by this project with 'invariscope pretrain'",
         "note": "",
         "preprocessing": {"size": size, "resize": size, "interpolation": "bilinear"},
-        "pretraining": {"data": data, "epochs": recipe.epochs, "augmentation": AUGMENTATION.get(recipe.method, "see recipe")},
+        "pretraining": {
+            "data": data,
+            "epochs": recipe.epochs,
+            "augmentation": AUGMENTATION.get(recipe.method, "see recipe"),
+        },
         "weights": {
             "file": f"models/{recipe.id}/weights.safetensors",
             "packaged": True,
@@ -62,7 +68,9 @@ def entry(recipe: Recipe, network: nn.Module, data: str, digest: str) -> dict[st
     }
 
 
-def export(recipe: Recipe, network: nn.Module, history: list[Epoch], data: str, device: torch.device, assets: Path) -> Path:
+def export(
+    recipe: Recipe, network: Network, history: list[Epoch], data: str, device: torch.device, assets: Path
+) -> Path:
     """Write `models/<id>/` below an assets folder: weights, log and card (without measured numbers); returns it."""
     folder = assets / "models" / recipe.id
     digest = write_weights(network, folder)

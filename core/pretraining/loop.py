@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from core import devices
 from core.datasets.image_folder import LabelledImages
 from core.encoders import architectures
+from core.encoders.architectures import Network
 from core.errors import InvalidRequest
 from core.heads.knn import knn_probabilities
 from core.pretraining import METHODS
@@ -21,6 +23,8 @@ from core.pretraining.augment import plain_view, random_view
 from core.pretraining.recipe import Recipe
 
 Log = Callable[[str], None]
+Method = Any
+"""An `nn.Module` of `METHODS`: has `views`, `loss`, and perhaps `after_step`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def _optimiser(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.
     return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True, fused=device.type == "cuda")
 
 
-def features_of(encoder: nn.Module, images: Tensor, size: int, batch: int = 256) -> Tensor:
+def features_of(encoder: Network, images: Tensor, size: int, batch: int = 256) -> Tensor:
     """(N, D) float32 features of (N, 3, H, W) uint8 images; the encoder's mode is left as found."""
     was_training = encoder.training
     encoder.eval()
@@ -62,7 +66,7 @@ def features_of(encoder: nn.Module, images: Tensor, size: int, batch: int = 256)
     return torch.cat(parts)
 
 
-def _online_knn(encoder: nn.Module, train: LabelledImages, probe: LabelledImages, size: int) -> float:
+def _online_knn(encoder: Network, train: LabelledImages, probe: LabelledImages, size: int) -> float:
     """Top-1 in percent of k-NN from 5,000 training images to 1,000 others: a pulse, not a result."""
     picked = torch.arange(0, len(train.labels), max(1, len(train.labels) // 5000))
     asked = torch.arange(0, len(probe.labels), max(1, len(probe.labels) // 1000))
@@ -73,7 +77,7 @@ def _online_knn(encoder: nn.Module, train: LabelledImages, probe: LabelledImages
     return 100 * (votes.argmax(dim=1).cpu() == probe.labels[asked]).float().mean().item()
 
 
-def _calibrate_batch_norm(encoder: nn.Module, train: LabelledImages, size: int, device: torch.device) -> None:
+def _calibrate_batch_norm(encoder: Network, train: LabelledImages, size: int, device: torch.device) -> None:
     """Give an untrained encoder the BatchNorm statistics of its data, or its features would not be comparable."""
     for module in encoder.modules():
         if isinstance(module, nn.BatchNorm2d):
@@ -87,7 +91,12 @@ def _calibrate_batch_norm(encoder: nn.Module, train: LabelledImages, size: int, 
 
 
 def _train_epoch(
-    method: nn.Module, step: Callable, optimiser: torch.optim.Optimizer, data: tuple[Tensor, Tensor], recipe: Recipe, epoch: int
+    method: Method,
+    step: Callable[..., Tensor],
+    optimiser: torch.optim.Optimizer,
+    data: tuple[Tensor, Tensor],
+    recipe: Recipe,
+    epoch: int,
 ) -> float:
     images, labels = data
     device = images.device
@@ -134,7 +143,7 @@ def write_log(path: Path, epochs: list[Epoch]) -> None:
 
 def train(
     recipe: Recipe, data: LabelledImages, probe: LabelledImages, device: torch.device, out: Path, log: Log = print
-) -> Iterator[tuple[Epoch, nn.Module]]:
+) -> Iterator[tuple[Epoch, Network]]:
     """Train one encoder, epoch by epoch, resuming from `out/checkpoint.pt` when it is there.
 
     Args:
@@ -155,9 +164,12 @@ def train(
     encoder = architectures.build(recipe.architecture).to(device, memory_format=torch.channels_last)
     if recipe.epochs == 0:
         _calibrate_batch_norm(encoder, data, recipe.size, device)
-        yield Epoch(0, recipe.size, 0.0, float("nan"), 0.0, _online_knn(encoder, data, probe, recipe.size), 0.0), encoder
+        yield (
+            Epoch(0, recipe.size, 0.0, float("nan"), 0.0, _online_knn(encoder, data, probe, recipe.size), 0.0),
+            encoder,
+        )
         return
-    method = METHODS[recipe.method](encoder, len(data.classes), recipe).to(device)
+    method: Method = METHODS[recipe.method](encoder, len(data.classes), recipe).to(device)
     optimiser = _optimiser(method, recipe, device)
     history: list[Epoch] = []
     checkpoint = out / "checkpoint.pt"
@@ -197,12 +209,12 @@ def train(
 
 def run(
     recipe: Recipe, data: LabelledImages, probe: LabelledImages, device: torch.device, out: Path, log: Log = print
-) -> tuple[list[Epoch], nn.Module]:
+) -> tuple[list[Epoch], Network]:
     """Train to the end; returns the whole log, earlier runs included, and the encoder. Arguments as for `train`."""
-    encoder: nn.Module | None = None
+    encoder: Network | None = None
     last: list[Epoch] = []
-    for epoch, encoder in train(recipe, data, probe, device, out, log):
-        last = [epoch]
+    for record, trained in train(recipe, data, probe, device, out, log):
+        last, encoder = [record], trained
     assert encoder is not None
     checkpoint = out / "checkpoint.pt"
     if recipe.epochs:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from core.encoders.architectures import Network
 from core.pretraining.recipe import Recipe
 
 
@@ -10,7 +11,7 @@ class Random(nn.Module):
 
     views = 0
 
-    def __init__(self, encoder: nn.Module, classes: int, recipe: Recipe) -> None:
+    def __init__(self, encoder: Network, classes: int, recipe: Recipe) -> None:
         super().__init__()
         self.encoder = encoder
 

@@ -3,6 +3,7 @@
 import tomllib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from core.errors import InvalidRequest, UnknownName
 from core.pretraining.augment import Policy
@@ -85,7 +86,8 @@ def load(name: str) -> Recipe:
             raise UnknownName("recipe", name, names())
     try:
         table = tomllib.loads(path.read_text())
-        policy = {key: tuple(v) if isinstance(v, list) else v for key, v in table.pop("policy", {}).items()}
+        given = table.pop("policy", {})
+        policy: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in given.items()}
         table["sizes"] = tuple((float(share), int(size)) for share, size in table["sizes"])
         return Recipe(policy=Policy(**policy), options=table.pop("options", {}), **table)
     except (tomllib.TOMLDecodeError, TypeError, KeyError, ValueError) as error:

@@ -5,6 +5,7 @@ from lightly.loss import NTXentLoss
 from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 
+from core.encoders.architectures import Network
 from core.pretraining.recipe import Recipe
 
 
@@ -13,7 +14,7 @@ class SimCLR(nn.Module):
 
     views = 2
 
-    def __init__(self, encoder: nn.Module, classes: int, recipe: Recipe) -> None:
+    def __init__(self, encoder: Network, classes: int, recipe: Recipe) -> None:
         super().__init__()
         self.encoder = encoder
         width = encoder.num_features

@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.encoders.architectures import Network
 from core.pretraining.recipe import Recipe
 
 
@@ -11,7 +12,7 @@ class Supervised(nn.Module):
 
     views = 1
 
-    def __init__(self, encoder: nn.Module, classes: int, recipe: Recipe) -> None:
+    def __init__(self, encoder: Network, classes: int, recipe: Recipe) -> None:
         super().__init__()
         self.encoder = encoder
         self.classifier = nn.Linear(encoder.num_features, classes)

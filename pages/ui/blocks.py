@@ -1,6 +1,7 @@
 """Pieces of a page: a figure with its table and downloads, badges, captions."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -8,25 +9,36 @@ import streamlit as st
 
 from core import pipeline
 from core.encoders.spec import EncoderSpec
-from core.plots.style import FAMILY_NAMES
+from core.plots.style import FAMILY_NAMES, finding_of, titled
 from core.readout import Contender
 
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
-BADGES = {"SSL": "blue", "SL": "orange", "random": "gray", "other": "green"}
+BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
+    "SSL": "blue",
+    "SL": "orange",
+    "random": "gray",
+    "other": "green",
+}
 
 
 def figure(chart: go.Figure, table: pd.DataFrame, alt: str, key: str) -> None:
     """A chart with its alternative text, and under it the table it was drawn from, to read or to take away."""
+    st.markdown(f"**{finding_of(chart)}**")
     st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
     with st.expander("Table and download", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
         left, right = st.columns(2)
         left.download_button(
-            "Table (CSV)", table.to_csv(index=False).encode(), f"{key}.csv", "text/csv", on_click="ignore", key=f"{key}_csv"
+            "Table (CSV)",
+            table.to_csv(index=False).encode(),
+            f"{key}.csv",
+            "text/csv",
+            on_click="ignore",
+            key=f"{key}_csv",
         )
         right.download_button(
             "Chart (HTML)",
-            lambda: chart.to_html(include_plotlyjs=True).encode(),
+            lambda: titled(chart).to_html(include_plotlyjs=True).encode(),
             f"{key}.html",
             "text/html",
             on_click="ignore",
@@ -41,19 +53,27 @@ def badge(spec: EncoderSpec) -> None:
 
 def control_note(rivals: Sequence[Contender]) -> None:
     """Whether the comparison is controlled, and if not, what differs besides the regime."""
-    if len(rivals) < 2:
+    trained = [r for r in rivals if r.encoder.spec.family != "random"]
+    if len(trained) < 2:
+        if len(rivals) > 1:
+            st.caption(
+                ":material/balance: One trained contender beside random weights: a floor, not a comparison of regimes."
+            )
         return
     differences = pipeline.uncontrolled(rivals)
     if not differences:
         st.caption(":material/balance: Controlled pair: architecture, images, epochs and head protocol are the same.")
     else:
-        st.caption(f":material/balance: Not fully controlled. Besides the regime these differ: {'; '.join(differences)}.")
+        st.caption(
+            f":material/balance: Not fully controlled. Besides the regime these differ: {'; '.join(differences)}."
+        )
 
 
 def provenance(rivals: Sequence[Contender], extra: str = "") -> None:
     """Where the numbers of a page come from, small and complete."""
     parts = [
-        f"{r.encoder.spec.id} (weights {r.encoder.sha256[:8]}, {r.head.protocol} head, T = {r.head.temperature:.2f})" for r in rivals
+        f"{r.encoder.spec.id} (weights {r.encoder.sha256[:8]}, {r.head.protocol} head, T = {r.head.temperature:.2f})"
+        for r in rivals
     ]
     device = pipeline.device_label(rivals[0].encoder.device)
     st.caption(f"{'; '.join(parts)}. {device}, {pipeline.versions()}.{' ' + extra if extra else ''}")
@@ -63,4 +83,6 @@ def command(line: str) -> None:
     """The command that gives the same numbers without the page."""
     with st.expander("Reproduce this view", icon=":material/terminal:"):
         st.code(line, language="bash", wrap_lines=True)
-        st.caption("The address of this page reproduces the view as well, except for uploads, which never leave this session.")
+        st.caption(
+            "The address of this page reproduces the view as well, except for uploads, which never leave this session."
+        )

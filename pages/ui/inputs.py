@@ -66,14 +66,23 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
 
 def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ...]]:
     source = st.segmented_control(
-        "Image from", [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA], default=FROM_SAMPLES, required=True, key="image_source", width="stretch"
+        "Image from",
+        [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA],
+        default=FROM_SAMPLES,
+        required=True,
+        key="image_source",
+        width="stretch",
     )
     sample = st.session_state.get("image", DEFAULT_IMAGE)
     if source == FROM_UPLOAD:
         uploads = _uploaded()
         if uploads:
             names = [name for name, _ in uploads]
-            at = st.selectbox("Show", range(len(names)), format_func=lambda i: names[i], key="upload_shown") if len(names) > 1 else 0
+            at = (
+                st.selectbox("Show", range(len(names)), format_func=lambda i: names[i], key="upload_shown")
+                if len(names) > 1
+                else 0
+            )
             name, image = uploads[at or 0]
             return image, name, False, tuple(uploads)
         st.caption("Until you choose a file, the sample stays.")
@@ -112,7 +121,9 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     for id in ids:
         spec = encoders()[id]
         if not store.is_here(spec, task_id):
-            st.warning(f"{spec.label} is not on this machine yet. Fetch it on the Models page.", icon=":material/download:")
+            st.warning(
+                f"{spec.label} is not on this machine yet. Fetch it on the Models page.", icon=":material/download:"
+            )
             continue
         try:
             rivals.append(resources.contender(id, task_id))
@@ -125,13 +136,16 @@ def sidebar() -> Chosen | None:
     """Draw the shared inputs; None, after saying why, when there is nothing to compare."""
     with st.sidebar:
         image, name, linkable, uploads = _pick_image()
-        task_id = st.selectbox("Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers.")
+        task_id = st.selectbox(
+            "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
+        )
         task = tasks()[task_id or DEFAULT_TASK]
         st.caption(f"{task.label}: {len(task.classes)} classes, {_domain_words(task.domain)}.")
         rivals = _pick_contenders(task.id)
     if not rivals:
         st.warning(
-            "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the Models page.",
+            "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the "
+            "Models page.",
             icon=":material/info:",
         )
         return None

@@ -15,6 +15,7 @@ from core.plots import overlay
 from core.readout import Contender
 
 SIDE = 448
+FAINT = 0.2
 
 
 def scales(maps: Sequence[NDArray[np.float32]], shared: bool) -> list[float]:
@@ -77,7 +78,10 @@ def draw(
     crop = display_crop(image.rgb, spec.preprocessing, SIDE)
     alt = map_alt(rival, class_name, values)
     if view == "input":
-        picture, alt = reading.crop, f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads."
+        picture, alt = (
+            reading.crop,
+            f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads.",
+        )
     elif not signed and no_evidence(values, reading):
         picture = crop
         alt = f"{spec.label}: no positive evidence for {class_name}; the picture is shown without a map."
@@ -88,16 +92,26 @@ def draw(
         picture = overlay.blend(crop, values, scale, opacity, signed)
     data = images.encode_png(picture)
     st.image(data, width="stretch", output_format="PNG", alt=alt)
+    if view != "input" and 0 < float(values.max()) < FAINT * scale:
+        st.caption(f":material/info: Faint: its strongest place has {values.max() / scale:.0%} of the common scale.")
     return data
 
 
-def downloads(rival: Contender, reading: Reading, values: NDArray[np.float32], png: bytes, class_name: str, method: str, key: str) -> None:
+def downloads(
+    rival: Contender, reading: Reading, values: NDArray[np.float32], png: bytes, class_name: str, method: str, key: str
+) -> None:
     """Buttons for the picture and the raw map."""
     spec = rival.encoder.spec
     facts = {"encoder": spec.id, "class": class_name, "method": method, "digest": reading.digest, "task": reading.task}
     with st.container(horizontal=True, gap="small"):
         st.download_button(
-            "PNG", png, f"{spec.id}_{method}.png", "image/png", on_click="ignore", key=f"{key}_png", icon=":material/image:"
+            "PNG",
+            png,
+            f"{spec.id}_{method}.png",
+            "image/png",
+            on_click="ignore",
+            key=f"{key}_png",
+            icon=":material/image:",
         )
         st.download_button(
             "Raw (npz)",

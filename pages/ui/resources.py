@@ -58,7 +58,9 @@ def thumbnail(digest: str, side: int, _image: SafeImage) -> bytes:
 
 
 @st.cache_data(show_spinner=False, max_size="200MB")
-def _reading(digest: str, encoder_id: str, task_id: str, version: int, _contender: Contender, _image: SafeImage) -> Reading:
+def _reading(
+    digest: str, encoder_id: str, task_id: str, version: int, _contender: Contender, _image: SafeImage
+) -> Reading:
     return pipeline.read_images(_contender, [_image])[0]
 
 
@@ -68,7 +70,9 @@ def reading(rival: Contender, image: SafeImage) -> Reading:
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
-def _attribution(key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _reading: Reading) -> NDArray[np.float32]:
+def _attribution(
+    key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _reading: Reading
+) -> NDArray[np.float32]:
     *_, target, method = key
     return pipeline.attribute(_contender, _image, _reading, target, method)
 
@@ -80,7 +84,9 @@ def attribution(rival: Contender, image: SafeImage, target: int, method: str) ->
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
-def _pair(key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _other: SafeImage) -> tuple[float, NDArray[np.float32]]:
+def _pair(
+    key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _other: SafeImage
+) -> tuple[float, NDArray[np.float32]]:
     return pipeline.compare_pair(_contender, _image, _other)
 
 
@@ -101,7 +107,14 @@ def floor(rival: Contender) -> float:
 
 
 @st.cache_data(show_spinner=False, max_size="100MB")
-def _clean(digests: tuple[str, ...], encoder_id: str, task_id: str, version: int, _contender: Contender, _images: list[SafeImage]) -> invariance.Clean:
+def _clean(
+    digests: tuple[str, ...],
+    encoder_id: str,
+    task_id: str,
+    version: int,
+    _contender: Contender,
+    _images: list[SafeImage],
+) -> invariance.Clean:
     return pipeline.clean(_contender, _images)
 
 

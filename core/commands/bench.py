@@ -1,0 +1,132 @@
+"""`invariscope bench`: what a person waits for, measured beside a bare forward pass and other tools."""
+
+import argparse
+import os
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from core import bench, devices, pipeline
+from core.bench import Row
+from core.cli import EXIT_PART
+from core.commands.common import contenders, print_json, say
+from core.encoders.registry import encoder_spec
+from core.errors import HeadUnavailable
+from core.heads import store
+from core.readout import Contender
+
+TASK = "tiny-imagenet"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much to measure.
+
+    Attributes:
+        repetitions: of everything that is timed.
+        large: whether to measure a ResNet-50 at 224 px, and not the packaged encoders alone.
+        settled: uploads after which memory should grow no more.
+        uploads: uploads after which memory is read again.
+    """
+
+    repetitions: int = 9
+    large: bool = True
+    settled: int = 50
+    uploads: int = 500
+
+
+FULL = Plan()
+QUICK = Plan(repetitions=5, large=False, uploads=150)
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    """What the numbers belong to: processor, cores, threads, device, torch and day."""
+    model = platform.processor() or platform.machine()
+    facts = Path("/proc/cpuinfo")
+    if facts.is_file():
+        lines = facts.read_text(encoding="utf-8").splitlines()
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "device": pipeline.device_label(device),
+        "torch": torch.__version__,
+        "date": date.today().isoformat(),
+    }
+
+
+def packaged(device: torch.device) -> list[Contender]:
+    """The first two packaged encoders with their heads; one when there is no second.
+
+    Raises:
+        HeadUnavailable: there is none.
+    """
+    ids = [id for id in store.encoders_for(TASK) if encoder_spec(id).weights.packaged][:2]
+    if not ids:
+        raise HeadUnavailable(f"No packaged encoder has a head for {TASK}: install Invariscope again.")
+    return contenders(ids, TASK, device)
+
+
+def measure(plan: Plan, device: torch.device) -> Iterator[Row]:
+    """The rows one by one."""
+    small = packaged(device)
+    if plan.large:
+        large = bench.untrained_resnet50(device)
+        yield from bench.readout_rows(large, 8, plan.repetitions)
+        yield bench.sweep_row(large, 8, plan.repetitions)
+    else:
+        yield from bench.readout_rows(small[0], 32, plan.repetitions)
+    yield bench.sweep_row(small[0], 32, plan.repetitions)
+    yield bench.upload_row(small, 1, 1.5, plan.repetitions)
+    yield bench.upload_row(small, 12, None, plan.repetitions)
+    yield bench.memory_row(small[0], plan.settled, plan.uploads)
+
+
+def as_json(row: Row) -> dict[str, Any]:
+    """A row as plain values."""
+    return {
+        "name": row.name,
+        "value": row.value,
+        "unit": row.unit,
+        "bar": row.bar,
+        "met": row.met,
+        "detail": row.detail,
+    }
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as aligned text."""
+    words = {True: "yes", False: "NO", None: "–"}
+    cells = [("name", "measured", "bar", "met", "detail")]
+    for row in rows:
+        measured = "–" if row.value is None else f"{row.value:.3g} {row.unit}"
+        cells.append((row.name, measured, row.bar or "–", words[row.met], row.detail))
+    widths = [max(len(line[i]) for line in cells) for i in range(4)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in cells
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print; 1 when a bar is missed."""
+    device = devices.pick(arguments.device)
+    rows = []
+    for row in measure(QUICK if arguments.quick else FULL, device):
+        say(f"measured {row.name}")
+        rows.append(row)
+    facts = machine(device)
+    if arguments.json:
+        print_json({"machine": facts, "rows": [as_json(row) for row in rows]})
+    else:
+        print(table(rows))
+        print(
+            f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads; {facts['device']}; "
+            f"torch {facts['torch']}; {facts['date']}"
+        )
+    return EXIT_PART if any(row.met is False for row in rows) else 0

@@ -1,0 +1,116 @@
+"""Each page, opened by its address: what it shows, and that whoever cannot see it is told."""
+
+import json
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from core import pipeline, samples
+from core.encoders.registry import encoders
+from core.plots import answers
+from core.tasks import tasks
+from pages.ui import inputs, resources
+
+PAGES = {
+    "overview.py": "What does a representation keep when labels are taken away?",
+    "compare.py": "Compare encoders on an image",
+    "attribution.py": "Where does the answer come from?",
+    "invariance.py": "What leaves the representation unmoved?",
+    "models.py": "Models",
+    "how_it_works.py": "How it works",
+}
+
+
+def titles(at: AppTest) -> list[str]:
+    return [title.value for title in at.title]
+
+
+def assert_described(at: AppTest) -> None:
+    """Every picture, chart and table has words of its own."""
+    for image in at.image:
+        for part in image.proto.imgs:
+            assert len(part.alt) > 8
+    for chart in at.get("plotly_chart"):
+        assert len(chart.proto.alt) > 20
+        title = json.loads(chart.proto.spec)["layout"]["title"]["text"]
+        assert title.strip()
+    for table in at.dataframe:
+        assert len(table.proto.alt) > 20
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_shows_its_title_and_describes_its_pictures_twice_in_a_row(page, open_page):
+    at = open_page(page)
+    for _ in range(2):  # a `pages` folder beside the script makes the second run show another one
+        assert titles(at) == [PAGES[page]]
+        assert not at.error
+        assert_described(at)
+        at.run()
+        assert not at.exception
+
+
+def test_overview_states_what_the_contenders_answer(open_page, default_ids):
+    at = open_page("overview.py")
+    rivals = [resources.contender(id, inputs.DEFAULT_TASK) for id in default_ids(inputs.DEFAULT_TASK)]
+    image = resources.sample_image(inputs.DEFAULT_IMAGE)
+    predictions = [pipeline.predict(r, resources.reading(r, image)) for r in rivals]
+    sentence = answers.finding([r.encoder.spec for r in rivals], predictions, tasks()[inputs.DEFAULT_TASK].classes)
+    assert f"**{sentence}**" in [text.value for text in at.markdown]
+    assert len(at.image) == 1 + len(rivals)
+
+
+def test_walking_through_all_pages_in_one_session_keeps_the_choices(open_page):
+    at = open_page("compare.py")
+    at.selectbox(key="image").set_value("coffee").run()
+    at.multiselect(key="encoders").set_value(["random"]).run()
+    for page, title in PAGES.items():
+        at.switch_page(page).run()
+        assert not at.exception
+        assert titles(at) == [title]
+        if page not in ("models.py", "how_it_works.py"):
+            assert at.selectbox(key="image").value == "coffee"
+            assert at.multiselect(key="encoders").value == ["random"]
+
+
+def test_models_lists_every_encoder(open_page):
+    at = open_page("models.py")
+    shown = [heading.value for heading in at.subheader]
+    assert shown == [spec.label for spec in encoders().values()]
+
+
+def test_models_finds_by_name_regime_and_state(open_page):
+    at = open_page("models.py")
+    at.text_input(key="models_query").set_value("no such encoder").run()
+    assert not at.exception
+    assert [note.value for note in at.info] == ["No encoder fits these filters."]
+    at.text_input(key="models_query").set_value("").run()
+    at.button_group(key="models_regime").set_value(["random"]).run()
+    assert [heading.value for heading in at.subheader] == [
+        spec.label for spec in encoders().values() if spec.regime == "random"
+    ]
+    at.button_group(key="models_regime").set_value([]).run()
+    at.button_group(key="models_state").set_value(["to fetch"]).run()
+    assert not at.exception
+    assert [heading.value for heading in at.subheader] == [
+        spec.label for spec in encoders().values() if not spec.weights.packaged
+    ]
+
+
+def test_an_encoder_added_on_models_is_a_contender(open_page):
+    at = open_page("compare.py")
+    before = at.multiselect(key="encoders").value
+    at.switch_page("models.py").run()
+    at.button(key="add_random").click().run()
+    assert not at.exception
+    at.switch_page("compare.py").run()
+    assert not at.exception
+    assert at.multiselect(key="encoders").value == [*before, "random"]
+
+
+def test_how_it_works_names_every_task_augmentation_and_credit(open_page):
+    at = open_page("how_it_works.py")
+    ids = [set(table.value.get("id", [])) for table in at.dataframe]
+    assert set(tasks()) in ids
+    assert set(pipeline.AUGMENTATIONS) in ids
+    authors = {sample.author for sample in samples.samples().values()}
+    assert any(authors == set(table.value.get("author", [])) for table in at.dataframe)

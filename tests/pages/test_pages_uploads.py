@@ -1,0 +1,139 @@
+"""People's own files: good ones are shown, bad ones are named and do no harm."""
+
+import pytest
+from photos import BROKEN, encoded, photo
+from PIL import Image
+
+from core.samples import samples
+from pages.ui import inputs
+
+SAMPLE = samples()[inputs.DEFAULT_IMAGE].title
+
+
+def rotated() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return encoded(photo(), "JPEG", exif=exif)
+
+
+GOOD = {
+    "photo.png": (encoded(photo(), "PNG"), "96 × 64"),
+    "cmyk.jpg": (encoded(photo().convert("CMYK"), "JPEG"), "96 × 64"),
+    "deep.png": (encoded(photo().convert("L").convert("I;16"), "PNG"), "96 × 64"),
+    "moving.gif": (encoded(photo(1), "GIF", save_all=True, append_images=[photo(2), photo(3)]), "96 × 64"),
+    "upright.jpg": (rotated(), "64 × 96"),
+    "tiny.png": (encoded(photo(width=1, height=1), "PNG"), "1 × 1"),
+    "long.webp": (encoded(photo(width=900, height=6), "WEBP"), "900 × 6"),
+}
+
+
+def shown(at) -> list[str]:
+    return [part.alt for image in at.image for part in image.proto.imgs]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_file_is_shown(name, open_page, use_upload):
+    data, size = GOOD[name]
+    at = use_upload(open_page("compare.py"))
+    at.file_uploader(key="uploads").upload(name, data).run()
+    assert not at.exception
+    assert not at.error
+    assert f"The image that is compared: {name}." in shown(at)
+    assert any(note.value.startswith(f"{name}, {size} px") for note in at.caption)
+    assert any("not part of the page's address" in note.value for note in at.caption)
+
+
+@pytest.mark.parametrize("page", ["overview.py", "attribution.py", "invariance.py"])
+def test_other_pages_take_an_upload(page, open_page, use_upload):
+    at = use_upload(open_page(page))
+    at.file_uploader(key="uploads").upload("moving.gif", GOOD["moving.gif"][0]).run()
+    assert not at.exception
+    assert not at.error
+    assert at.image
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_bad_file_is_named_and_the_sample_stays(name, open_page, use_upload):
+    at = use_upload(open_page("compare.py"))
+    at.file_uploader(key="uploads").upload(name, BROKEN[name]).run()
+    assert not at.exception
+    (error,) = at.error
+    assert error.value.startswith(f"{name}: ")
+    assert f"The image that is compared: {SAMPLE}." in shown(at)
+
+
+def test_a_bad_file_after_a_good_one_leaves_the_good_one(open_page, use_upload):
+    at = use_upload(open_page("compare.py"))
+    at.file_uploader(key="uploads").upload("photo.png", GOOD["photo.png"][0]).run()
+    for name, data in BROKEN.items():
+        at.file_uploader(key="uploads").set_value(
+            [("photo.png", GOOD["photo.png"][0], "image/png"), (name, data, "image/png")]
+        ).run()
+        assert not at.exception
+        (error,) = at.error
+        assert error.value.startswith(f"{name}: ")
+        assert "The image that is compared: photo.png." in shown(at)
+
+
+def test_the_chosen_sample_stays_until_a_file_is_there(open_page, use_upload):
+    at = use_upload(open_page("compare.py", image="coffee"))
+    expected = f"The image that is compared: {samples()['coffee'].title}."
+    assert expected in shown(at)
+    at.run()
+    assert expected in shown(at)
+    at.file_uploader(key="uploads").upload("empty.png", b"").run()
+    assert expected in shown(at)
+    at.button_group(key="image_source").set_value(inputs.FROM_SAMPLES).run()
+    assert expected in shown(at)
+
+
+def test_several_uploads_become_a_table(open_page, use_upload, photos):
+    at = use_upload(open_page("compare.py"))
+    files = [(f"{i}.png", data, "image/png") for i, data in enumerate(photos)]
+    at.file_uploader(key="uploads").set_value(files).run()
+    assert not at.exception
+    (batch,) = [table.value for table in at.dataframe if "size" in table.value]
+    assert list(batch["image"]) == [name for name, _, _ in files]
+    assert f"All {len(files)} uploads" in [heading.value for heading in at.subheader]
+    at.selectbox(key="upload_shown").set_value(3).run()
+    assert not at.exception
+    assert "The image that is compared: 3.png." in shown(at)
+
+
+def test_two_files_of_one_name_are_two_images(open_page, use_upload, photos):
+    at = use_upload(open_page("compare.py"))
+    files = [("same.png", data, "image/png") for data in photos[:2]]
+    at.file_uploader(key="uploads").set_value(files).run()
+    assert not at.exception
+    (batch,) = [table.value for table in at.dataframe if "size" in table.value]
+    assert list(batch["image"]) == ["same.png", "same.png"]
+
+
+def test_fewer_uploads_than_the_one_shown(open_page, use_upload, photos):
+    at = use_upload(open_page("compare.py"))
+    files = [(f"{i}.png", data, "image/png") for i, data in enumerate(photos)]
+    at.file_uploader(key="uploads").set_value(files).run()
+    at.selectbox(key="upload_shown").set_value(5).run()
+    at.file_uploader(key="uploads").set_value(files[:2]).run()
+    assert not at.exception
+    assert "The image that is compared: 0.png." in shown(at)
+
+
+def test_several_uploads_wait_for_the_button_of_a_sweep(open_page, use_upload, photos):
+    at = use_upload(open_page("invariance.py", augmentation="hue"))
+    at.file_uploader(key="uploads").set_value([(f"{i}.png", d, "image/png") for i, d in enumerate(photos)]).run()
+    assert not at.exception
+    assert any("from the last run" in note.value for note in at.warning)
+    at.button(key="run_sweep").click().run()
+    assert not at.exception
+    assert not at.warning
+    (table,) = [found.value for found in at.dataframe if "measure" in found.value]
+    assert set(table["images"]) == {len(photos)}
+
+
+def test_a_camera_photo_is_shown(open_page):
+    at = open_page("compare.py")
+    at.button_group(key="image_source").set_value(inputs.FROM_CAMERA).run()
+    at.camera_input(key="camera").upload(GOOD["photo.png"][0]).run()
+    assert not at.exception
+    assert "The image that is compared: Camera photo." in shown(at)

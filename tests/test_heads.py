@@ -1,0 +1,205 @@
+"""Heads: fitted as scikit-learn fits them, written and read back, and never used on the wrong encoder."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from toys import TwoChannels, encoder, linear_head, spec
+from torch import Tensor
+from torch.nn import functional as F
+
+from core.encoders.registry import encoder_spec
+from core.errors import HeadUnavailable, UnknownName, WeightsInvalid
+from core.heads import fitting, linear, store
+from core.heads.knn import knn_probabilities
+
+
+def clusters(count: int, classes: int = 4, width: int = 6, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Overlapping Gaussian classes in features of very different scale and offset."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = 1.5 * torch.randn(classes, width, generator=torch.Generator().manual_seed(99))
+    labels = torch.arange(count) % classes
+    features = centres[labels] + torch.randn(count, width, generator=generator)
+    return features * torch.logspace(-2, 2, width) + 5, labels
+
+
+def test_knn_by_hand() -> None:
+    """Cosines 1, .6 and 0 at temperature .2; two neighbours vote."""
+    bank = torch.tensor([[2.0, 0], [0.6, 0.8], [0, 3]])
+    found = knn_probabilities(torch.tensor([[5.0, 0]]), bank, torch.tensor([1, 0, 2]), classes=4, k=2, temperature=0.2)
+    second = np.exp(0.6 / 0.2) / (np.exp(0.6 / 0.2) + np.exp(1 / 0.2))
+    np.testing.assert_allclose(found, [[second, 1 - second, 0, 0]], rtol=1e-5)
+
+
+@pytest.mark.parametrize(("k", "temperature"), [(1, 0.07), (20, 0.07), (20, 1.0), (500, 0.07)])
+def test_knn_is_scikit_learns(k: int, temperature: float) -> None:
+    bank, bank_labels = clusters(200)
+    queries, _ = clusters(1100, seed=1)
+    found = knn_probabilities(queries, bank, bank_labels, 4, k, temperature)
+    reference = KNeighborsClassifier(
+        min(k, 200), metric="cosine", weights=lambda distance: np.exp((1 - distance) / temperature)
+    ).fit(bank, bank_labels)
+    np.testing.assert_allclose(found, reference.predict_proba(queries), rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(1100))
+
+
+@pytest.mark.parametrize("strength", [1e-1, 1e-2, 1e-3])
+def test_fit_is_scikit_learns_on_the_same_features(strength: float) -> None:
+    features, labels = clusters(400)
+    scaled = (features - features.mean(0)) / features.std(0)
+    ((_, weight, bias),) = fitting.fit_path(scaled, labels, 4, (strength,))
+    reference = LogisticRegression(C=1 / (strength * 400), tol=1e-6, max_iter=1000).fit(scaled, labels)
+    np.testing.assert_allclose(weight, reference.coef_, atol=0.02)
+    # A constant on all offsets changes no probability.
+    np.testing.assert_allclose(bias - bias.mean(), reference.intercept_ - reference.intercept_.mean(), atol=0.02)
+    agree = F.linear(scaled, weight, bias).argmax(1).numpy() == reference.predict(scaled)
+    assert agree.mean() >= 0.99
+
+
+def test_protocol_end_to_end_agrees_with_scikit_learn() -> None:
+    features, labels = clusters(400)
+    fit = fitting.fit_linear(features, labels, 4)
+    assert fit.strength in fitting.STRENGTHS
+    mean, deviation = features.mean(0), features.std(0)
+    reference = LogisticRegression(C=1 / (fit.strength * 400), tol=1e-6, max_iter=2000).fit((features - mean) / deviation, labels)
+    fresh, fresh_labels = clusters(1000, seed=5)
+    ours = F.linear(fresh, fit.weight, fit.bias)
+    theirs = reference.predict((fresh - mean) / deviation)
+    assert (ours.argmax(1).numpy() == theirs).mean() >= 0.99
+    assert abs(fitting.top1_percent(ours, fresh_labels) - 100 * (theirs == fresh_labels.numpy()).mean()) < 1
+    assert fit.validation_top1 > 0.6
+    assert 0.2 < fit.temperature < 5
+    again = fitting.fit_linear(features, labels, 4)
+    assert torch.equal(again.weight, fit.weight)
+    assert again.temperature == fit.temperature
+
+
+def test_head_reads_raw_features_exactly_as_the_fit_read_scaled_ones() -> None:
+    features, labels = clusters(200)
+    fit = fitting.fit_linear(features, labels, 4)
+    mean, deviation = features.mean(0), features.std(0)
+    path = tuple(s for s in fitting.STRENGTHS if s >= fit.strength)
+    *_, (_, weight, bias) = fitting.fit_path((features - mean) / deviation, labels, 4, path)
+    on_scaled = F.linear((features - mean) / deviation, weight, bias)
+    torch.testing.assert_close(F.linear(features, fit.weight, fit.bias), on_scaled, rtol=1e-3, atol=1e-3)
+
+
+def test_fit_works_inside_inference_mode_and_with_a_constant_feature() -> None:
+    features, labels = clusters(80)
+    features[:, 2] = 3
+    with torch.inference_mode():
+        fit = fitting.fit_linear(features, labels, 4)
+    assert fit.weight.isfinite().all()
+    assert fit.bias.isfinite().all()
+    assert not fit.weight.requires_grad
+
+
+@pytest.mark.parametrize(("labels", "classes"), [([0, 0, 2, 2], 3), ([0, 0, 0, 0], 1)])
+def test_fit_refuses_a_class_without_images(labels: list[int], classes: int) -> None:
+    with pytest.raises(ValueError, match="at least two classes, each with images"):
+        fitting.fit_linear(torch.randn(4, 3), torch.tensor(labels), classes)
+
+
+def test_validation_is_a_tenth_of_each_class() -> None:
+    labels = torch.tensor([0] * 50 + [1] * 20 + [2] * 2 + [3])
+    shuffled = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(3))]
+    mask = fitting.validation_mask(shuffled)
+    assert torch.bincount(shuffled[mask], minlength=4).tolist() == [5, 2, 1, 0]
+    assert torch.equal(mask, fitting.validation_mask(shuffled))
+    assert not torch.equal(mask, fitting.validation_mask(shuffled, seed=1))
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    head = linear_head(torch.randn(5, 7), torch.randn(5), facts={"linear_top1": 12.5, "encoder_sha256": "ab" * 32})
+    path = tmp_path / "below" / "toy.safetensors"
+    linear.save(head, path)
+    back = linear.load(path)
+    for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts"):
+        assert getattr(back, name) == getattr(head, name)
+    assert torch.equal(back.weight, head.weight.half().float())
+    assert torch.equal(back.bias, head.bias)
+    assert back.weight.dtype == torch.float32
+    assert path.stat().st_mode & 0o444 == 0o444, "an installed head is read by other users too"
+
+
+def test_logits_are_affine_in_float32() -> None:
+    head = linear_head(torch.tensor([[1.0, 2], [0, -1]]), torch.tensor([0.5, 0]))
+    assert head.logits(torch.tensor([[3.0, 4]]).half()).tolist() == [[11.5, -4]]
+
+
+GOOD = {"task": "toy", "protocol": "linear", "pooling": "avg", "temperature": 1.0, "calibrated": True, "facts": {}}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata"),
+    [
+        ({"weight": (3, 2), "bias": (3,)}, None),
+        ({"weight": (3, 2), "bias": (3,)}, {"head": "not json"}),
+        ({"weight": (3, 2), "bias": (3,)}, {"head": json.dumps({"task": "toy"})}),
+        ({"weight": (3, 2), "bias": (3,)}, {"head": json.dumps(GOOD | {"surprise": 1})}),
+        ({"weight": (3, 2)}, {"head": json.dumps(GOOD)}),
+        ({"weight": (3, 2), "bias": (4,)}, {"head": json.dumps(GOOD)}),
+        ({"weight": (3,), "bias": (3,)}, {"head": json.dumps(GOOD)}),
+    ],
+    ids=["no metadata", "no json", "facts missing", "facts unknown", "no bias", "bias too long", "flat weight"],
+)
+def test_file_that_is_no_head_is_refused(tmp_path: Path, tensors: dict, metadata: dict | None) -> None:
+    path = tmp_path / "head.safetensors"
+    save_file({key: torch.zeros(shape) for key, shape in tensors.items()}, path, metadata=metadata)
+    with pytest.raises(WeightsInvalid, match=r"head\.safetensors"):
+        linear.load(path)
+
+
+def test_damaged_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "head.safetensors"
+    linear.save(linear_head(torch.randn(5, 7)), path)
+    for content in (path.read_bytes()[:-20], b"", b"nonsense" * 10):
+        path.write_bytes(content)
+        with pytest.raises(WeightsInvalid, match=r"head\.safetensors.*again"):
+            linear.load(path)
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A packaged head for the encoder called toy, with what a test says of it."""
+    monkeypatch.setattr(store, "ASSETS", tmp_path)
+
+    def write(weight: Tensor, sha256: str) -> None:
+        head = linear_head(weight, facts={"encoder_sha256": sha256})
+        linear.save(head, tmp_path / "heads" / "toy" / "tiny-imagenet.safetensors")
+
+    return write
+
+
+def test_head_of_this_encoder_loads(packaged) -> None:
+    packaged(torch.ones(100, 2), "0" * 64)
+    assert store.load(encoder(TwoChannels(), spec()), "tiny-imagenet").weight.shape == (100, 2)
+    assert store.tasks_of(spec()) == ["tiny-imagenet"]
+
+
+def test_head_fitted_on_other_weights_is_refused(packaged) -> None:
+    packaged(torch.ones(100, 2), "1" * 64)
+    with pytest.raises(WeightsInvalid, match=r"other weights \(1{12}\).*0{12}.*fit-heads"):
+        store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
+
+
+def test_head_that_fits_neither_task_nor_encoder_is_refused(packaged) -> None:
+    packaged(torch.ones(99, 2), "0" * 64)
+    with pytest.raises(WeightsInvalid, match="99 classes, the task 100"):
+        store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
+    packaged(torch.ones(100, 3), "0" * 64)
+    with pytest.raises(WeightsInvalid, match="another encoder"):
+        store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
+
+
+def test_encoder_without_such_a_head() -> None:
+    packaged = encoder_spec("random")
+    with pytest.raises(HeadUnavailable, match=r"no head for imagenet-1k.*tiny-imagenet"):
+        store.load(encoder(TwoChannels(), packaged), "imagenet-1k")
+    with pytest.raises(UnknownName, match="no task called 'nothing'"):
+        store.load(encoder(TwoChannels(), packaged), "nothing")
