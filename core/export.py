@@ -1,5 +1,6 @@
 """Files that leave the app: tables with provenance, maps with a manifest. Written whole or not at all."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -64,7 +65,8 @@ def write_parquet(table: pd.DataFrame, path: Path, facts: dict[str, Any]) -> Non
         pq.write_table(arrow, partial)
         os.replace(partial, path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be what is wrong
+            partial.unlink(missing_ok=True)
         raise InvalidRequest(f"{path} cannot be written: {error.strerror or error}. Choose another --out.") from error
 
 

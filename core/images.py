@@ -19,6 +19,7 @@ from core.errors import ImageError, ImageTooLarge, InvalidRequest, UnreadableIma
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 16_384
+WORKING_SIDE = 1024
 
 # AVIF is optional in Pillow, and asking for a feature whose name an older Pillow does not know warns.
 _HAS_AVIF = "avif" in features.modules and features.check("avif")
@@ -114,6 +115,20 @@ def thumbnail(image: SafeImage, side: int) -> Pixels:
     small = Image.fromarray(image.rgb)
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _read_only(small)
+
+
+def working_copy(image: SafeImage, short_side: int = WORKING_SIDE) -> SafeImage:
+    """The image with a short side of at most `short_side` pixels, the same digest, and its own new size.
+
+    No encoder reads more than a quarter of that, so what is kept in memory need not be a 40-megapixel scan. Pages and
+    the command line both work on it, which is why they give the same numbers.
+    """
+    side = min(image.width, image.height)
+    if side <= short_side:
+        return image
+    size = (round(image.width * short_side / side), round(image.height * short_side / side))
+    small = _read_only(Image.fromarray(image.rgb).resize(size, Image.Resampling.LANCZOS))
+    return SafeImage(small, image.digest, *size)
 
 
 def encode_png(pixels: Pixels) -> bytes:

@@ -61,7 +61,9 @@ class Clean:
 
 def clean(contender: Contender, unit: Tensor) -> Clean:
     """The clean side of a sweep for (N, 3, S, S) images in [0, 1]."""
-    read = readout.read(contender, normalise(unit.to(contender.encoder.device), contender.encoder.spec.preprocessing))
+    inputs = normalise(unit.to(contender.encoder.device), contender.encoder.spec.preprocessing)
+    # In the precision of the views, or rounding would pass for a change at the identity.
+    read = readout.read(contender, inputs, reduced=contender.bf16_is_safe)
     logits = read.logits.cpu().numpy()
     predicted = logits.argmax(axis=1)
     maps = cam.class_maps(contender, read, torch.as_tensor(predicted, device=read.logits.device))
@@ -88,7 +90,7 @@ def seeds_for(augmentation: Augmentation, seeds: int) -> int:
 def augmented(unit: Tensor, augmentation: Augmentation, strength: float, seeds: int) -> Tensor:
     """(N · S, 3, H, W) views in [0, 1], image by image, seed by seed: what a sweep reads and a page shows."""
     augmentation.check(strength)
-    views = unit.repeat_interleave(seeds, dim=0)
+    views = unit.repeat_interleave(seeds, dim=0) if seeds > 1 else unit
     strengths = torch.full((len(views),), float(strength), device=unit.device)
     numbers = torch.arange(seeds, device=unit.device).repeat(len(unit))
     return augmentation.apply(views, strengths, numbers)

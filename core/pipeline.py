@@ -165,10 +165,11 @@ def sweep(
         InvalidRequest: a strength or the number of seeds is out of range.
     """
     asked = augmentation(name)
-    reference = clean(contender, images)
     grid = tuple(strengths) if strengths is not None else asked.strengths
     for strength in grid:
         asked.check(strength)
+    invariance.seeds_for(asked, seeds)
+    reference = clean(contender, images)
     return invariance.sweep(lambda s: invariance.measure(contender, reference, asked, s, seeds), grid)
 
 

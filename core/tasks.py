@@ -65,9 +65,8 @@ def class_index(task_id: str, name: str) -> int:
     if name.casefold() in classes:
         return classes.index(name.casefold())
     near = difflib.get_close_matches(name.casefold(), classes, n=5, cutoff=0.4)
-    hint = (
-        f"Did you mean {', '.join(near)}?" if near else f"It has {', '.join(classes[:5])} and {len(classes) - 5} more."
-    )
+    more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
+    hint = f"Did you mean {', '.join(near)}?" if near else f"It has {', '.join(classes[:5])}{more}."
     raise InvalidRequest(f"{task_id} has no class '{name}'. {hint}")
 
 

@@ -28,7 +28,7 @@ with gallery, st.grid(min_column_width=92, gap="small"):
     for id, sample in samples.samples().items():
         with st.container(gap="xsmall"):
             picture = resources.sample_image(id)
-            st.image(resources.thumbnail(picture.digest, 160, picture), width="stretch", alt=f"Sample: {sample.title}.")
+            st.image(resources.square(picture.digest, 120, picture), width="stretch", alt=f"Sample: {sample.title}.")
             st.button(
                 sample.title,
                 key=f"pick_{id}",
@@ -59,7 +59,9 @@ look = styles(specs)
 columns = st.columns([1.1, *[1.3] * len(rivals)], gap="medium")
 with columns[0]:
     st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
-    st.caption(f"{chosen.name}, {chosen.image.width} × {chosen.image.height} px, SHA-256 {chosen.image.digest[:8]}")
+    st.caption(
+        f"{chosen.name}, read at {chosen.image.width} × {chosen.image.height} px, SHA-256 {chosen.image.digest[:8]}"
+    )
     if not chosen.linkable:
         st.caption("This image is not part of the page's address.")
 highlight = task.classes[target] if target is not None else None

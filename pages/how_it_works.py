@@ -30,7 +30,9 @@ flowchart LR
     L --> A[answer and confidence]
     M --> G[Grad-CAM of any class]
     P --> V[invariance]
-"""
+""",
+    alt="Image, crop, encoder, last map, pooled feature, linear head, logits: one line. The logits give answer and "
+    "confidence, the map gives Grad-CAM of any class, the pooled feature gives invariance.",
 )
 st.caption("One forward pass gives all of it.")
 
@@ -84,7 +86,7 @@ rank correlation (Spearman) of the map before and after, brought back into place
 keeps much of its feature under blur. That is why it can be drawn along as a floor.
 """
 )
-st.dataframe(
+st.table(
     [
         {
             "augmentation": a.label,
@@ -96,9 +98,9 @@ st.dataframe(
         }
         for a in AUGMENTATIONS.values()
     ],
+    border="horizontal",
     hide_index=True,
     alt="The augmentations with their units and ranges.",
-    key="augmentation_table",
 )
 
 st.header("A controlled pair", anchor="controlled")
@@ -111,7 +113,7 @@ L-BFGS on standardised features, the L2 strength chosen on a tenth of the traini
 them.
 """
 )
-st.dataframe(
+st.table(
     [
         {
             "task": t.label,
@@ -123,18 +125,18 @@ st.dataframe(
         }
         for t in tasks().values()
     ],
+    border="horizontal",
     hide_index=True,
     alt="The tasks with their domain, classes, source and licence.",
-    key="task_table",
 )
 
 st.header("Credits", anchor="credits")
 st.markdown("Sample images, as the packages that ship them state it:")
-st.dataframe(
+st.table(
     [{"sample": s.title, "author": s.author, "licence": s.licence, "source": s.source} for s in samples().values()],
+    border="horizontal",
     hide_index=True,
     alt="The sample images with author, licence and source.",
-    key="credits_table",
 )
 st.markdown(
     "Grad-CAM: Selvaraju et al. 2017; CAM: Zhou et al. 2016; temperature scaling: Guo et al. 2017; SimCLR: Chen et al. "

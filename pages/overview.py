@@ -59,16 +59,17 @@ st.caption(
 )
 
 st.subheader("How steady is it?")
-augmentation = pipeline.augmentation(SWEEP)
-points, floors = [], {}
-for rival in rivals:
-    id = rival.encoder.spec.id
-    found = [resources.point(rival, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths]
-    points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
-    floors[id] = resources.floor(rival)
-labels = short_labels(specs)
-curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
 left, right = st.columns(2, gap="medium")
+with left, st.spinner("Turning the image", show_time=True):
+    augmentation = pipeline.augmentation(SWEEP)
+    points, floors = [], {}
+    for rival in rivals:
+        id = rival.encoder.spec.id
+        found = [resources.point(rival, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths]
+        points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
+        floors[id] = resources.floor(rival)
+    labels = short_labels(specs)
+    curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
 with left:
     title = curves.finding(curve, augmentation, labels, augmentation.strengths[-1])
     chart = curves.stacked(curve, augmentation, labels, look, floors, title, corrected=True, measures=("cosine",))

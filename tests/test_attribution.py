@@ -79,7 +79,9 @@ def test_gradient_path_gives_the_closed_form(resnet: Contender) -> None:
     read = readout.read(resnet, noise(3, 64))
     directions = resnet.head.weight[torch.tensor([1, 1, 3])]
     closed = cam.along(resnet.encoder, read.state, "avg", directions)
-    torch.testing.assert_close(cam._by_gradient(resnet.encoder, read.state, "avg", directions), closed, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        cam._by_gradient(resnet.encoder, read.state, "avg", directions), closed, rtol=1e-4, atol=1e-5
+    )
     # "head" means the network's own pooling, which is the same average, but only the gradient can know that.
     torch.testing.assert_close(cam.along(resnet.encoder, read.state, "head", directions), closed, rtol=1e-4, atol=1e-5)
 

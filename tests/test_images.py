@@ -10,7 +10,7 @@ from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, encode
 from PIL import Image
 
 from core.errors import InvalidRequest
-from core.images import FORMATS, encode_png, open_image, thumbnail
+from core.images import FORMATS, encode_png, open_image, thumbnail, working_copy
 
 avif = pytest.mark.skipif("AVIF" not in FORMATS, reason="this Pillow has no AVIF")
 
@@ -140,3 +140,13 @@ def test_png_keeps_every_pixel_and_no_metadata(pixels: np.ndarray) -> None:
 def test_png_of_other_arrays_is_refused(pixels: np.ndarray) -> None:
     with pytest.raises(InvalidRequest, match="uint8"):
         encode_png(pixels)
+
+
+def test_a_working_copy_keeps_digest_and_proportions() -> None:
+    wide = open_image(encode(Image.fromarray(np.tile(np.arange(256, dtype=np.uint8), (1100, 9))), "PNG"))
+    small = working_copy(wide)
+    assert (small.width, small.height) == (round(2304 * 1024 / 1100), 1024)
+    assert small.rgb.shape == (1024, small.width, 3)
+    assert small.digest == wide.digest
+    assert abs(float(small.rgb.mean()) - float(wide.rgb.mean())) < 0.5
+    assert working_copy(small) is small

@@ -119,10 +119,16 @@ def test_batch_counters_may_be_absent(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda t: {"conv.weigth": t["conv.weight"]}, ["missing such as conv.weight", "unexpected such as conv.weigth"]),
+        (
+            lambda t: {"conv.weigth": t["conv.weight"]},
+            ["missing such as conv.weight", "unexpected such as conv.weigth"],
+        ),
         (lambda t: {}, ["1 missing such as conv.weight"]),
         (lambda t: {"conv.weight": t["conv.weight"][:1]}, ["1 of another shape such as conv.weight", "architecture"]),
-        (lambda t: t | {"fc.weight": torch.ones(2), "fc.bias": torch.ones(2)}, ["2 unexpected such as fc.bias, fc.weight"]),
+        (
+            lambda t: t | {"fc.weight": torch.ones(2), "fc.bias": torch.ones(2)},
+            ["2 unexpected such as fc.bias, fc.weight"],
+        ),
         (lambda t: {f"module.{key}": value for key, value in t.items()}, ["module.conv.weight", "prefix"]),
     ],
     ids=["renamed", "missing", "shape", "extra", "prefix"],

@@ -41,7 +41,10 @@ def resnet(classes: int = 0) -> Tensors:
 
 def linear(prefix: str, width: int) -> Tensors:
     generator = torch.Generator().manual_seed(1)
-    return {f"{prefix}weight": torch.randn(1000, width, generator=generator).half(), f"{prefix}bias": torch.zeros(1000).half()}
+    return {
+        f"{prefix}weight": torch.randn(1000, width, generator=generator).half(),
+        f"{prefix}bias": torch.zeros(1000).half(),
+    }
 
 
 def probe(width: int) -> dict[str, object]:

@@ -94,7 +94,9 @@ def left(folder: Path) -> set[str]:
 def test_download_is_checked_recorded_and_told(server: Server, folder: Path, tmp_path: Path) -> None:
     digest = digest_of(CONTENT, tmp_path)
     told: list[tuple[int, int]] = []
-    path = weights.fetch(WeightFile("toy.pth", server.url, sha256=digest), lambda done, total: told.append((done, total)))
+    path = weights.fetch(
+        WeightFile("toy.pth", server.url, sha256=digest), lambda done, total: told.append((done, total))
+    )
     assert path == folder / "toy.pth"
     assert path.read_bytes() == CONTENT
     assert left(folder) == {"toy.pth", "toy.pth.sha256"}

@@ -51,7 +51,9 @@ class BrokenInHalf(TwoChannels):
         return (self.conv(x) + 4096) - 4096
 
 
-def spec(id: str = "toy", layout: str = "map", pooling: str = "avg", dim: int = 2, size: int = 8, **changed) -> EncoderSpec:
+def spec(
+    id: str = "toy", layout: str = "map", pooling: str = "avg", dim: int = 2, size: int = 8, **changed
+) -> EncoderSpec:
     """A catalog entry; the preprocessing leaves pixels as they are."""
     facts = {
         "label": id.title(),
@@ -88,7 +90,9 @@ HEAD_BIAS = torch.tensor([0.5, 0.0, -3.0])
 
 def literal(network: nn.Module | None = None, **changed) -> Contender:
     """The two-channel network with a head of small integers and three classes."""
-    return Contender(encoder(network or TwoChannels(), spec(**changed)), linear_head(HEAD_WEIGHT.clone(), HEAD_BIAS.clone()))
+    return Contender(
+        encoder(network or TwoChannels(), spec(**changed)), linear_head(HEAD_WEIGHT.clone(), HEAD_BIAS.clone())
+    )
 
 
 def small_resnet(pooling: str = "avg", classes: int = 5, seed: int = 0) -> Contender:

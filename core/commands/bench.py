@@ -100,13 +100,16 @@ def as_json(row: Row) -> dict[str, Any]:
     }
 
 
+def _measured(row: Row) -> str:
+    return "–" if row.value is None else f"{row.value:.3g} {row.unit}"
+
+
 def table(rows: list[Row]) -> str:
     """The rows as aligned text."""
     words = {True: "yes", False: "NO", None: "–"}
     cells = [("name", "measured", "bar", "met", "detail")]
     for row in rows:
-        measured = "–" if row.value is None else f"{row.value:.3g} {row.unit}"
-        cells.append((row.name, measured, row.bar or "–", words[row.met], row.detail))
+        cells.append((row.name, _measured(row), row.bar or "–", words[row.met], row.detail))
     widths = [max(len(line[i]) for line in cells) for i in range(4)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in cells
@@ -118,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = devices.pick(arguments.device)
     rows = []
     for row in measure(QUICK if arguments.quick else FULL, device):
-        say(f"measured {row.name}")
+        say(f"{row.name}: {_measured(row)}")
         rows.append(row)
     facts = machine(device)
     if arguments.json:

@@ -10,7 +10,7 @@ import torch
 
 from core.datasets.image_folder import SUFFIXES
 from core.errors import DataUnavailable, ImageError, UnreadableImage
-from core.images import SafeImage, open_image
+from core.images import SafeImage, open_image, working_copy
 from core.readout import Contender, load_contender
 
 
@@ -31,7 +31,7 @@ def read_image(path: Path) -> SafeImage:
         ImageError: there is no such file, or it is no usable image; the message names the file.
     """
     try:
-        return open_image(path.read_bytes())
+        return working_copy(open_image(path.read_bytes()))
     except OSError as error:
         raise UnreadableImage(f"{path} cannot be read: {error.strerror or error}.") from error
     except ImageError as error:

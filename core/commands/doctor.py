@@ -5,6 +5,7 @@ import platform
 import shutil
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ PACKAGES = ("streamlit", "torch", "torchvision", "timm", "captum", "plotly", "pa
 def _memory_free_gb() -> float | None:
     """Free main memory in GB; None where the system does not say."""
     try:
-        lines = open("/proc/meminfo").read().splitlines()  # noqa: SIM115
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
     table = dict(line.split(":", 1) for line in lines)

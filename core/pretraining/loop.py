@@ -158,7 +158,7 @@ def train(
         The epoch's record and the encoder, in training mode. A recipe without epochs yields once.
 
     Raises:
-        InvalidRequest: the checkpoint belongs to another recipe, or the loss diverged.
+        InvalidRequest: the checkpoint belongs to another recipe, the images fill no batch, or the loss diverged.
     """
     torch.manual_seed(recipe.seed)
     encoder = architectures.build(recipe.architecture).to(device, memory_format=torch.channels_last)
@@ -169,6 +169,8 @@ def train(
             encoder,
         )
         return
+    if len(data.labels) < recipe.batch:
+        raise InvalidRequest(f"{len(data.labels)} images do not fill a batch of {recipe.batch}. Lower it.")
     method: Method = METHODS[recipe.method](encoder, len(data.classes), recipe).to(device)
     optimiser = _optimiser(method, recipe, device)
     history: list[Epoch] = []

@@ -100,9 +100,12 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
 
 def _pick_contenders(task_id: str) -> list[Contender]:
     possible = store.encoders_for(task_id)
-    wanted = [id for id in st.session_state.get("encoders", DEFAULT_PAIR) if id in possible]
-    if not wanted:
-        wanted = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
+    first = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
+    asked = st.session_state.get("encoders", first)
+    wanted = [id for id in asked if id in possible]
+    # A list that someone emptied stays empty, or the last contender could never be replaced by another one.
+    if asked and not wanted:
+        wanted = first
     if "encoders" in st.session_state and st.session_state["encoders"] != wanted:
         st.session_state["encoders"] = wanted
     ids = st.multiselect(
@@ -115,8 +118,8 @@ def _pick_contenders(task_id: str) -> list[Contender]:
         help="Up to four encoders that have a head for this task. The Models page tells what each one is.",
     )
     if not ids:
-        st.caption("Choose at least one; the first pair stays.")
-        ids = possible[:2]
+        st.caption("Choose at least one; until then the first pair stays.")
+        ids = first
     rivals = []
     for id in ids:
         spec = encoders()[id]

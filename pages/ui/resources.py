@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from core import devices, images, invariance, pipeline, samples
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
+from core.encoders.preprocess import display_crop
+from core.encoders.spec import Preprocessing
 from core.heads import store
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
@@ -35,9 +37,9 @@ def contender(encoder_id: str, task_id: str) -> Contender:
     return _contender(encoder_id, task_id, _encoder(encoder_id))
 
 
-@st.cache_resource(show_spinner=False, max_entries=8)
+@st.cache_resource(show_spinner=False, max_entries=64)
 def _image(digest: str, _data: bytes) -> SafeImage:
-    return images.open_image(_data)
+    return images.working_copy(images.open_image(_data))
 
 
 def image(digest: str, data: bytes) -> SafeImage:
@@ -55,6 +57,12 @@ def sample_image(id: str) -> SafeImage:
 def thumbnail(digest: str, side: int, _image: SafeImage) -> bytes:
     """A small PNG of an image for galleries and tables."""
     return images.encode_png(images.thumbnail(_image, side))
+
+
+@st.cache_data(show_spinner=False, max_size="16MB")
+def square(digest: str, side: int, _image: SafeImage) -> bytes:
+    """The central square of an image as a small PNG, so that a gallery lines up."""
+    return images.encode_png(display_crop(_image.rgb, Preprocessing(size=1, resize=1), side))
 
 
 @st.cache_data(show_spinner=False, max_size="200MB")

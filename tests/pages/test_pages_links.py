@@ -52,7 +52,7 @@ def test_the_augmentation_comes_from_the_address(open_page):
 
 @pytest.mark.parametrize("page", COMPARING)
 def test_an_address_that_is_wrong_in_every_way_shows_the_defaults(page, open_page, default_ids):
-    nonsense = {name: "no-such-thing" for name in ("image", "task", "encoders", "class", "method", "view")}
+    nonsense = dict.fromkeys(("image", "task", "encoders", "class", "method", "view"), "no-such-thing")
     at = open_page(page, augmentation="no-such-thing", **nonsense)
     assert not at.error
     assert at.selectbox(key="image").value == inputs.DEFAULT_IMAGE

@@ -32,8 +32,7 @@ def assert_described(at: AppTest) -> None:
             assert len(part.alt) > 8
     for chart in at.get("plotly_chart"):
         assert len(chart.proto.alt) > 20
-        title = json.loads(chart.proto.spec)["layout"]["title"]["text"]
-        assert title.strip()
+        assert json.loads(chart.proto.spec)["layout"]["meta"]["finding"].strip()
     for table in at.dataframe:
         assert len(table.proto.alt) > 20
 

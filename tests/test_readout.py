@@ -1,0 +1,108 @@
+"""One forward pass: the same for one image as for many, and in bfloat16 only where that is safe."""
+
+import pytest
+import torch
+from toys import CPU, HEAD_BIAS, BrokenInHalf, literal, noise, small_resnet, small_vit
+
+from core import devices, readout
+from core.encoders import encoder
+from core.errors import InvalidRequest, UnknownName
+
+
+@pytest.mark.parametrize("make", [literal, small_resnet, small_vit, lambda: small_vit("cls4")])
+def test_batch_is_its_images_one_by_one(make) -> None:
+    contender = make()
+    inputs = noise(5, contender.encoder.spec.preprocessing.size)
+    together = readout.read(contender, inputs)
+    for i in range(5):
+        alone = readout.read(contender, inputs[i : i + 1])
+        torch.testing.assert_close(alone.feature_map[0], together.feature_map[i], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(alone.pooled[0], together.pooled[i], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(alone.logits[0], together.logits[i], rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("make", [literal, small_resnet, small_vit, lambda: small_vit("cls4")])
+def test_logits_are_those_of_the_differentiable_function(make) -> None:
+    contender = make()
+    inputs = noise(2, contender.encoder.spec.preprocessing.size)
+    torch.testing.assert_close(contender.logits(inputs), readout.read(contender, inputs).logits, rtol=1e-4, atol=1e-4)
+
+
+def test_feature_is_the_encoders_also_when_the_head_reads_another() -> None:
+    read = readout.read(small_vit("cls4"), noise(1, 32))
+    assert read.pooled.shape == (1, 24)
+    torch.testing.assert_close(read.pooled, readout.read(small_vit("token"), noise(1, 32)).pooled)
+
+
+def test_features_are_the_readouts() -> None:
+    contender = small_vit()
+    inputs = noise(7, 32)
+    found = encoder.features(contender.encoder, inputs, batch=3)
+    expected = readout.read(contender, inputs, reduced=True).pooled
+    torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
+    assert found.dtype == torch.float32
+
+
+def test_closed_form_belongs_to_average_pooling() -> None:
+    assert small_resnet().has_closed_form
+    assert not small_resnet("head").has_closed_form
+    assert not small_vit().has_closed_form
+
+
+@pytest.fixture
+def hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bfloat16 counts as fast here; where it is not, it is only slow."""
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda device: True)
+
+
+def test_guard_allows_a_network_that_bears_bfloat16(hardware: None) -> None:
+    assert literal().bf16_is_safe
+
+
+def test_guard_refuses_a_network_that_breaks(hardware: None) -> None:
+    contender = literal(BrokenInHalf())
+    inputs = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    # The premise: float32 carries the offset, bfloat16 does not.
+    torch.testing.assert_close(
+        readout.read(contender, inputs).logits, readout.read(literal(), inputs).logits, rtol=1e-2, atol=1e-2
+    )
+    assert readout.read(contender, inputs, reduced=True).logits.sub(HEAD_BIAS).abs().max() != pytest.approx(
+        readout.read(contender, inputs).logits.sub(HEAD_BIAS).abs().max().item(), rel=0.01
+    )
+    assert not contender.bf16_is_safe
+
+
+def test_guard_is_asked_once(hardware: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    contender = literal()
+    assert contender.bf16_is_safe
+    monkeypatch.setattr(readout, "read", lambda *arguments, **options: 1 / 0)
+    assert contender.bf16_is_safe
+
+
+def test_guard_says_no_without_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda device: False)
+    assert not literal().bf16_is_safe
+    inputs = noise(1, 8)
+    full, asked = readout.read(literal(), inputs), readout.read(literal(), inputs, reduced=True)
+    assert torch.equal(full.logits, asked.logits)
+
+
+def test_head_stays_in_float32(hardware: None) -> None:
+    read = readout.read(small_resnet(), noise(1, 64), reduced=True)
+    assert read.feature_map.dtype == torch.bfloat16
+    assert read.pooled.dtype == torch.float32
+    assert read.logits.dtype == torch.float32
+
+
+def test_unknown_device_and_encoder() -> None:
+    with pytest.raises(InvalidRequest, match="auto, cpu or cuda"):
+        devices.pick("tpu")
+    with pytest.raises(UnknownName, match=r"no encoder called 'resnet'.*random"):
+        readout.load_contender("resnet", "tiny-imagenet", CPU)
+
+
+def test_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InvalidRequest, match="--device cpu"):
+        devices.pick("cuda")
+    assert devices.pick("auto") == CPU
