@@ -209,7 +209,15 @@ def controlled(first: Contender, second: Contender) -> list[str]:
         ("head protocol", first.head.protocol, second.head.protocol),
         ("pooling of the head", first.head.pooling, second.head.pooling),
     )
-    return [f"{what} ({x} against {y})" if isinstance(x, str | int) else what for what, x, y in named if x != y]
+    differing = [(what, x, y) for what, x, y in named if x != y]
+    return [
+        what if isinstance(x, preprocess.Preprocessing) else f"{what} ({_known(x)} against {_known(y)})"
+        for what, x, y in differing
+    ]
+
+
+def _known(value: object) -> object:
+    return "unknown" if value is None else value
 
 
 def uncontrolled(contenders: Sequence[Contender]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import difflib
 import tomllib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -70,10 +72,20 @@ def class_index(task_id: str, name: str) -> int:
     raise InvalidRequest(f"{task_id} has no class '{name}'. {hint}")
 
 
+def distinct_names(descriptions: Sequence[str]) -> tuple[str, ...]:
+    """The first word or words of each description; two classes of one name (a crane, a crane) keep more of theirs."""
+    names = [text.split(",")[0] for text in descriptions]
+    counts = Counter(names)
+    names = [name if counts[name] == 1 else text for name, text in zip(names, descriptions, strict=True)]
+    counts = Counter(names)
+    return tuple(name if counts[name] == 1 else f"{name} (class {i})" for i, name in enumerate(names))
+
+
 def _imagenet() -> Task:
     # timm carries the class names in label order; nothing is fetched.
     from timm.data import ImageNetInfo
 
     info = ImageNetInfo("imagenet-1k")
-    names = tuple(info.index_to_description(index).split(",")[0] for index in range(info.num_classes()))
+    described = [info.index_to_description(index) for index in range(info.num_classes())]
+    names = distinct_names(described)
     return Task("imagenet-1k", "ImageNet-1k", "source", names, "ImageNet (Russakovsky et al. 2015)", "research use")

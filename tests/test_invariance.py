@@ -63,20 +63,21 @@ def test_something_moves_at_the_strongest(name: str) -> None:
 
 
 def test_numbers_of_a_point_by_hand() -> None:
-    """Brightness scales red by the factor; at half of it the linear toy's feature keeps its direction."""
-    contender = literal()
+    """A plain red image of .5 under another brightness: the linear toy's feature keeps its direction."""
+    contender, brightness = literal(), AUGMENTATIONS["brightness"]
     unit = torch.zeros(1, 3, 8, 8)
     unit[:, 0] = 0.5
     reference = invariance.clean(contender, unit)
     assert reference.predicted.tolist() == [0]
-    views = invariance.augmented(unit, AUGMENTATIONS["brightness"], AUGMENTATIONS["brightness"].identity, 1)
-    assert torch.equal(views, unit)
-    point = invariance.measure(contender, reference, AUGMENTATIONS["brightness"], 0.5, 5)
-    assert point.cosine.shape == (1, 1), "brightness has no randomness to repeat"
-    assert point.cosine[0, 0] == pytest.approx(1)
-    # Red .25 in 4x4 cells gives 4, half of the clean 8: logits (4.5, 0, 1) over a temperature of 2.
-    expected = np.exp(4.5 / 2) / (np.exp(4.5 / 2) + 1 + np.exp(1 / 2))
-    assert point.kept[0, 0] == pytest.approx(expected, rel=1e-4)
+    point = invariance.measure(contender, reference, brightness, brightness.strengths[2], 3)
+    assert point.cosine.shape == (1, 3)
+    views = invariance.augmented(unit, brightness, brightness.strengths[2], 3)
+    for seed, red in enumerate(views[:, 0].mean(dim=(1, 2)).tolist()):
+        assert red != pytest.approx(0.5)
+        assert point.cosine[0, seed] == pytest.approx(1)
+        # 16 pixels a cell: logits (16 r + 1/2, 0, 16 r - 3) over a temperature of 2.
+        odds = np.exp(np.array([16 * red + 0.5, 0, 16 * red - 3]) / 2)
+        assert point.kept[0, seed] == pytest.approx(odds[0] / odds.sum(), rel=1e-4)
 
 
 def test_curve_does_not_depend_on_company() -> None:

@@ -34,7 +34,7 @@ def test_image_of_the_models_size_passes_unchanged() -> None:
 
 
 def test_crop_keeps_the_middle() -> None:
-    """Left third red, middle green, right blue: a square model sees green, and at its rim what antialiasing brings in."""
+    """Left third red, middle green, right blue: a square model sees green, and at its rim what antialiasing mixes."""
     rgb = np.zeros((40, 120, 3), np.uint8)
     for channel in range(3):
         rgb[:, 40 * channel : 40 * (channel + 1), channel] = 255

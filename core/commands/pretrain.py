@@ -29,7 +29,6 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"id": recipe.id, "folder": str(folder), "epochs": len(history)})
     else:
-        print(
-            f"{folder}: weights, card and log. Next: invariscope fit-heads {arguments.data} --task … --encoders {recipe.id}"
-        )
+        print(f"{folder}: weights, card and log.")
+        print(f"Next: invariscope fit-heads {arguments.data} --task TASK --encoders {recipe.id}")
     return 0

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 
 from core.errors import DataUnavailable
+from core.tasks import distinct_names
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 
@@ -46,7 +47,7 @@ def display_names(root: Path, classes: tuple[str, ...]) -> tuple[str, ...]:
     if not words.is_file():
         return tuple(name.replace("_", " ") for name in classes)
     table = dict(line.rstrip("\n").split("\t", 1) for line in words.read_text().splitlines() if "\t" in line)
-    return tuple(table.get(name, name).split(",")[0] for name in classes)
+    return distinct_names([table.get(name, name) for name in classes])
 
 
 def _square(path: Path, size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ from core.metrics.accuracy import wilson_interval
 from core.plots.style import finish, short_labels, styles
 from core.tasks import tasks
 
-COLUMNS = ["encoder", "label", "task", "task_label", "domain", "linear_top1", "low", "high", "knn_top1", "test_images"]
+COLUMNS = ("encoder", "label", "task", "task_label", "domain", "linear_top1", "low", "high", "knn_top1", "test_images")
 
 
 def accuracy_table() -> pd.DataFrame:
@@ -38,7 +38,7 @@ def accuracy_table() -> pd.DataFrame:
                     "test_images": total,
                 }
             )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def accuracy_finding(table: pd.DataFrame) -> str:
