@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -109,7 +110,9 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
     Raises:
         InvalidRequest: strength or seeds are out of range.
     """
-    count = seeds_for(augmentation, seeds)
+    asked = seeds_for(augmentation, seeds)
+    # At the identity all seeds give the image itself: one view stands for them.
+    count = 1 if strength == augmentation.identity else asked
     device = contender.encoder.device
     views = augmented(reference.unit.to(device), augmentation, strength, count)
     inputs = normalise(views, contender.encoder.spec.preprocessing)
@@ -126,19 +129,22 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
         pooled.append(read.pooled)
         logits.append(read.logits)
         maps.append(cam.class_maps(contender, read, classes))
-    shape = (len(reference.unit), count)
     probabilities = confidence_metrics.softmax(torch.cat(logits).cpu().numpy(), contender.head.temperature)
     prediction = probabilities.argmax(axis=1)
     before = reference.probabilities[owner]
+
+    def table(values: NDArray[Any]) -> NDArray[Any]:
+        return np.repeat(values.reshape(len(reference.unit), count), asked // count, axis=1)
+
     return Point(
         strength=float(strength),
-        cosine=metrics.cosine_invariance(reference.pooled[owner], torch.cat(pooled).cpu().numpy()).reshape(shape),
-        prediction=prediction.reshape(shape),
-        flipped=(prediction != reference.predicted[owner]).reshape(shape),
-        confidence=probabilities.max(axis=1).reshape(shape),
-        kept=probabilities[np.arange(len(owner)), reference.predicted[owner]].reshape(shape),
-        drift=metrics.prediction_drift(before, probabilities).reshape(shape),
-        map_stability=_stability(reference, torch.cat(maps), augmentation, strength, count).reshape(shape),
+        cosine=table(metrics.cosine_invariance(reference.pooled[owner], torch.cat(pooled).cpu().numpy())),
+        prediction=table(prediction),
+        flipped=table(prediction != reference.predicted[owner]),
+        confidence=table(probabilities.max(axis=1)),
+        kept=table(probabilities[np.arange(len(owner)), reference.predicted[owner]]),
+        drift=table(metrics.prediction_drift(before, probabilities)),
+        map_stability=table(_stability(reference, torch.cat(maps), augmentation, strength, count)),
     )
 
 

@@ -373,7 +373,7 @@ def test_the_finding_of_the_family(top1, words):
 
 def test_the_family_table_holds_the_cards_and_intervals_around_them():
     table = family.accuracy_table()
-    assert list(table.columns) == family.COLUMNS
+    assert list(table.columns) == list(family.COLUMNS)
     assert set(table["encoder"]) <= {id for id, spec in encoders().items() if spec.weights.packaged}
     assert len(table) > 0
     for _, row in table.iterrows():

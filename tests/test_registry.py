@@ -17,7 +17,7 @@ from core.heads import store
 from core.paths import ASSETS
 from core.tasks import class_index, task, tasks
 
-ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+ID = re.compile(r"[a-z0-9]+([-_][a-z0-9]+)*")
 POOLINGS = {"map": {"avg", "head"}, "tokens": {"token", "cls4"}}
 PACKAGED = {id: spec for id, spec in encoders().items() if spec.weights.packaged}
 every_encoder = pytest.mark.parametrize("spec", encoders().values(), ids=encoders().keys())

@@ -12,7 +12,8 @@ from core.augmentations.spec import FILL, Augmentation, exact_at
 
 def _filled(images: Tensor, shown: Tensor) -> Tensor:
     """Images where `shown` (B, H, W) is 1, grey where it is 0."""
-    return FILL + (images - FILL) * shown[:, None]
+    # One pass, and exact at both ends.
+    return torch.lerp(images.new_tensor(FILL), images, shown[:, None])
 
 
 def _resampled(maps: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,13 +14,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from core.paths import ROOT
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
 PATIENCE = 120  # seconds for a server to start, or a page to finish; a busy machine needs them
+expect.set_options(timeout=PATIENCE * 1000)
 SETTLED = "[data-testid='stApp'][data-test-script-state='notRunning']"
 
 
@@ -86,6 +87,8 @@ def serve(weights: Path) -> Iterator[str]:
     address = f"http://localhost:{port}"
     command = [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
     settings = os.environ | {"INVARISCOPE_WEIGHTS": str(weights)}
+    # A test run that is told to end must still end its server, so it unwinds as for Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
             command, cwd=ROOT, env=settings, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
@@ -103,6 +106,7 @@ def serve(weights: Path) -> Iterator[str]:
             if "Traceback" in printed:
                 pytest.fail(f"The server printed a traceback:\n{printed}")
         finally:
+            signal.signal(signal.SIGTERM, before)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGTERM)
             try:

@@ -33,7 +33,7 @@ def assert_described(at: AppTest) -> None:
     for chart in at.get("plotly_chart"):
         assert len(chart.proto.alt) > 20
         assert json.loads(chart.proto.spec)["layout"]["meta"]["finding"].strip()
-    for table in at.dataframe:
+    for table in (*at.dataframe, *at.table):
         assert len(table.proto.alt) > 20
 
 
@@ -107,9 +107,9 @@ def test_an_encoder_added_on_models_is_a_contender(open_page):
 
 
 def test_how_it_works_names_every_task_augmentation_and_credit(open_page):
-    at = open_page("how_it_works.py")
-    ids = [set(table.value.get("id", [])) for table in at.dataframe]
+    shown = [table.value for table in open_page("how_it_works.py").table]
+    ids = [set(table.get("id", [])) for table in shown]
     assert set(tasks()) in ids
     assert set(pipeline.AUGMENTATIONS) in ids
     authors = {sample.author for sample in samples.samples().values()}
-    assert any(authors == set(table.value.get("author", [])) for table in at.dataframe)
+    assert any(authors == set(table.get("author", [])) for table in shown)

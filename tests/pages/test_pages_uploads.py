@@ -134,6 +134,6 @@ def test_several_uploads_wait_for_the_button_of_a_sweep(open_page, use_upload, p
 def test_a_camera_photo_is_shown(open_page):
     at = open_page("compare.py")
     at.button_group(key="image_source").set_value(inputs.FROM_CAMERA).run()
-    at.camera_input(key="camera").upload("shot.png", GOOD["photo.png"][0]).run()
+    at.camera_input(key="camera").upload("shot.jpg", encoded(photo(), "JPEG")).run()
     assert not at.exception
     assert "The image that is compared: Camera photo." in shown(at)
