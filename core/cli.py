@@ -92,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     heads.add_argument("--domain", choices=("source", "similar", "different"), help="needed once, for a new task")
     heads.add_argument("--source", default="unknown", help="where the images came from")
     heads.add_argument("--licence", default="unknown", help="of the images")
+    heads.add_argument("--note", default="", help="what people must know before they trust an answer")
     heads.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
     _add_common(heads)
 

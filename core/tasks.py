@@ -22,6 +22,7 @@ class Task:
         classes: class names in label order.
         source: where the images came from.
         licence: of the images.
+        note: what a reader must know before trusting an answer; may be empty.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Task:
     classes: tuple[str, ...]
     source: str
     licence: str
+    note: str = ""
 
 
 @cache

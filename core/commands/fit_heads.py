@@ -36,6 +36,7 @@ def write_task(arguments: argparse.Namespace, data: LabelledImages, assets: Path
         "classes": list(data.names),
         "source": arguments.source,
         "licence": arguments.licence,
+        "note": arguments.note,
     }
     path.write_bytes(tomli_w.dumps(table).encode())
 

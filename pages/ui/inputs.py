@@ -91,7 +91,10 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
         if shot is not None:
             data = shot.getvalue()
             digest = hashlib.sha256(data).hexdigest()
-            return resources.image(digest, data), "Camera photo", False, ()
+            try:
+                return resources.image(digest, data), "Camera photo", False, ()
+            except ImageError as error:
+                explain(error)
         st.caption("Until you take a photo, the sample stays.")
     if source == FROM_SAMPLES:
         sample = st.selectbox("Sample", list(samples.samples()), key="image", bind="query-params")
@@ -144,6 +147,8 @@ def sidebar() -> Chosen | None:
         )
         task = tasks()[task_id or DEFAULT_TASK]
         st.caption(f"{task.label}: {len(task.classes)} classes, {_domain_words(task.domain)}.")
+        if task.note:
+            st.caption(f":material/warning: {task.note}")
         rivals = _pick_contenders(task.id)
     if not rivals:
         st.warning(

@@ -1,0 +1,125 @@
+"""Maps as pictures, and the strip of what the encoders saw."""
+
+import io
+
+import numpy as np
+import pytest
+import toys
+from PIL import Image
+from plot_specs import SSL
+
+from core import invariance, pipeline
+from core.augmentations import AUGMENTATIONS
+from core.encoders import preprocess
+from core.plots import overlay, strip
+
+# Maps as pictures
+
+
+@pytest.fixture
+def crop() -> np.ndarray:
+    return preprocess.display_crop(toys.image().rgb, SSL.preprocessing, 64)
+
+
+def test_a_map_of_scale_0_leaves_the_picture(crop):
+    flat = np.zeros((4, 4), dtype=np.float32)
+    for signed in (False, True):
+        assert (overlay.blend(crop, flat, 0.0, 0.65, signed) == crop).all()
+        assert (overlay.blend(crop, flat, 1.0, 0.65, signed) == crop).all()
+
+
+def test_a_place_with_evidence_against_keeps_the_picture_unless_signed(crop):
+    against = np.full((4, 4), -1, dtype=np.float32)
+    assert (overlay.blend(crop, against, 1.0, 0.65) == crop).all()
+    assert (overlay.blend(crop, against, 1.0, 0.65, signed=True) != crop).any()
+
+
+def test_full_evidence_at_full_opacity_is_the_colour(crop):
+    full = np.full((4, 4), 2, dtype=np.float32)
+    expected = overlay.colour(full[:1, :1], 2.0, signed=False)[0, 0]
+    assert (overlay.blend(crop, full, 2.0, 1.0) == expected).all()
+
+
+def test_one_scale_makes_the_weaker_map_fainter(crop):
+    weak, strong = np.full((4, 4), 1, dtype=np.float32), np.full((4, 4), 4, dtype=np.float32)
+    scale = overlay.shared_scale([weak, strong])
+    assert scale == 4
+    change = [np.abs(overlay.blend(crop, m, scale, 0.65).astype(int) - crop).mean() for m in (weak, strong)]
+    assert change[0] < change[1]
+
+
+@pytest.mark.parametrize(("maps", "scale"), [([], 0), ([np.zeros((2, 2))], 0), ([np.array([[-3.0, 2.0]])], 3)])
+def test_the_shared_scale_is_the_largest_magnitude(maps, scale):
+    assert overlay.shared_scale([np.asarray(m, dtype=np.float32) for m in maps]) == scale
+
+
+def test_signed_colours_are_red_for_and_blue_against_and_pale_between():
+    negative, zero, positive = overlay.colour(np.array([[-1, 0, 1]], dtype=np.float32), 1.0, signed=True)[0].astype(int)
+    assert positive[0] > positive[2] + 60
+    assert negative[2] > negative[0] + 60
+    assert zero.min() > 230
+
+
+def test_unsigned_colours_grow_lighter_and_clip():
+    row = np.array([[-5, 0, 0.25, 0.5, 1, 9]], dtype=np.float32)
+    lightness = overlay.colour(row, 1.0, signed=False)[0].astype(int) @ [2126, 7152, 722]
+    assert lightness[0] == lightness[1]
+    assert (np.diff(lightness[1:5]) > 0).all()
+    assert lightness[4] == lightness[5]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (4, 4), (7, 5), (64, 64)])
+def test_an_enlarged_map_has_the_side_asked_for(shape):
+    values = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    large = overlay.upsample(values, 96)
+    assert large.shape == (96, 96)
+    assert large.dtype == np.float32
+    assert np.isfinite(large).all()
+
+
+def test_an_enlarged_constant_is_constant():
+    assert overlay.upsample(np.full((4, 4), 3, dtype=np.float32), 50) == pytest.approx(3)
+
+
+def test_the_raw_grid_shows_every_cell_as_one_block():
+    values = np.array([[0, 1], [2, 4]], dtype=np.float32)
+    picture = overlay.grid_picture(values, 4.0, 64)
+    assert picture.shape == (64, 64, 3)
+    cells = overlay.colour(values, 4.0, signed=False)
+    assert (picture == cells.repeat(32, axis=0).repeat(32, axis=1)).all()
+    assert overlay.grid_picture(np.zeros((2, 2), dtype=np.float32), 0.0, 8).shape == (8, 8, 3)
+
+
+# What the encoders saw
+
+
+@pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
+def test_the_strip_shows_the_very_pixels_that_a_sweep_measures(augmentation, monkeypatch):
+    rival, image = toys.small_resnet(), toys.image()
+    strengths = (augmentation.strengths[0], augmentation.strengths[-1])
+    shown = strip.views(rival, image, augmentation, strengths)
+    read = []
+    real = invariance.augmented
+    monkeypatch.setattr(invariance, "augmented", lambda *a, **k: read.append(real(*a, **k)) or read[-1])
+    clean = pipeline.clean(rival, [image])
+    for strength in strengths:
+        invariance.measure(rival, clean, augmentation, strength, seeds=2)
+    for png, views in zip(shown, read, strict=True):
+        pixels = np.asarray(Image.open(io.BytesIO(png)))
+        measured = views[0].permute(1, 2, 0).numpy() * 255  # seed 0
+        assert np.abs(pixels - measured).max() <= 0.5 + 1e-4
+    crop = preprocess.model_crop(image.rgb, rival.encoder.spec.preprocessing)
+    assert (np.asarray(Image.open(io.BytesIO(shown[0]))) == crop).all()
+
+
+def test_the_strip_tells_seed_0_of_the_image_shown():
+    rival, images = toys.small_resnet(), [toys.image(seed=1), toys.image(seed=2)]
+    found = [point for _, _, point in pipeline.sweep(rival, images, "blur", seeds=2)]
+    table = pipeline.points_table(found, "resnet", "blur", [image.digest for image in images])
+    told = strip.answers(table, images[1].digest)
+    assert set(told) == {("resnet", strength) for strength in AUGMENTATIONS["blur"].strengths}
+    for point in found:
+        answer = told["resnet", point.strength]
+        assert answer.prediction == point.prediction[1, 0]
+        assert answer.confidence == point.confidence[1, 0]
+        assert answer.flipped == point.flipped[1, 0]
