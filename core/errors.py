@@ -9,8 +9,7 @@ InvariscopeError
 ├── WeightsInvalid       a file that is there but is not what the catalog says
 ├── HeadUnavailable      an encoder without a head for the task asked for
 ├── InvalidRequest       options that cannot work together, or out of range
-├── DataUnavailable      a data folder that is missing or has no usable images
-└── Cancelled            work stopped because it was asked to stop
+└── DataUnavailable      a data folder that is missing or has no usable images
 """
 
 from collections.abc import Iterable
@@ -57,7 +56,3 @@ class InvalidRequest(InvariscopeError):
 
 class DataUnavailable(InvariscopeError):
     """A data folder that is missing, or that holds nothing usable."""
-
-
-class Cancelled(InvariscopeError):
-    """Work that ended because its user stopped it."""

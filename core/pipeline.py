@@ -19,6 +19,7 @@ from core.augmentations.spec import Augmentation
 from core.confidence import Prediction
 from core.encoders import preprocess
 from core.encoders.encoder import features
+from core.encoders.registry import card
 from core.errors import InvalidRequest, UnknownName
 from core.images import SafeImage, open_image
 from core.metrics.attribution import class_activation_map
@@ -205,15 +206,27 @@ def controlled(first: Contender, second: Contender) -> list[str]:
         ("architecture", a.architecture, b.architecture),
         ("pre-training images", a.pretraining.data, b.pretraining.data),
         ("epochs", a.pretraining.epochs, b.pretraining.epochs),
+        ("training augmentation", a.pretraining.augmentation, b.pretraining.augmentation),
+        ("optimisation settings", _optimisation(a.id), _optimisation(b.id)),
         ("input preprocessing", a.preprocessing, b.preprocessing),
         ("head protocol", first.head.protocol, second.head.protocol),
         ("pooling of the head", first.head.pooling, second.head.pooling),
     )
-    differing = [(what, x, y) for what, x, y in named if x != y]
-    return [
-        what if isinstance(x, preprocess.Preprocessing) else f"{what} ({_known(x)} against {_known(y)})"
-        for what, x, y in differing
+    found = [
+        f"{what} ({_known(x)} against {_known(y)})" if isinstance(x, str | int | None) else what
+        for what, x, y in named
+        if x != y
     ]
+    if first.head.protocol == second.head.protocol == "native":
+        # Each was fitted by its own authors; the same word hides two protocols.
+        found.append("head protocol (each published with its encoder)")
+    return found
+
+
+def _optimisation(id: str) -> tuple[object, ...]:
+    """What a packaged encoder's recipe says of its optimisation; empty for others, whose papers say it."""
+    recipe = card(id).get("recipe", {})
+    return tuple(recipe.get(key) for key in ("batch", "learning_rate", "weight_decay", "warmup", "sizes"))
 
 
 def _known(value: object) -> object:

@@ -11,9 +11,7 @@ from core.plots import overlay
 from pages.ui import blocks, inputs, maps, resources
 
 st.title("Where does the answer come from?")
-chosen = inputs.sidebar()
-if chosen is None:
-    st.stop()
+chosen = inputs.chosen()
 rivals, task = chosen.rivals, chosen.task
 specs = [rival.encoder.spec for rival in rivals]
 readings = [resources.reading(rival, chosen.image) for rival in rivals]
@@ -68,9 +66,18 @@ for i, (column, rival) in enumerate(zip(columns, rivals, strict=False)):
 
 if len(rivals) > 1:
     st.subheader("Do they look at the same places?")
+    if len(set(classes)) > 1:
+        st.info(
+            "The contenders explain different classes here, their own answers. Choose one class above to compare like "
+            "with like.",
+            icon=":material/info:",
+        )
     first = values[0]
     for rival, other in zip(rivals[1:], values[1:], strict=True):
         label = f"{specs[0].label} against {rival.encoder.spec.label}"
+        if rival.encoder.spec.preprocessing != specs[0].preprocessing:
+            st.caption(f"{label}: they read different crops of the image, so the maps are not compared cell by cell.")
+            continue
         if other.shape != first.shape:
             st.caption(f"{label}: the grids differ ({first.shape} and {other.shape}), so the cells are not compared.")
             continue
@@ -125,16 +132,17 @@ columns[0].image(
     alt=f"The other image: {samples.samples()[other_id].title}.",
 )
 pairs = [resources.pair(rival, chosen.image, other_image) for rival in rivals]
-for column, rival, (cosine, found) in zip(columns[1:], rivals, pairs, strict=True):
+pair_scales = maps.scales([found for _, found in pairs], shared)
+for column, rival, (cosine, found), pair_scale in zip(columns[1:], rivals, pairs, pair_scales, strict=True):
     spec = rival.encoder.spec
     with column:
         crop = display_crop(chosen.image.rgb, spec.preprocessing, maps.SIDE)
-        picture = overlay.blend(crop, found, overlay.shared_scale([found]), opacity, signed=True)
+        picture = overlay.blend(crop, found, pair_scale, opacity, signed=True)
         st.image(
             images.encode_png(picture),
             width="stretch",
             output_format="PNG",
-            alt=f"{spec.label}: cosine {cosine:.2f}; most of it from the {maps.place_words(found)}.",
+            alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {maps.place_words(found)}.",
         )
         st.markdown(f"{spec.label}: cosine **{cosine:.2f}**, different images on average {resources.floor(rival):.2f}")
 

@@ -11,9 +11,7 @@ from core.readout import Contender
 from pages.ui import blocks, inputs, resources
 
 st.title("Compare encoders on an image")
-chosen = inputs.sidebar()
-if chosen is None:
-    st.stop()
+chosen = inputs.chosen()
 rivals, task = chosen.rivals, chosen.task
 specs = [rival.encoder.spec for rival in rivals]
 

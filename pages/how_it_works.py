@@ -19,7 +19,7 @@ of the last convolutional layer, and invariance under augmentation. Their abstra
 representations generalize better, and offers their invariance as the explanation.
 
 This dashboard lets you make the same comparison on any image. It adds what a single number hides: intervals,
-floors, and a family of encoders in which as little as possible differs except the regime.
+floors, and a family of encoders in which little differs besides the regime; what does is named on every page.
 """
 )
 st.mermaid_chart(
@@ -40,8 +40,8 @@ st.header("Confidence", anchor="confidence")
 st.latex(r"p_c = \frac{e^{z_c / T}}{\sum_k e^{z_k / T}}")
 st.markdown(
     """
-The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on validation images
-that the head did not see, by the negative log-likelihood; it changes how sure a contender says it is, never
+The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on held-out validation
+images, for a head that did not see them, by the negative log-likelihood; it changes how sure a contender says it is, never
 what it answers. **Margin** is the difference of the two largest probabilities, **entropy** is $-\\sum_c p_c
 \\ln p_c$ in nats, **energy** is $-\\ln \\sum_c e^{z_c}$.
 

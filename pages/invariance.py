@@ -12,9 +12,7 @@ from pages.ui import blocks, inputs, resources
 MAX_IMAGES = 32
 
 st.title("What leaves the representation unmoved?")
-chosen = inputs.sidebar()
-if chosen is None:
-    st.stop()
+chosen = inputs.chosen()
 task = chosen.task
 rivals = list(chosen.rivals)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -48,12 +46,8 @@ if everything and len(chosen.uploads) > MAX_IMAGES:
         f"The first {MAX_IMAGES} of {len(chosen.uploads)} uploads are swept here; the command line takes whole folders."
     )
 strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
-if (
-    with_random
-    and all(r.encoder.spec.regime != "random" for r in rivals)
-    and "random" in inputs.store.encoders_for(task.id)
-):
-    rivals.append(resources.contender("random", task.id))
+if with_random:
+    rivals = resources.with_floor(rivals, task.id)
 specs = [rival.encoder.spec for rival in rivals]
 
 wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
@@ -88,7 +82,13 @@ def sweep() -> pd.DataFrame:
 result = st.session_state.get("sweep")
 small = len(chosen_images) == 1 and all(s.weights.packaged for s in specs)
 if run or (small and (result is None or result["wanted"] != wanted) and not st.session_state.get("cancel_sweep")):
-    result = {"wanted": wanted, "table": sweep(), "floors": {r.encoder.spec.id: resources.floor(r) for r in rivals}}
+    result = {
+        "wanted": wanted,
+        "table": sweep(),
+        "floors": {r.encoder.spec.id: resources.floor(r) for r in rivals},
+        "image": chosen.image if chosen.image in chosen_images else chosen_images[0],
+        "rivals": rivals,
+    }
     st.session_state["sweep"] = result
 if st.session_state.get("cancel_sweep"):
     st.info(
@@ -102,21 +102,25 @@ if result["wanted"] != wanted:
         "The curves below are from the last run; the settings above have changed since. Run the sweep to renew them.",
         icon=":material/history:",
     )
-_, shown_name, shown_strengths, _, shown_ids, shown_task = result["wanted"]
+# Everything below is drawn from the run, never from the settings above, which may have moved on.
+_, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
+shown_image, shown_rivals = result["image"], result["rivals"]
 shown = pipeline.augmentation(shown_name)
 shown_specs = [inputs.encoders()[id] for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
 curve = curves.summary(result["table"], result["floors"], corrected)
-title = curves.finding(curves.summary(result["table"], result["floors"], True), shown, labels, shown_strengths[-1])
+untrained = [spec.id for spec in shown_specs if spec.family == "random"]
+title = curves.finding(result["table"], result["floors"], shown, labels, shown_strengths[-1], untrained)
+blocks.control_note(shown_rivals)
 left, right = st.columns([3, 2], gap="large")
 with left:
     chart = curves.stacked(curve, shown, labels, look, result["floors"], title, corrected)
-    blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels), "invariance_curves")
+    blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels, corrected), "invariance_curves")
 with right:
     st.subheader("What the encoders saw")
-    views = strip.views(chosen.rivals[0], chosen.image, shown, shown_strengths)
-    answers = strip.answers(result["table"], chosen.image.digest)
+    views = strip.views(shown_rivals[0], shown_image, shown, shown_strengths)
+    answers = strip.answers(result["table"], shown_image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.image(
@@ -133,7 +137,10 @@ with right:
                     answer = inputs.tasks()[shown_task].classes[found.prediction]
                     lines.append(f"{mark} {labels[spec.id]}: {answer} {found.confidence:.0%}")
             st.caption("  \n".join(lines))
-    st.caption("Seed 0 of each strength. The circle marks an answer that changed from the clean image's.")
+    st.caption(
+        f"Seed 0 of each strength, the input of {labels[shown_specs[0].id]}. The circle marks an answer that changed "
+        "from the clean image's."
+    )
 
 st.download_button(
     "Every point (CSV)",
@@ -151,6 +158,6 @@ st.caption(
 ids = ",".join(s.id for s in shown_specs)
 blocks.command(
     f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {ids} "
-    f"--task {shown_task} --seeds {seeds} --out sweep.parquet"
+    f"--task {shown_task} --seeds {shown_seeds} --out sweep.parquet"
 )
-blocks.provenance(rivals, "Cosine of pooled features (cosine invariance).")
+blocks.provenance(shown_rivals, "Cosine of pooled features (cosine invariance).")

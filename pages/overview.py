@@ -12,9 +12,7 @@ SWEEP = "rotation"
 SEEDS = 3
 
 st.title("What does a representation keep when labels are taken away?")
-chosen = inputs.sidebar()
-if chosen is None:
-    st.stop()
+chosen = inputs.chosen()
 
 rivals = chosen.rivals
 specs = [rival.encoder.spec for rival in rivals]
@@ -55,7 +53,7 @@ for column, rival, reading, prediction, values in zip(
         )
 st.caption(
     "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
-    "Bars: calibrated probability; tick: softmax before temperature scaling."
+    "Bars: probability, after temperature scaling where one was fitted; tick: the softmax before it."
 )
 
 st.subheader("How steady is it?")
@@ -63,17 +61,23 @@ left, right = st.columns(2, gap="medium")
 with left, st.spinner("Turning the image", show_time=True):
     augmentation = pipeline.augmentation(SWEEP)
     points, floors = [], {}
-    for rival in rivals:
+    turned = resources.with_floor(rivals, chosen.task.id)
+    for rival in turned:
         id = rival.encoder.spec.id
         found = [resources.point(rival, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths]
         points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
         floors[id] = resources.floor(rival)
-    labels = short_labels(specs)
+    turned_specs = [rival.encoder.spec for rival in turned]
+    labels = short_labels(turned_specs)
     curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
 with left:
-    title = curves.finding(curve, augmentation, labels, augmentation.strengths[-1])
-    chart = curves.stacked(curve, augmentation, labels, look, floors, title, corrected=True, measures=("cosine",))
-    blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels), "overview_rotation")
+    untrained = [spec.id for spec in turned_specs if spec.family == "random"]
+    title = curves.finding(pd.concat(points), floors, augmentation, labels, augmentation.strengths[-1], untrained)
+    chart = curves.stacked(
+        curve, augmentation, labels, styles(turned_specs), floors, title, corrected=True, measures=("cosine",)
+    )
+    blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels, True), "overview_rotation")
+    st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
     measured = family.accuracy_table()
     blocks.figure(family.accuracy_bars(measured), measured, family.accuracy_alt(measured), "overview_family")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.paths import ASSETS
+from pages.ui import inputs
 
 st.set_page_config(
     page_title="Invariscope",
@@ -22,4 +23,6 @@ PAGES = [
 ]
 
 page = st.navigation(PAGES, position="top")
+# Drawn here and not in the pages: an upload then stays when its owner goes to another page.
+inputs.sidebar()
 page.run()

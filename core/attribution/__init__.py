@@ -36,8 +36,9 @@ METHODS: dict[str, Method] = {
         Method(
             "grad-cam",
             "Grad-CAM",
-            "logits per cell",
-            "What each place of the last convolutional map adds to the class's score; the cells sum to the logit.",
+            "logits",
+            "What each place of the last map adds to the class's score. With average pooling the cells sum to the "
+            "logit minus its bias; for token networks they are gradient-weighted and have no such sum.",
             grad_cam,
         ),
         Method(

@@ -10,7 +10,7 @@ from core import devices
 from core.commands.common import fetch_progress, print_json, say
 from core.datasets.image_folder import LabelledImages
 from core.encoders import encoder as encoders
-from core.encoders.registry import card, encoder_spec
+from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.heads.building import fit_head, load_data, write_head
 from core.paths import ASSETS
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         encoder = encoders.load(id, device, fetch_progress(id))
         head = fit_head(encoder, arguments.task, train, test, say)
         path = write_head(head, id, assets)
-        if card(id):
+        if (assets / "models" / id / "card.toml").is_file():
             from core.pretraining.export import add_measured
 
             add_measured(head, id, assets)

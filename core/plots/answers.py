@@ -21,7 +21,8 @@ def answers_table(
 ) -> pd.DataFrame:
     """One row a contender and class: the `top` classes of each, and `chosen` when it is not among them.
 
-    Columns: encoder, label, regime, rank (1 is the answer), class, probability (calibrated), raw, temperature.
+    Columns: encoder, label, regime, rank (1 is the answer), class, probability, raw, temperature, calibrated
+    (whether a temperature was fitted; if not, `probability` is the plain softmax).
     """
     rows = []
     for spec, prediction in zip(specs, predictions, strict=True):
@@ -39,6 +40,7 @@ def answers_table(
                 "probability": round(float(prediction.probabilities[c]), DECIMALS),
                 "raw": round(float(prediction.raw[c]), DECIMALS),
                 "temperature": round(prediction.temperature, DECIMALS),
+                "calibrated": prediction.calibrated,
             }
             for c in shown
         ]
@@ -67,7 +69,7 @@ def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = 
         orientation="h",
         marker={"color": colours},
         name="calibrated",
-        hovertemplate="%{y}: %{x:.1%} calibrated<extra></extra>",
+        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
     )
     figure.add_scatter(
         x=rows["raw"],
@@ -97,7 +99,8 @@ def bars_alt(table: pd.DataFrame) -> str:
     """The bars of one contender in words."""
     label = table["label"].iloc[0]
     named = ", ".join(f"{row['class']} {row['probability']:.0%}" for _, row in table.iterrows())
-    return f"{label}: {named}. Calibrated probabilities."
+    kind = "Calibrated" if table["calibrated"].iloc[0] else "Uncalibrated softmax"
+    return f"{label}: {named}. {kind} probabilities."
 
 
 def finding(specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str]) -> str:

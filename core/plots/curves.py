@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 from plotly.subplots import make_subplots
+from scipy import stats
 
 from core.augmentations.spec import Augmentation
 from core.metrics.invariance import chance_corrected
@@ -29,14 +31,25 @@ PANELS = (
     Panel("flipped", "share of changed answers", 0.0, 1.0),
     Panel("map_stability", "map stability (Spearman)", -1.0, 1.0),
 )
-LEVEL = 1.96
+LEVEL = 0.95
+
+
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Mean of (N,) values and its 95 % Student interval; nan where there is nothing to tell it from."""
+    if len(values) == 0:
+        return float("nan"), float("nan"), float("nan")
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, float("nan"), float("nan")
+    reach = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * float(values.std(ddof=1)) / np.sqrt(len(values))
+    return mean, mean - float(reach), mean + float(reach)
 
 
 def summary(table: pd.DataFrame, floors: Mapping[str, float], corrected: bool = False) -> pd.DataFrame:
     """Mean and 95 % interval of each measure at each strength, over images and seeds.
 
-    Seeds of one image are not independent, so with several images the interval is that of the image means; with one
-    image it spans its seeds and says nothing of other images.
+    Intervals are Student's, nan where there is a single value. Seeds of one image are not independent, so with several
+    images the interval is that of the image means; with one image it spans its seeds and says nothing of other images.
 
     Args:
         table: rows of `pipeline.points_table`, of one augmentation.
@@ -57,16 +70,16 @@ def summary(table: pd.DataFrame, floors: Mapping[str, float], corrected: bool = 
         for panel in PANELS:
             values = group.groupby("image")[panel.column].mean() if images > 1 else group[panel.column]
             values = values.astype(float).dropna()
-            mean = float(values.mean()) if len(values) else float("nan")
-            spread = LEVEL * float(values.std(ddof=1)) / np.sqrt(len(values)) if len(values) > 1 else 0.0
+            mean, low, high = mean_interval(values.to_numpy(dtype=np.float64))
             rows.append(
                 {
                     "encoder": encoder,
                     "strength": strength,
                     "measure": panel.column,
                     "mean": mean,
-                    "low": max(panel.low if panel.column != "cosine" else -1.0, mean - spread),
-                    "high": min(panel.high, mean + spread),
+                    # A share cannot leave its range; a chance-corrected cosine has no lower end.
+                    "low": low if panel.column == "cosine" else float(np.maximum(low, panel.low)),
+                    "high": float(np.minimum(high, panel.high)),
                     "images": images,
                     "seeds": seeds,
                 }
@@ -87,7 +100,11 @@ def stacked(
     """The curves of several encoders over one strength axis, one panel a measure, with intervals and floors."""
     panels = [panel for panel in PANELS if panel.column in measures]
     figure = make_subplots(
-        rows=len(panels), cols=1, shared_xaxes=True, vertical_spacing=0.07, subplot_titles=[p.title for p in panels]
+        rows=len(panels),
+        cols=1,
+        shared_xaxes=True,
+        vertical_spacing=0.07,
+        subplot_titles=[_panel_title(p, corrected) for p in panels],
     )
     for row, panel in enumerate(panels, start=1):
         for encoder, style in styles.items():
@@ -141,8 +158,13 @@ def stacked(
     return finish(figure, title, height=80 + 170 * len(panels), over_first_panel=22)
 
 
+def _panel_title(panel: Panel, corrected: bool) -> str:
+    return "chance-corrected cosine to the clean image" if corrected and panel.column == "cosine" else panel.title
+
+
 def _band(figure: go.Figure, part: pd.DataFrame, style: Style, row: int) -> None:
-    if (part["high"] - part["low"]).max() <= 0:
+    part = part.dropna(subset=["low", "high"])
+    if part.empty or (part["high"] - part["low"]).max() <= 0:
         return
     figure.add_scatter(
         x=[*part["strength"], *part["strength"][::-1]],
@@ -157,19 +179,50 @@ def _band(figure: go.Figure, part: pd.DataFrame, style: Style, row: int) -> None
     )
 
 
-def finding(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str], strongest: float) -> str:
-    """What the chance-corrected cosine curves say at the strongest strength measured, in one sentence."""
-    at = curves[(curves["measure"] == "cosine") & (curves["strength"] == strongest)].set_index("encoder")
-    order = at["mean"].sort_values(ascending=False).index.tolist()
-    amount = f"{strongest:g} {augmentation.unit}"
-    values = ", ".join(f"{labels[id]} keeps {at.loc[id, 'mean']:.2f}" for id in order)
-    said = f"At {augmentation.label.lower()} {amount}, on the scale from strangers (0) to identical (1): {values}"
-    if len(order) > 1 and at.loc[order[0], "low"] <= at.loc[order[-1], "high"]:
-        return f"{said}; no difference found"
-    return said
+def finding(
+    points: pd.DataFrame,
+    floors: Mapping[str, float],
+    augmentation: Augmentation,
+    labels: Mapping[str, str],
+    strongest: float,
+    untrained: Sequence[str] = (),
+) -> str:
+    """What the chance-corrected cosines say at the strongest strength measured, in one sentence.
+
+    One image gives values and no claim about a difference. With several, the two trained encoders that are furthest
+    apart are compared by the 95 % interval of their difference image by image.
+
+    Args:
+        points: rows of `pipeline.points_table`.
+        floors: cosine between different images, by encoder id.
+        augmentation: what was done.
+        labels: of the encoders.
+        strongest: the strength to speak of.
+        untrained: ids that are a floor and no contender.
+    """
+    at = points[points["strength"] == strongest]
+    by_image = at.groupby(["encoder", "image"], sort=False)["cosine"].mean()
+    kept = {id: chance_corrected(by_image[id].to_numpy(), floors[id]) for id in labels if id in by_image.index}
+    order = sorted(kept, key=lambda id: -kept[id].mean())
+    values = ", ".join(f"{labels[id]} keeps {kept[id].mean():.2f}" for id in order)
+    count = at["image"].nunique()
+    where = "For this image" if count == 1 else f"Over {count} images"
+    amount = f"{augmentation.label.lower()} {strongest:g} {augmentation.unit}"
+    said = f"{where}, at {amount} (0: a stranger, 1: identical): {values}"
+    trained = [id for id in order if id not in untrained]
+    if count == 1 or len(trained) < 2:
+        return said
+    first, last = trained[0], trained[-1]
+    gap, low, high = mean_interval(kept[first] - kept[last])
+    pair = f"{labels[first]} and {labels[last]}"
+    if low <= 0 <= high:
+        return f"{said}; no difference found between {pair}"
+    return f"{said}; {pair} differ by {gap:.2f} (95 % interval {low:.2f} to {high:.2f})"
 
 
-def curves_alt(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str]) -> str:
+def curves_alt(
+    curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping[str, str], corrected: bool = False
+) -> str:
     """The stack in words: first and last value of each measure and encoder."""
     parts = []
     for panel in PANELS:
@@ -177,6 +230,6 @@ def curves_alt(curves: pd.DataFrame, augmentation: Augmentation, labels: Mapping
             part = curves[(curves["encoder"] == encoder) & (curves["measure"] == panel.column)]
             if not part.empty and part["mean"].notna().any():
                 first, last = part["mean"].iloc[0], part["mean"].iloc[-1]
-                parts.append(f"{label}, {panel.title}: {first:.2f} to {last:.2f}")
-    ends = f"from {augmentation.strengths[0]:g} to {augmentation.strengths[-1]:g} {augmentation.unit}"
+                parts.append(f"{label}, {_panel_title(panel, corrected)}: {first:.2f} to {last:.2f}")
+    ends = f"from {curves['strength'].iloc[0]:g} to {curves['strength'].iloc[-1]:g} {augmentation.unit}"
     return f"{augmentation.label} {ends}. " + "; ".join(parts) + "."

@@ -44,7 +44,8 @@ def accuracy_table() -> pd.DataFrame:
 def accuracy_finding(table: pd.DataFrame) -> str:
     """One sentence on the supervised and the SimCLR member over the tasks.
 
-    "Clearly ahead" means that the two 95 % intervals do not touch, which is stricter than a paired test.
+    "Ahead" means that the two 95 % intervals do not touch. That is no paired test: overlapping intervals leave open
+    whether there is a difference, and the sentence says no more.
     """
     wide = table.pivot_table(index="task_label", columns="encoder", values=["linear_top1", "low", "high"], sort=False)
     pair = ("supervised", "simclr")
@@ -54,8 +55,8 @@ def accuracy_finding(table: pd.DataFrame) -> str:
     ssl_ahead = int((wide[("low", "simclr")] > wide[("high", "supervised")]).sum())
     sl_ahead = int((wide[("low", "supervised")] > wide[("high", "simclr")]).sum())
     return (
-        f"Linear probe on {len(wide)} sets: supervised clearly ahead on {sl_ahead}, SimCLR on {ssl_ahead}, "
-        f"no difference found on {len(wide) - ssl_ahead - sl_ahead}"
+        f"Linear probe on {len(wide)} sets: supervised ahead on {sl_ahead}, SimCLR on {ssl_ahead}; "
+        f"the 95 % intervals overlap on {len(wide) - ssl_ahead - sl_ahead}"
     )
 
 

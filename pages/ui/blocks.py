@@ -72,7 +72,8 @@ def control_note(rivals: Sequence[Contender]) -> None:
 def provenance(rivals: Sequence[Contender], extra: str = "") -> None:
     """Where the numbers of a page come from, small and complete."""
     parts = [
-        f"{r.encoder.spec.id} (weights {r.encoder.sha256[:8]}, {r.head.protocol} head, T = {r.head.temperature:.2f})"
+        f"{r.encoder.spec.id} (weights {r.encoder.sha256[:8]}, {r.head.protocol} head, "
+        + (f"T = {r.head.temperature:.2f})" if r.head.calibrated else "no temperature fitted)")
         for r in rivals
     ]
     device = pipeline.device_label(rivals[0].encoder.device)
@@ -84,5 +85,6 @@ def command(line: str) -> None:
     with st.expander("Reproduce this view", icon=":material/terminal:"):
         st.code(line, language="bash", wrap_lines=True)
         st.caption(
-            "The address of this page reproduces the view as well, except for uploads, which never leave this session."
+            "The address holds sample, task, contenders, class, method, view and augmentation; sliders, toggles and "
+            "uploads are not part of it."
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import images, samples
+from core import samples
 from core.encoders.registry import encoders
 from core.errors import ImageError, InvariscopeError
 from core.heads import store
@@ -23,6 +23,7 @@ DEFAULT_IMAGE = "cat"
 DEFAULT_PAIR = ["supervised", "simclr"]
 UPLOAD_MB = 50
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+CHOSEN = "chosen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA = "Samples", "Upload", "Camera"
 
 
@@ -138,8 +139,8 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     return rivals
 
 
-def sidebar() -> Chosen | None:
-    """Draw the shared inputs; None, after saying why, when there is nothing to compare."""
+def sidebar() -> None:
+    """Draw the shared inputs; pages read them with `chosen`."""
     with st.sidebar:
         image, name, linkable, uploads = _pick_image()
         task_id = st.selectbox(
@@ -150,14 +151,20 @@ def sidebar() -> Chosen | None:
         if task.note:
             st.caption(f":material/warning: {task.note}")
         rivals = _pick_contenders(task.id)
-    if not rivals:
+    st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, task, tuple(rivals))
+
+
+def chosen() -> Chosen:
+    """What the sidebar holds; ends the page, after saying why, when there is nothing to compare."""
+    found: Chosen = st.session_state[CHOSEN]
+    if not found.rivals:
         st.warning(
             "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the "
             "Models page.",
             icon=":material/info:",
         )
-        return None
-    return Chosen(image, name, linkable, uploads, task, tuple(rivals))
+        st.stop()
+    return found
 
 
 def _domain_words(domain: str) -> str:
@@ -184,8 +191,3 @@ def pick_class(chosen: Chosen, key: str = "class") -> int | None:
 def display_bytes(image: SafeImage, side: int = 720) -> bytes:
     """The whole image as a PNG small enough for a page."""
     return resources.thumbnail(image.digest, side, image)
-
-
-def supported() -> str:
-    """The formats in words."""
-    return ", ".join(images.FORMATS)

@@ -4,6 +4,7 @@ Images are never hashed by Streamlit (it samples large arrays, so two uploads co
 SHA-256 of the uploaded bytes, and arguments that start with an underscore stay out of the key.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from core import devices, images, invariance, pipeline, samples
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.preprocess import display_crop
+from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
 from core.heads import store
 from core.images import SafeImage
@@ -37,7 +39,17 @@ def contender(encoder_id: str, task_id: str) -> Contender:
     return _contender(encoder_id, task_id, _encoder(encoder_id))
 
 
-@st.cache_resource(show_spinner=False, max_entries=64)
+def with_floor(rivals: Sequence[Contender], task_id: str) -> list[Contender]:
+    """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
+    shown = list(rivals)
+    known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
+    if known and all(rival.encoder.spec.family != "random" for rival in shown):
+        shown.append(contender("random", task_id))
+    return shown
+
+
+# What holds pixels of an upload lives and dies with its session.
+@st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def _image(digest: str, _data: bytes) -> SafeImage:
     return images.working_copy(images.open_image(_data))
 
@@ -53,7 +65,7 @@ def sample_image(id: str) -> SafeImage:
     return images.open_image(samples.read(id))
 
 
-@st.cache_data(show_spinner=False, max_size="64MB")
+@st.cache_data(show_spinner=False, max_size="16MB", scope="session")
 def thumbnail(digest: str, side: int, _image: SafeImage) -> bytes:
     """A small PNG of an image for galleries and tables."""
     return images.encode_png(images.thumbnail(_image, side))
@@ -65,7 +77,7 @@ def square(digest: str, side: int, _image: SafeImage) -> bytes:
     return images.encode_png(display_crop(_image.rgb, Preprocessing(size=1, resize=1), side))
 
 
-@st.cache_data(show_spinner=False, max_size="200MB")
+@st.cache_data(show_spinner=False, max_size="100MB", scope="session")
 def _reading(
     digest: str, encoder_id: str, task_id: str, version: int, _contender: Contender, _image: SafeImage
 ) -> Reading:
@@ -114,7 +126,7 @@ def floor(rival: Contender) -> float:
     return _floor(rival.encoder.spec.id, RESULT_VERSION, rival)
 
 
-@st.cache_data(show_spinner=False, max_size="100MB")
+@st.cache_data(show_spinner=False, max_size="50MB", scope="session")
 def _clean(
     digests: tuple[str, ...],
     encoder_id: str,

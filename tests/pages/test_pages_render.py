@@ -52,7 +52,7 @@ def test_overview_states_what_the_contenders_answer(open_page, default_ids):
     at = open_page("overview.py")
     rivals = [resources.contender(id, inputs.DEFAULT_TASK) for id in default_ids(inputs.DEFAULT_TASK)]
     image = resources.sample_image(inputs.DEFAULT_IMAGE)
-    predictions = [pipeline.predict(r, resources.reading(r, image)) for r in rivals]
+    predictions = [pipeline.predict(r, pipeline.read_images(r, [image])[0]) for r in rivals]
     sentence = answers.finding([r.encoder.spec for r in rivals], predictions, tasks()[inputs.DEFAULT_TASK].classes)
     assert f"**{sentence}**" in [text.value for text in at.markdown]
     assert len(at.image) == 1 + len(rivals)
