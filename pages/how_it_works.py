@@ -40,10 +40,10 @@ st.header("Confidence", anchor="confidence")
 st.latex(r"p_c = \frac{e^{z_c / T}}{\sum_k e^{z_k / T}}")
 st.markdown(
     """
-The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on held-out validation
-images, for a head that did not see them, by the negative log-likelihood; it changes how sure a contender says it is, never
-what it answers. **Margin** is the difference of the two largest probabilities, **entropy** is $-\\sum_c p_c
-\\ln p_c$ in nats, **energy** is $-\\ln \\sum_c e^{z_c}$.
+The logits $z$ come from a linear head on the frozen feature. The temperature $T$ is fitted on held-out
+validation images, for a head that did not see them, by the negative log-likelihood; it changes how sure a
+contender says it is, never what it answers. **Margin** is the difference of the two largest probabilities,
+**entropy** is $-\\sum_c p_c \\ln p_c$ in nats, **energy** is $-\\ln \\sum_c e^{z_c}$.
 
 *Limits.* The class scores of a self-supervised encoder come from a probe, here trained by the same protocol for
 every packaged encoder. A temperature fitted on one domain does not make a contender calibrated on another. For

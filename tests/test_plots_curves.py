@@ -38,31 +38,51 @@ def at(summary: pd.DataFrame, encoder: str, strength: float, measure: str = "cos
     return row
 
 
+# Two-sided 95 % quantiles of Student's t with 1 and 2 degrees of freedom, from a printed table.
+T1, T2 = 12.7062, 4.30265
+
+
 def test_the_interval_of_one_image_spans_its_seeds():
     row = at(curves.summary(points("a", {10.0: [[0.6, 0.7, 0.8]]}), {}), "a", 10.0)
-    # Standard deviation .1, so 1.96 · .1 / √3.
+    # Standard deviation .1 of three seeds.
     assert row["mean"] == pytest.approx(0.7)
-    assert row["high"] - row["mean"] == pytest.approx(1.96 * 0.1 / np.sqrt(3))
-    assert row["mean"] - row["low"] == pytest.approx(1.96 * 0.1 / np.sqrt(3))
+    assert row["high"] - row["mean"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
+    assert row["mean"] - row["low"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
     assert (row["images"], row["seeds"]) == (1, 3)
 
 
 def test_the_interval_of_several_images_is_that_of_their_means():
-    row = at(curves.summary(points("a", {10.0: [[0.5, 0.7], [0.8, 0.8]]}), {}), "a", 10.0)
-    # The means are .6 and .8: standard deviation .2/√2, so 1.96 · .1.
+    row = at(curves.summary(points("a", {10.0: [[0.5, 0.7], [0.7, 0.7], [0.9, 0.7]]}), {}), "a", 10.0)
+    # The means are .6, .7 and .8: standard deviation .1 of three images, however many seeds.
     assert row["mean"] == pytest.approx(0.7)
-    assert row["high"] - row["mean"] == pytest.approx(0.196)
-    assert (row["images"], row["seeds"]) == (2, 2)
+    assert row["high"] - row["mean"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
+    assert row["mean"] - row["low"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
+    assert (row["images"], row["seeds"]) == (3, 2)
 
 
-def test_one_seed_has_no_interval_and_intervals_stay_in_range():
-    alone = at(curves.summary(points("a", {10.0: [[0.6]]}), {}), "a", 10.0)
-    assert alone["low"] == alone["mean"] == alone["high"]
-    wide = curves.summary(points("a", {10.0: [[0.1, 1.0]]}), {})
-    assert at(wide, "a", 10.0)["high"] == 1
-    flipped = at(wide, "a", 10.0, "flipped")
-    assert flipped["mean"] == 0.5
-    assert (flipped["low"], flipped["high"]) == (0, 1)
+def test_a_single_value_has_no_interval():
+    found = curves.summary(points("a", {10.0: [[0.6]]}), {})
+    for measure, mean in (("cosine", 0.6), ("kept", 0.3), ("flipped", 0.0)):
+        row = at(found, "a", 10.0, measure)
+        assert row["mean"] == pytest.approx(mean)
+        assert np.isnan(row["low"])
+        assert np.isnan(row["high"])
+    figure = curves.stacked(found, ROTATION, {"a": "A"}, {"a": style.styles([SSL])["ssl"]}, {}, "")
+    assert all(trace.fill is None for trace in figure.data)
+
+
+def test_shares_stay_in_range_and_the_cosine_may_fall_below_0():
+    wide = curves.summary(points("a", {10.0: [[0.4, 0.6]]}), {})
+    # Standard deviation .2 / √2 of two seeds, so t · .1 to either side of .5.
+    cosine = at(wide, "a", 10.0)
+    assert cosine["low"] == pytest.approx(0.5 - T1 * 0.1, rel=1e-4)
+    assert cosine["high"] == 1
+    for measure, mean in (("kept", 0.25), ("flipped", 0.5)):
+        row = at(wide, "a", 10.0, measure)
+        assert row["mean"] == pytest.approx(mean)
+        assert row["low"] == 0
+    assert at(wide, "a", 10.0, "kept")["high"] == pytest.approx(0.25 + T1 * 0.05, rel=1e-4)
+    assert at(wide, "a", 10.0, "flipped")["high"] == 1
 
 
 def test_a_measure_that_is_undefined_everywhere_stays_unknown():
@@ -82,24 +102,55 @@ def test_chance_corrected_is_0_at_the_floor_and_1_for_the_same_image():
 
 
 LABELS = {"a": "A", "b": "B"}
+FLOORS = {"a": 0.2, "b": 0.5, "random": 0.5}
 
 
-def test_the_finding_of_curves_that_are_apart():
-    found = curves.summary(pd.concat([points("a", {30.0: [[0.6, 0.61]]}), points("b", {30.0: [[0.9, 0.91]]})]), {})
-    sentence = curves.finding(found, ROTATION, LABELS, 30.0)
-    assert "30 degrees" in sentence
-    assert sentence.index("B keeps 0.9") < sentence.index("A keeps 0.6")  # the steadier one first
-    assert "no difference" not in sentence
+def keeping(encoder: str, *images: float, spread: float = 0.0) -> pd.DataFrame:
+    """Points whose corrected cosines at 30 degrees are these, the mean of two seeds; at 10 all keep everything."""
+    room = 1 - FLOORS[encoder]
+    at_30 = [[1 - room * (1 - kept) - spread, 1 - room * (1 - kept) + spread] for kept in images]
+    return points(encoder, {10.0: [[1.0, 1.0] for _ in images], 30.0: at_30})
 
 
-def test_the_finding_of_curves_whose_intervals_touch():
-    table = pd.concat([points("a", {30.0: [[0.5, 0.7]]}), points("b", {30.0: [[0.6, 0.75]]})])
-    assert curves.finding(curves.summary(table, {}), ROTATION, LABELS, 30.0).endswith("no difference found")
+def said(*tables: pd.DataFrame, labels: dict[str, str] = LABELS, untrained: tuple[str, ...] = ()) -> str:
+    return curves.finding(pd.concat(tables), FLOORS, ROTATION, labels, 30.0, untrained)
+
+
+SCALE = "at rotation 30 degrees (0: a stranger, 1: identical)"
+
+
+def test_the_finding_of_one_image_claims_no_difference_and_none_missing():
+    sentence = said(keeping("a", 0.25, spread=0.01), keeping("b", 0.75, spread=0.01))
+    assert sentence == f"For this image, {SCALE}: B keeps 0.75, A keeps 0.25"  # the steadier one first
+
+
+def test_the_finding_of_several_images_compares_image_by_image():
+    # The images differ more than the encoders do: the two intervals overlap, that of the difference is clear of 0.
+    # Differences .3, .4 and .5: .4 ± t · .1 / √3 = .4 ± .248. A normal interval would end at .29 and .51.
+    sentence = said(keeping("a", 0.1, 0.3, 0.4, spread=0.02), keeping("b", 0.4, 0.7, 0.9, spread=0.02))
+    assert sentence == (
+        f"Over 3 images, {SCALE}: B keeps 0.67, A keeps 0.27; B and A differ by 0.40 (95 % interval 0.15 to 0.65)"
+    )
+
+
+def test_the_finding_of_several_images_whose_difference_may_be_0():
+    # Differences .1, .2 and .3: .2 ± .248; with a normal interval, .2 ± .113, it would be told from 0.
+    sentence = said(keeping("a", 0.1, 0.3, 0.4), keeping("b", 0.2, 0.5, 0.7))
+    assert sentence == f"Over 3 images, {SCALE}: B keeps 0.47, A keeps 0.27; no difference found between B and A"
 
 
 def test_the_finding_of_one_curve_compares_nothing():
-    found = curves.summary(points("a", {30.0: [[0.5, 0.7]]}), {})
-    assert "no difference" not in curves.finding(found, ROTATION, LABELS, 30.0)
+    assert said(keeping("a", 0.1, 0.3, 0.4)) == f"Over 3 images, {SCALE}: A keeps 0.27"
+
+
+def test_the_random_floor_is_named_and_left_out_of_the_comparison():
+    a, b, random = keeping("a", 0.1, 0.3, 0.4), keeping("b", 0.2, 0.5, 0.7), keeping("random", 0.0, 0.1, 0.05)
+    labels = LABELS | {"random": "R"}
+    sentence = said(a, b, random, labels=labels, untrained=("random",))
+    assert sentence.endswith(": B keeps 0.47, A keeps 0.27, R keeps 0.05; no difference found between B and A")
+    assert said(a, b, random, labels=labels).endswith("no difference found between B and R")
+    # With one contender left there is no pair.
+    assert said(b, random, labels=labels, untrained=("random",)).endswith(": B keeps 0.47, R keeps 0.05")
 
 
 @pytest.mark.parametrize("corrected", [True, False])
@@ -119,7 +170,9 @@ def test_the_stack_draws_each_mean_and_each_floor(corrected, measures):
     levels = sorted(shape.y0 for shape in figure.layout.shapes)
     assert levels == ([0.0, 0.0] if corrected else [0.2, 0.3])
     titles = [note.text for note in figure.layout.annotations]
-    assert all(panel.title in titles for panel in curves.PANELS if panel.column in measures)
+    plain, chance = "cosine to the clean image", "chance-corrected cosine to the clean image"
+    rest = ["probability of the clean answer", "share of changed answers", "map stability (Spearman)"]
+    assert titles[: len(measures)] == [chance if corrected else plain, *rest][: len(measures)]
     last = figure.layout["xaxis" if len(measures) == 1 else f"xaxis{len(measures)}"]
     assert last.title.text == "rotation (degrees)"
 
@@ -127,9 +180,18 @@ def test_the_stack_draws_each_mean_and_each_floor(corrected, measures):
 def test_curves_in_words_leave_out_what_is_unknown():
     found = curves.summary(points("a", {0.0: [[1.0]], 30.0: [[0.7]]}), {})
     alt = curves.curves_alt(found, ROTATION, {"a": "A"})
-    assert "A, cosine to the clean image: 1.00 to 0.70" in alt
+    assert alt.startswith("Rotation from 0 to 30 degrees. A, cosine to the clean image: 1.00 to 0.70; A, probability")
     assert "map stability" not in alt
     assert "nan" not in alt
+
+
+def test_a_cut_grid_names_its_own_ends_in_words():
+    assert (ROTATION.strengths[0], ROTATION.strengths[-1]) != (10, 30)
+    found = curves.summary(points("a", {10.0: [[0.9]], 30.0: [[0.7]]}), {"a": 0.5}, corrected=True)
+    alt = curves.curves_alt(found, ROTATION, {"a": "A"}, corrected=True)
+    assert alt.startswith(
+        "Rotation from 10 to 30 degrees. A, chance-corrected cosine to the clean image: 0.80 to 0.40;"
+    )
 
 
 # Training curves

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ PANELS = (
 LEVEL = 0.95
 
 
-def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+def mean_interval(values: NDArray[np.floating[Any]]) -> tuple[float, float, float]:
     """Mean of (N,) values and its 95 % Student interval; nan where there is nothing to tell it from."""
     if len(values) == 0:
         return float("nan"), float("nan"), float("nan")

@@ -52,7 +52,7 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
         accept_multiple_files=True,
         max_upload_size=UPLOAD_MB,
         key="uploads",
-        help="Images stay in this server's memory and are gone when you close the tab.",
+        help="Images stay in the memory of this session; it is dropped about two minutes after you close the tab.",
     )
     found: dict[str, tuple[str, SafeImage]] = {}
     for file in files or []:

@@ -72,7 +72,7 @@ def test_the_first_visitor_of_a_server_may_come_by_a_deep_link(fresh_server, vis
         sidebar = page.locator("[data-testid=stSidebar]")
         for id in ids:
             expect(sidebar.get_by_text(id, exact=True).first).to_be_visible()
-        finding = re.compile(f"At {AUGMENTATIONS['blur'].label.lower()} .* keeps ")
+        finding = re.compile(f"at {AUGMENTATIONS['blur'].label.lower()} .* keeps ")
         expect(page.locator("strong").get_by_text(finding)).to_be_visible()
         nothing_broke(page)
         page.reload()
