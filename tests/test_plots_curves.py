@@ -227,3 +227,33 @@ def test_training_curves_run_over_the_share_done():
 def test_without_any_training_there_is_no_curve():
     assert training.curves_table({}).empty
     assert training.curves_table({"random": log(3, first=0)}).empty
+
+
+def test_the_difference_is_taken_image_by_image_whatever_the_order_of_the_rows() -> None:
+    values = {"ssl": {"a": 0.9, "b": 0.8, "c": 0.7}, "sl": {"c": 0.3, "b": 0.4, "a": 0.5}}
+    rows = [
+        {"encoder": encoder, "strength": 30.0, "image": image, "seed": 0, "cosine": cosine}
+        for encoder, images in values.items()
+        for image, cosine in images.items()
+    ]
+    labels = {"ssl": "SSL", "sl": "SL"}
+    said = curves.finding(pd.DataFrame(rows), {"ssl": 0.0, "sl": 0.0}, ROTATION, labels, 30.0)
+    assert "SSL and SL differ by 0.40 (95 % interval 0.40 to 0.40)" in said
+
+
+def test_a_corrected_value_far_below_strangers_stays_on_the_chart() -> None:
+    found = curves.summary(
+        pd.DataFrame(
+            [
+                {"encoder": "ssl", "strength": s, "image": "a", "seed": 0, "cosine": c, "kept": 1.0, "flipped": False}
+                | {"map_stability": 1.0}
+                for s, c in ((0.0, 1.0), (30.0, 0.0))
+            ]
+        ),
+        {"ssl": 0.5},
+        corrected=True,
+    )
+    figure = curves.stacked(
+        found, ROTATION, {"ssl": "SSL"}, style.styles([SSL]), {"ssl": 0.5}, "far", True, ("cosine",)
+    )
+    assert figure.layout.yaxis.range[0] < -1

@@ -14,6 +14,7 @@ from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.heads.building import fit_head, load_data, write_head
 from core.paths import ASSETS
+from core.pretraining import export
 
 
 def write_task(arguments: argparse.Namespace, data: LabelledImages, assets: Path) -> None:
@@ -56,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         head = fit_head(encoder, arguments.task, train, test, say)
         path = write_head(head, id, assets)
         if (assets / "models" / id / "card.toml").is_file():
-            from core.pretraining.export import add_measured
-
-            add_measured(head, id, assets)
+            export.add_measured(head, id, assets)
         rows.append({"encoder": id, "task": arguments.task, "file": str(path), **head.facts})
     if arguments.json:
         print_json(rows)

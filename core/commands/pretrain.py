@@ -1,6 +1,7 @@
 """`invariscope pretrain`: train one member of the controlled family and package it."""
 
 import argparse
+from importlib.util import find_spec
 from pathlib import Path
 
 from core import devices
@@ -8,16 +9,15 @@ from core.commands.common import print_json, say
 from core.errors import InvalidRequest
 from core.heads.building import load_data
 from core.paths import ASSETS
+from core.pretraining import export, loop
+from core.pretraining import recipe as recipes
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, resuming where a checkpoint says, and write weights, log and card."""
-    try:
-        from core.pretraining import export, loop
-        from core.pretraining import recipe as recipes
-    except ModuleNotFoundError as error:
-        raise InvalidRequest(f"Training needs {error.name}: pip install 'invariscope[train]'.") from error
     recipe = recipes.load(arguments.recipe)
+    if find_spec("lightly") is None:
+        raise InvalidRequest("Training needs lightly: pip install 'invariscope[train]'.")
     device = devices.pick(arguments.device)
     run_folder = Path(arguments.run or f"runs/{recipe.id}")
     run_folder.mkdir(parents=True, exist_ok=True)

@@ -147,8 +147,9 @@ def stacked(
             font={"size": 11},
         )
     if panels[0].column == "cosine" and corrected:
-        low = curves.loc[curves["measure"] == "cosine", "low"].min()
-        figure.update_yaxes(range=[min(-0.05, float(low)) - 0.02, 1.03], row=1, col=1)
+        drawn = curves.loc[curves["measure"] == "cosine", ["mean", "low"]]
+        lowest = float(np.nanmin(drawn.to_numpy(dtype=np.float64), initial=-0.05))
+        figure.update_yaxes(range=[lowest - 0.02, 1.03], row=1, col=1)
     reverse = augmentation.strengths[0] > augmentation.strengths[-1]
     figure.update_xaxes(autorange="reversed" if reverse else True)
     figure.update_xaxes(title=f"{augmentation.label.lower()} ({augmentation.unit})", row=len(panels), col=1)
@@ -203,7 +204,11 @@ def finding(
     """
     at = points[points["strength"] == strongest]
     by_image = at.groupby(["encoder", "image"], sort=False)["cosine"].mean()
-    kept = {id: chance_corrected(by_image[id].to_numpy(), floors[id]) for id in labels if id in by_image.index}
+    kept = {
+        id: pd.Series(chance_corrected(by_image[id].to_numpy(), floors[id]), by_image[id].index)
+        for id in labels
+        if id in by_image.index
+    }
     order = sorted(kept, key=lambda id: -kept[id].mean())
     values = ", ".join(f"{labels[id]} keeps {kept[id].mean():.2f}" for id in order)
     count = at["image"].nunique()
@@ -214,7 +219,7 @@ def finding(
     if count == 1 or len(trained) < 2:
         return said
     first, last = trained[0], trained[-1]
-    gap, low, high = mean_interval(kept[first] - kept[last])
+    gap, low, high = mean_interval((kept[first] - kept[last]).dropna().to_numpy())
     pair = f"{labels[first]} and {labels[last]}"
     if low <= 0 <= high:
         return f"{said}; no difference found between {pair}"

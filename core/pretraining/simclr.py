@@ -1,8 +1,6 @@
 """SimCLR (Chen et al. 2020): two views of an image attract, all other images of the batch repel."""
 
 import torch
-from lightly.loss import NTXentLoss
-from lightly.models.modules import SimCLRProjectionHead
 from torch import Tensor, nn
 
 from core.encoders.architectures import Network
@@ -15,6 +13,10 @@ class SimCLR(nn.Module):
     views = 2
 
     def __init__(self, encoder: Network, classes: int, recipe: Recipe) -> None:
+        # Only training needs lightly; fitting heads for a packaged encoder does not.
+        from lightly.loss import NTXentLoss
+        from lightly.models.modules import SimCLRProjectionHead
+
         super().__init__()
         self.encoder = encoder
         width = encoder.num_features
