@@ -210,4 +210,5 @@ def load_strictly(network: torch.nn.Module, weights: WeightFile) -> None:
             if keys
         )
         raise WeightsInvalid(f"{path_of(weights)} does not fit the network: {listed}. Probably {guess}.")
+    # Every key was compared above; what may still be absent are BatchNorm's batch counters, which inference ignores.
     network.load_state_dict({key: value.to(wanted[key].dtype) for key, value in used.items()}, strict=False)
