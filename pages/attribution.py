@@ -39,7 +39,7 @@ scales = maps.scales(values, shared)
 
 blocks.control_note(rivals)
 columns = st.columns(max(2, len(rivals)), gap="medium")
-for i, (column, rival) in enumerate(zip(columns, rivals, strict=False)):
+for i, (column, rival) in enumerate(zip(columns[: len(rivals)], rivals, strict=True)):
     spec, name = rival.encoder.spec, task.classes[classes[i]]
     with column:
         st.markdown(f"##### {spec.label}")

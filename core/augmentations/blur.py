@@ -27,7 +27,7 @@ def _gaussian(size: int, sigma: Tensor) -> Tensor:
 
 
 @exact_at(0.0)
-def blur(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: ARG001
+def blur(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images under a Gaussian of `strengths` pixels at 224, scaled with the shorter side."""
     height, width = images.shape[-2:]
     sigma = strengths * (min(height, width) / REFERENCE_SIDE)

@@ -12,7 +12,7 @@ UNCOMPRESSED = 100.0
 
 
 @exact_at(UNCOMPRESSED)
-def compress(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: ARG001
+def compress(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images after a round trip through JPEG of quality `strengths`, to the nearest whole one.
 
     Pixels are rounded to 8 bits first, as in a file. Chroma is halved along both axes (4:2:0), the usual default.

@@ -105,7 +105,7 @@ def _shrinking(size: int, zoom: Tensor) -> Tensor:
 
 
 @exact_at(1.0)
-def shrink(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: ARG001
+def shrink(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images shrunk about their centre by the factor `strengths`, antialiased, with a grey border."""
     height, width = images.shape[-2:]
     smaller = separable(images, _shrinking(height, strengths), _shrinking(width, strengths))
@@ -113,7 +113,7 @@ def shrink(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa:
     return _filled(smaller, coverage(x, y, zoom * height, zoom * width))
 
 
-def unshrink(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
+def unshrink(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     """Maps of shrunk images in the clean frame; every location stays in view, at a coarser grain."""
     zoom = strengths.to(maps.device, torch.float32).view(-1, 1, 1)
     x, y = offsets(maps.shape[2], maps.device), offsets(maps.shape[1], maps.device)[:, None]

@@ -8,7 +8,7 @@ from core.augmentations.spec import FILL, Augmentation, exact_at
 
 
 @exact_at(0.0)
-def occlude(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:  # noqa: ARG001
+def occlude(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with a grey square at their centre, its side `strengths` times their shorter side.
 
     A pixel is hidden when its centre is inside the square: squares of growing strength contain each other and stay

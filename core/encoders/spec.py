@@ -1,10 +1,11 @@
 """What the catalog knows of an encoder; no weights, no network, no torch."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Regime = Literal["supervised", "self-supervised", "semi-supervised", "weakly-supervised", "vision-language", "random"]
-REGIMES: tuple[str, ...] = Regime.__args__  # type: ignore[attr-defined]
+Family = Literal["SSL", "SL", "random", "other"]
+REGIMES: tuple[str, ...] = get_args(Regime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class EncoderSpec:
     note: str = ""
 
     @property
-    def family(self) -> Literal["SSL", "SL", "random", "other"]:
+    def family(self) -> Family:
         """The side of the comparison an encoder stands on."""
-        sides = {"self-supervised": "SSL", "supervised": "SL", "random": "random"}
-        return sides.get(self.regime, "other")  # type: ignore[return-value]
+        sides: dict[str, Family] = {"self-supervised": "SSL", "supervised": "SL", "random": "random"}
+        return sides.get(self.regime, "other")

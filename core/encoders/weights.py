@@ -171,6 +171,7 @@ def state_dict(weights: WeightFile) -> dict[str, Tensor]:
             content = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
+    # Unpicklers answer a hostile or damaged file with any exception at all.
     except Exception as error:
         raise WeightsInvalid(
             f"{path} cannot be read as plain tensors ({type(error).__name__}). It is damaged, or "

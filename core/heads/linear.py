@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -70,10 +70,8 @@ def load(path: Path) -> LinearHead:
             facts = json.loads(file.metadata()["head"])
             weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
         head = LinearHead(weight=weight, bias=bias, **facts)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsInvalid(f"{path} is not a head of Invariscope ({error}). Install or fit it again.") from error
-    except Exception as error:
-        raise WeightsInvalid(f"{path} is damaged ({error}). Install or fit it again.") from error
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:
         raise WeightsInvalid(f"{path} has a weight of shape {tuple(weight.shape)} and a bias of {tuple(bias.shape)}.")
     return head
