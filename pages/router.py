@@ -1,9 +1,10 @@
 """Navigation and page setup; the script every session runs."""
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
 from core.paths import ASSETS
-from pages.ui import inputs
+from pages.ui import inputs, study_inputs
 
 st.set_page_config(
     page_title="Invariscope",
@@ -13,16 +14,23 @@ st.set_page_config(
     menu_items={"About": "Invariscope: how self-supervised and supervised representations generalize."},
 )
 
-PAGES = [
+# Pages about one image share a sidebar of image, task and contenders; pages about a study another one.
+IMAGE_PAGES = [
     st.Page("overview.py", title="Overview", icon=":material/home:", default=True),
     st.Page("compare.py", title="Compare", icon=":material/compare:", url_path="compare"),
     st.Page("attribution.py", title="Attribution", icon=":material/center_focus_strong:", url_path="attribution"),
     st.Page("invariance.py", title="Invariance", icon=":material/ssid_chart:", url_path="invariance"),
+]
+STUDY_PAGES: list[StreamlitPage] = []
+ABOUT_PAGES = [
     st.Page("models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
     st.Page("how_it_works.py", title="How it works", icon=":material/menu_book:", url_path="how-it-works"),
 ]
 
-page = st.navigation(PAGES, position="top")
+page = st.navigation({"One image": IMAGE_PAGES, "Studies": STUDY_PAGES, "About": ABOUT_PAGES}, position="top")
 # Drawn here and not in the pages: an upload then stays when its owner goes to another page.
-inputs.sidebar()
+if page in STUDY_PAGES:
+    study_inputs.sidebar()
+else:
+    inputs.sidebar()
 page.run()

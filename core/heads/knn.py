@@ -4,9 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+# The values of the paper.
+K, TEMPERATURE = 200, 0.07
+
 
 def knn_probabilities(
-    features: Tensor, bank: Tensor, bank_labels: Tensor, classes: int, k: int = 20, temperature: float = 0.07
+    features: Tensor, bank: Tensor, bank_labels: Tensor, classes: int, k: int = K, temperature: float = TEMPERATURE
 ) -> Tensor:
     """Class probabilities by the votes of the k most similar bank entries.
 
@@ -18,7 +21,7 @@ def knn_probabilities(
         bank_labels: (M,) integers in [0, classes).
         classes: number of classes.
         k: neighbours that vote; at most M are used.
-        temperature: of the votes; .07 is the value of the paper.
+        temperature: of the votes.
 
     Returns:
         (N, classes), rows sum to 1.

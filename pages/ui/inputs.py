@@ -139,6 +139,11 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     return rivals
 
 
+def keep_image() -> None:
+    """Draw the image inputs alone: a page without them would make the browser forget an upload."""
+    _pick_image()
+
+
 def sidebar() -> None:
     """Draw the shared inputs; pages read them with `chosen`."""
     with st.sidebar:

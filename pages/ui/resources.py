@@ -4,8 +4,8 @@ Images are never hashed by Streamlit (it samples large arrays, so two uploads co
 SHA-256 of the uploaded bytes, and arguments that start with an underscore stay out of the key.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,9 @@ from core.heads import store
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
 from core.readout import Contender
+from core.results.store import StudyInfo
+
+T = TypeVar("T")
 
 
 @st.cache_resource(show_spinner=False, max_entries=6)
@@ -156,3 +159,20 @@ def point(rival: Contender, chosen: list[SafeImage], name: str, strength: float,
 def training_log(path: str, modified: float) -> pd.DataFrame:
     """The training log of a packaged encoder."""
     return pd.read_csv(path)
+
+
+@st.cache_data(show_spinner=False, max_size="100MB")
+def _of_study(version: str, what: str, arguments: tuple[Any, ...], _compute: Callable[[], T]) -> T:
+    return _compute()
+
+
+def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
+    """`compute(info, *arguments)`, once for everybody until the study changes.
+
+    Args:
+        info: the study.
+        compute: a module-level function of `core` that gives a table or plain values.
+        *arguments: hashable and small, such as ids.
+    """
+    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
+    return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))

@@ -1,0 +1,100 @@
+"""Writes the files of a study, each whole or not at all, to a folder or any fsspec address.
+
+<study>/study.toml                   the plan
+<study>/manifest.json                versions, machine, encoders, data sets, state of every cell
+<study>/cells/<cell>.parquet         rows of one cell; its file is what makes a cell done
+<study>/logits/<cell>.parquet        side table
+<study>/failed/<cell>.json           why a cell failed; gone once it succeeds
+<study>/distances.parquet            how far the data sets are from the reference
+"""
+
+import io
+import json
+import os
+import uuid
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from core.errors import InvalidRequest
+
+FACTS = b"invariscope"
+
+
+def filesystem(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """The file system of an address and the path on it.
+
+    Raises:
+        InvalidRequest: the scheme is unknown, or its package is not installed.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(str(address))
+    except (ValueError, ImportError) as error:
+        raise InvalidRequest(f"{address} cannot be reached: {error}.") from error
+    return fs, path
+
+
+def write_bytes(address: str, data: bytes) -> None:
+    """Write one file, whole or not at all: readers see the old file or the new one.
+
+    Raises:
+        InvalidRequest: the place cannot be written to.
+    """
+    fs, path = filesystem(address)
+    try:
+        if isinstance(fs, LocalFileSystem):
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
+            try:
+                with open(partial, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(partial, path)
+            finally:
+                if os.path.exists(partial):
+                    os.unlink(partial)
+        else:
+            fs.pipe_file(path, data)  # an object store shows an object once it is complete
+    except OSError as error:
+        raise InvalidRequest(
+            f"{address} cannot be written: {error.strerror or error}. Choose another --out."
+        ) from error
+
+
+def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:
+    """A table as Parquet with facts in the file's own metadata (key `invariscope`, JSON)."""
+    metadata = {**(table.schema.metadata or {}), FACTS: json.dumps(facts).encode()}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(metadata), buffer, compression="zstd", compression_level=9)
+    return buffer.getvalue()
+
+
+def write_cell(out: str, cell: str, rows: pa.Table, logits: pa.Table | None, facts: dict[str, Any]) -> None:
+    """Store a finished cell. The rows come last: a cell without them is not done and will be run again."""
+    if logits is not None:
+        write_bytes(f"{out}/logits/{cell}.parquet", parquet_bytes(logits, {"key": facts["key"]}))
+    write_bytes(f"{out}/cells/{cell}.parquet", parquet_bytes(rows, facts))
+    fs, path = filesystem(f"{out}/failed/{cell}.json")
+    if fs.exists(path):
+        fs.rm_file(path)
+
+
+def write_failure(out: str, cell: str, key: str, reason: str) -> None:
+    """Record why a cell failed."""
+    write_bytes(f"{out}/failed/{cell}.json", json.dumps({"key": key, "reason": reason}).encode())
+
+
+def facts_of(address: str) -> dict[str, Any]:
+    """The facts in a cell's file; empty when there is no such file or it is not one of ours."""
+    fs, path = filesystem(address)
+    if not fs.exists(path):
+        return {}
+    try:
+        with fs.open(path, "rb") as file:
+            return json.loads((pq.read_schema(file).metadata or {}).get(FACTS, b"{}"))
+    except (pa.ArrowInvalid, ValueError):
+        return {}

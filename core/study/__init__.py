@@ -1,0 +1,1 @@
+"""Studies: encoders × data sets × protocols, run once, stored for good, resumed when interrupted."""

@@ -1,0 +1,129 @@
+"""A cell of a study: one encoder, one data set, one protocol, one seed; run by any engine the same way."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from core.datasets.spec import ImageSet
+from core.encoders.encoder import Encoder
+from core.encoders.spec import EncoderSpec
+from core.results import rows, writing
+from core.study import features
+from core.study.plan import Plan
+from core.study.protocols import PROTOCOLS, Material
+from core.study.protocols.base import validation_split
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is run at once. `dataset` is the id of an opened data set."""
+
+    encoder: str
+    dataset: str
+    protocol: str
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """Name of its files."""
+        return f"{self.dataset}.{self.protocol}.{self.encoder}.{self.seed}"
+
+
+def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
+    """The cells of an encoder on a data set, in order.
+
+    A protocol whose seed decides the validation split alone gets one seed on a data set that brings its own.
+    """
+    found = []
+    for id in plan.protocols:
+        once = PROTOCOLS[id].seeded_by_split_alone and "val" in images.parts
+        found += [Cell(encoder, images.spec.id, id, seed) for seed in range(1 if once else plan.seeds)]
+    return found
+
+
+def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: ImageSet) -> str:
+    """What a finished cell must have been made from to stand for this one."""
+    facts = {
+        "cell": [cell.encoder, cell.dataset, cell.protocol, cell.seed],
+        "protocol_version": PROTOCOLS[cell.protocol].version,
+        "features_version": features.VERSION,
+        "options": plan.options.get(cell.protocol, {}),
+        "weights": sha256,
+        "preprocessing": repr(spec.preprocessing),
+        "pooling": spec.pooling,
+        "data": images.fingerprint,
+        "skip": images.skip_unreadable,
+        "logits": plan.logits,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def run(
+    cell: Cell,
+    plan: Plan,
+    encoder: Encoder,
+    images: ImageSet,
+    cache: Path,
+    out: str,
+    stop: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """Run one cell, whose features are in the cache, and store its rows; returns what was found on the way.
+
+    Raises:
+        InvariscopeError: the cell cannot be run.
+    """
+    start = time.perf_counter()
+
+    def part(name: str) -> features.Features:
+        return features.load(features.folder_of(cache, features.key(encoder, images, name)))
+
+    train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
+    test = part("test")
+    key = key_of(cell, plan, encoder.spec, encoder.sha256, images)
+    material = Material(
+        train=train,
+        held_out=held_out,
+        test=test,
+        classes=len(images.classes),
+        seed=cell.seed,
+        device=encoder.device,
+        images=images,
+        encoder=lambda: encoder,
+        checkpoint=cache / "checkpoints" / key[:32],
+        options=plan.options.get(cell.protocol, {}),
+        stop=stop,
+    )
+    answers = PROTOCOLS[cell.protocol].run(material)
+    facts = answers.facts | {
+        "temperature": answers.temperature,
+        "top1": float((answers.logits.argmax(axis=1) == test.labels[answers.sample]).mean()),
+        "train_samples": len(train),
+        "validation_samples": int(np.count_nonzero(held_out)),
+        "test_samples": len(test),
+        "left_out": [*train.left_out, *test.left_out],
+        "seconds": round(time.perf_counter() - start, 3),
+        "device": str(encoder.device),
+        "threads": torch.get_num_threads(),
+    }
+    names = rows.Names(
+        study=plan.name,
+        encoder=cell.encoder,
+        regime=encoder.spec.regime,
+        weights=encoder.sha256,
+        dataset=cell.dataset,
+        domain=images.spec.domain,
+        split="test",
+        protocol=cell.protocol,
+        seed=cell.seed,
+    )
+    table = rows.table(names, answers, test)
+    logits = rows.logits_table(answers, test) if plan.logits and answers.episode is None else None
+    writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
+    return facts

@@ -1,0 +1,100 @@
+"""What a study is to do: contenders × data sets × protocols, as a file that reproduces it."""
+
+import re
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from core.encoders.registry import encoder_spec
+from core.errors import InvalidRequest, UnknownName
+from core.study.protocols import PROTOCOLS
+
+MAX_SEEDS = 32
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study before it is run; also what `study.toml` holds.
+
+    Attributes:
+        name: id of the study: lower-case letters, digits, `.`, `_`, `-`.
+        encoders: ids.
+        datasets: addresses (see `core.datasets.address`).
+        protocols: ids.
+        seeds: how many, where there is randomness: 0 to seeds − 1.
+        title: as people read it.
+        logits: whether to keep the logits of every sample in the side table.
+        options: settings by protocol id, such as `{"finetune": {"steps": 2000}}`.
+    """
+
+    name: str
+    encoders: tuple[str, ...]
+    datasets: tuple[str, ...]
+    protocols: tuple[str, ...] = ("linear", "knn")
+    seeds: int = 1
+    title: str = ""
+    logits: bool = True
+    options: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def check(self) -> "Plan":
+        """The plan itself, when every name in it is known.
+
+        Raises:
+            InvalidRequest: nothing to do, or a number out of range.
+            UnknownName: an encoder or protocol does not exist.
+        """
+        if not NAME.fullmatch(self.name):
+            raise InvalidRequest(
+                f"A study cannot be called '{self.name}': use lower-case letters, digits, '.', '_' and '-', at most 64."
+            )
+        for what, names in (("encoder", self.encoders), ("data set", self.datasets), ("protocol", self.protocols)):
+            if not names:
+                raise InvalidRequest(f"A study needs at least one {what}.")
+            if len(set(names)) < len(names):
+                raise InvalidRequest(f"A study names each {what} once; {', '.join(names)} repeats one.")
+        for id in self.encoders:
+            encoder_spec(id)
+        for id in (*self.protocols, *self.options):
+            if id not in PROTOCOLS:
+                raise UnknownName("protocol", id, PROTOCOLS)
+        if not 1 <= self.seeds <= MAX_SEEDS:
+            raise InvalidRequest(f"A study takes 1 to {MAX_SEEDS} seeds, not {self.seeds}.")
+        return self
+
+
+def read(path: Path) -> Plan:
+    """The plan in a TOML file.
+
+    Raises:
+        InvalidRequest: the file is missing, is no TOML, or is no plan.
+        UnknownName: it names what does not exist.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path} is no TOML file: {error}.") from error
+    known = set(Plan.__dataclass_fields__)
+    strange = sorted(set(table) - known)
+    if strange:
+        raise InvalidRequest(f"{path} has unknown settings: {', '.join(strange)}. Known: {', '.join(sorted(known))}.")
+    try:
+        for name in ("encoders", "datasets", "protocols"):
+            if name in table:
+                if not isinstance(table[name], list) or not all(isinstance(item, str) for item in table[name]):
+                    raise TypeError(f"'{name}' is a list of names")
+                table[name] = tuple(table[name])
+        return Plan(**table).check()
+    except TypeError as error:
+        raise InvalidRequest(f"{path} is no plan of a study: {error}.") from error
+
+
+def dump(plan: Plan) -> bytes:
+    """The plan as TOML."""
+    table = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+    return tomli_w.dumps(table).encode()

@@ -1,0 +1,12 @@
+"""How an encoder is adapted to a data set: one protocol a file, one dict.
+
+A protocol turns material (features, labels, a seed) into answers for test samples. It reads no file and stores none
+but checkpoints of its own long work.
+"""
+
+from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.knn import KNN
+
+PROTOCOLS: dict[str, Protocol] = {protocol.id: protocol for protocol in (KNN,)}
+
+__all__ = ["PROTOCOLS", "Answers", "Material", "Protocol"]
