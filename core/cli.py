@@ -35,6 +35,47 @@ def _add_contenders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="tiny-imagenet", help="label space of the heads (default: tiny-imagenet)")
 
 
+def _add_study(study: argparse.ArgumentParser) -> None:
+    study.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan; the options below change it")
+    study.add_argument("--encoders", type=_ids, metavar="A,B", help="encoder ids")
+    study.add_argument("--datasets", type=_ids, metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--protocols", type=_ids, metavar="P,Q", help="default: linear,knn")
+    study.add_argument("--seeds", type=int, help="how many, where there is randomness (default: 1)")
+    study.add_argument("--out", metavar="DIR", help="folder or address of the study; its last part is the study's id")
+    study.add_argument("--name", help="id of the study, when there is no --out")
+    study.add_argument("--title", help="as people read it")
+    study.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
+    study.add_argument("--cache", metavar="DIR", help="folder of cached features (also INVARISCOPE_CACHE)")
+    study.add_argument("--option", action="append", default=[], metavar="PROTOCOL.NAME=VALUE", help="of a protocol")
+    study.add_argument("--no-logits", action="store_true", help="keep no side table of logits")
+    study.add_argument("--engine", default="local", help="local or ray")
+    study.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster (default: start one here)")
+    study.add_argument("--progress", metavar="FILE", help=argparse.SUPPRESS)
+    _add_common(study)
+
+
+def _add_results(results: argparse.ArgumentParser) -> None:
+    actions = results.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the studies of all result folders (INVARISCOPE_RESULTS)")
+    listing.add_argument("--json", action="store_true", help="print JSON instead of text")
+    query = actions.add_parser("query", help="answer a SELECT over the views rows, logits and distances of a study")
+    query.add_argument("study", metavar="STUDY")
+    query.add_argument("sql", metavar="SQL")
+    query.add_argument("--limit", type=int, default=1000, help="rows to print, 0 for all (default: 1000)")
+    query.add_argument("--json", action="store_true", help="print JSON instead of text")
+    export = actions.add_parser("export", help="write a table of a study to a file")
+    export.add_argument("study", metavar="STUDY")
+    export.add_argument("--out", required=True, metavar="FILE")
+    export.add_argument("--format", default="csv", help="csv, parquet or latex (default: csv)")
+    export.add_argument(
+        "--table", default="accuracy", help="accuracy, paired, gap, controls, distances or rows (default: accuracy)"
+    )
+    export.add_argument("--protocol", metavar="P", help="default: the study's first, and for rows all")
+    export.add_argument("--first", metavar="ENCODER", help="of paired (default: the first supervised one)")
+    export.add_argument("--second", metavar="ENCODER", help="of paired (default: the first self-supervised one)")
+    export.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
@@ -75,6 +116,13 @@ def build_parser() -> argparse.ArgumentParser:
     _add_contenders(sweep)
     _add_common(sweep)
 
+    _add_study(commands.add_parser("study", help="run a study: encoders × data sets × protocols, or go on with one"))
+
+    datasets = commands.add_parser("datasets", help="list the data sets, or fetch one")
+    datasets.add_argument("--fetch", metavar="ID", help="download a data set; 'pathmnist?size=224' names a size")
+    datasets.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
+    datasets.add_argument("--json", action="store_true", help="print JSON instead of text")
+
     pretrain = commands.add_parser("pretrain", help="train one member of the controlled family")
     pretrain.add_argument("recipe", metavar="RECIPE", help="a packaged name such as small/simclr, or a TOML file")
     pretrain.add_argument("--data", required=True, metavar="DIR", help="folder with train/<class>/ and test/<class>/")
@@ -96,6 +144,8 @@ def build_parser() -> argparse.ArgumentParser:
     heads.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
     _add_common(heads)
 
+    _add_results(commands.add_parser("results", help="list, query and export the results of studies"))
+
     bench = commands.add_parser("bench", help="measure speed against a bare forward pass and other tools")
     bench.add_argument("--quick", action="store_true", help="fewer repetitions, packaged encoders only")
     _add_common(bench)
@@ -110,8 +160,11 @@ HANDLERS = {
     "predict": "core.commands.predict",
     "attribute": "core.commands.attribute",
     "sweep": "core.commands.sweep",
+    "study": "core.commands.study",
+    "datasets": "core.commands.datasets",
     "pretrain": "core.commands.pretrain",
     "fit-heads": "core.commands.fit_heads",
+    "results": "core.commands.results",
     "bench": "core.commands.bench",
     "doctor": "core.commands.doctor",
 }

@@ -9,7 +9,8 @@ InvariscopeError
 ├── WeightsInvalid       a file that is there but is not what the catalog says
 ├── HeadUnavailable      an encoder without a head for the task asked for
 ├── InvalidRequest       options that cannot work together, or out of range
-└── DataUnavailable      a data folder that is missing or has no usable images
+├── DataUnavailable      a data folder that is missing or has no usable images
+└── Cancelled            work that a person stopped
 """
 
 from collections.abc import Iterable
@@ -56,3 +57,7 @@ class InvalidRequest(InvariscopeError):
 
 class DataUnavailable(InvariscopeError):
     """A data folder that is missing, or that holds nothing usable."""
+
+
+class Cancelled(InvariscopeError):
+    """Work that a person stopped; what is done stays done."""

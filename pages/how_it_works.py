@@ -5,6 +5,7 @@ import streamlit as st
 from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
 from core.samples import samples
+from core.study.protocols import PROTOCOLS
 from core.tasks import tasks
 
 st.title("How it works")
@@ -103,14 +104,53 @@ st.table(
     alt="The augmentations with their units and ranges.",
 )
 
+st.header("A study", anchor="study")
+st.markdown(
+    """
+A study adapts every encoder to every data set and keeps one row for each test image: what was answered, how sure,
+and what was right. All figures of the study pages are computed from these rows. The training images of a set are
+split by a hash of each image's id, so that the split is the same on every machine; a study's seed chooses another.
+"""
+)
+st.table(
+    [{"protocol": p.label, "id": p.id, "what it does": p.description} for p in PROTOCOLS.values()],
+    border="horizontal",
+    hide_index=True,
+    alt="The protocols of a study.",
+)
+st.latex(
+    r"\min_{W,b}\; \frac{1}{N}\sum_n -\ln p_{y_n}(x_n) + \frac{1}{2CN}\lVert W\rVert^2"
+    r"\qquad\qquad v_n = e^{\cos(x, x_n) / 0.07}"
+)
+st.markdown(
+    """
+Left: the linear probe, for 45 values of $C$ from $10^{-6}$ to $10^{5}$; the one that is right most often on held-out
+images is fitted again on all of them. Right: the vote of a neighbour.
+
+**Is a difference real?** Both contenders answer the same images, so they are compared image by image: an exact
+McNemar test on those that only one gets right, corrected over the data sets of a study (Holm), beside a paired
+bootstrap interval of the difference. A difference inside the noise is called "no difference found".
+
+**How far is a set from the source?** Declared in words (similar, different), and measured in an encoder's own
+features: Fréchet distance of two Gaussians,
+$\\lVert\\mu_x - \\mu_y\\rVert^2 + \\mathrm{tr}(\\Sigma_x + \\Sigma_y - 2(\\Sigma_x\\Sigma_y)^{1/2})$; how well
+a classifier tells the two sets apart (AUROC, ½ when it cannot); mean distance to the nearest source images. Two halves
+of the source itself give the floor.
+
+**Calibration.** The expected calibration error is the mean gap between confidence and accuracy over 15 bins. On few
+images it is above zero for a perfect model too, so that model's distribution is always drawn beside it.
+
+*Limits.* A study compares the encoders it has: one seed of pre-training each says nothing of another training run.
+Few-shot episodes share images, so their interval is about episodes, not about new images.
+"""
+)
+
 st.header("A controlled pair", anchor="controlled")
 st.markdown(
     """
 Released encoders differ in data order, epochs, augmentation and tricks, so "SSL against SL" is confounded. A
 pair is called *controlled* here when architecture, pre-training images, epochs, preprocessing and head protocol
-agree; otherwise the page names what differs. Heads of the packaged encoders: multinomial logistic regression by
-L-BFGS on standardised features, the L2 strength chosen on a tenth of the training images, refitted on all of
-them.
+agree; otherwise the page names what differs. Heads of the packaged encoders are the linear probe of a study, seed 0.
 """
 )
 st.table(

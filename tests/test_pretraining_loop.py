@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from toys import CPU
 
-from core.datasets.image_folder import LabelledImages
+from core.datasets.memory import LabelledImages
 from core.encoders import architectures
 from core.errors import InvalidRequest
 from core.heads.linear import LinearHead
@@ -38,7 +38,7 @@ def noise(count: int = 17) -> LabelledImages:
     """Random images; the second class is darker."""
     labels = torch.arange(count) % 2
     pixels = torch.randint(0, 256, (count, 3, 16, 16), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    return LabelledImages(pixels // (1 + labels.view(-1, 1, 1, 1)).to(torch.uint8), labels, ("a", "b"), ("a", "b"))
+    return LabelledImages(pixels // (1 + labels.view(-1, 1, 1, 1)).to(torch.uint8), labels, ("a", "b"))
 
 
 def silent(line: str) -> None:

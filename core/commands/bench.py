@@ -84,7 +84,8 @@ def measure(plan: Plan, device: torch.device) -> Iterator[Row]:
         yield bench.sweep_row(large, 8, plan.repetitions)
     else:
         yield from bench.readout_rows(small[0], 32, plan.repetitions)
-    yield bench.sweep_row(small[0], 32, plan.repetitions)
+    for contender in small:
+        yield bench.sweep_row(contender, 32, plan.repetitions)
     yield bench.upload_row(small, 1, 1.5, plan.repetitions)
     yield bench.upload_row(small, 12, None, plan.repetitions)
 

@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import torch
 
-from core.datasets.image_folder import SUFFIXES
+from core.datasets.folder import SUFFIXES
 from core.errors import DataUnavailable, ImageError, UnreadableImage
 from core.images import SafeImage, open_image, working_copy
 from core.readout import Contender, load_contender
@@ -77,6 +78,12 @@ def fetch_progress(name: str) -> Callable[[int, int], None]:
         print(f"fetching {name}: {done / 1e6:.0f}{share}", end=end, file=sys.stderr, flush=True)
 
     return show
+
+
+def folder_address(path: str, every: int = 1) -> str:
+    """The address of a folder or archive named on the command line, seen from where the person is."""
+    options = f"?every={every}" if every > 1 else ""
+    return f"folder:{quote(str(Path(path).expanduser().resolve()))}{options}"
 
 
 def contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:

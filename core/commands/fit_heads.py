@@ -7,17 +7,16 @@ from pathlib import Path
 import tomli_w
 
 from core import devices
-from core.commands.common import fetch_progress, print_json, say
-from core.datasets.image_folder import LabelledImages
+from core.commands.common import fetch_progress, folder_address, print_json, say
+from core.datasets.address import open_address
 from core.encoders import encoder as encoders
-from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
-from core.heads.building import fit_head, load_data, write_head
-from core.paths import ASSETS
+from core.paths import ASSETS, cache_folder
 from core.pretraining import export
+from core.study.heads import fit_head, write_head
 
 
-def write_task(arguments: argparse.Namespace, data: LabelledImages, assets: Path) -> None:
+def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: Path) -> None:
     """Describe a new task, or check that a known one has these classes.
 
     Raises:
@@ -27,14 +26,14 @@ def write_task(arguments: argparse.Namespace, data: LabelledImages, assets: Path
     if not (arguments.label and arguments.domain):
         if not path.is_file():
             raise InvalidRequest(f"Task '{arguments.task}' is new: give it a --label and a --domain.")
-        if tomllib.loads(path.read_text())["classes"] != list(data.names):
+        if tomllib.loads(path.read_text())["classes"] != list(classes):
             raise InvalidRequest(f"{path} lists other classes than {arguments.data}. Give the folder another --task.")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     table = {
         "label": arguments.label,
         "domain": arguments.domain,
-        "classes": list(data.names),
+        "classes": list(classes),
         "source": arguments.source,
         "licence": arguments.licence,
         "note": arguments.note,
@@ -46,15 +45,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Fit and write one head an encoder."""
     assets = Path(arguments.out) if arguments.out else ASSETS
     device = devices.pick(arguments.device)
-    rows, sizes = [], {}
+    images = open_address(folder_address(arguments.data, arguments.every))
+    say(f"{len(images.parts['train']):,} training and {len(images.parts['test']):,} test images")
+    write_task(arguments, images.classes, assets)
+    rows = []
     for id in arguments.encoders:
-        size = encoder_spec(id).preprocessing.size
-        if size not in sizes:
-            sizes[size] = load_data(Path(arguments.data), size, arguments.every, say)
-            write_task(arguments, sizes[size][0], assets)
-        train, test = sizes[size]
         encoder = encoders.load(id, device, fetch_progress(id))
-        head = fit_head(encoder, arguments.task, train, test, say)
+        head = fit_head(encoder, arguments.task, images, cache_folder(), say)
         path = write_head(head, id, assets)
         if (assets / "models" / id / "card.toml").is_file():
             export.add_measured(head, id, assets)

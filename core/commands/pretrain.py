@@ -5,9 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core import devices
-from core.commands.common import print_json, say
+from core.commands.common import folder_address, print_json, say
+from core.datasets import memory
+from core.datasets.address import open_address
 from core.errors import InvalidRequest
-from core.heads.building import load_data
 from core.paths import ASSETS
 from core.pretraining import export, loop
 from core.pretraining import recipe as recipes
@@ -21,7 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     device = devices.pick(arguments.device)
     run_folder = Path(arguments.run or f"runs/{recipe.id}")
     run_folder.mkdir(parents=True, exist_ok=True)
-    train, test = load_data(Path(arguments.data), recipe.size, recipe.every, say)
+    images = open_address(folder_address(arguments.data, recipe.every))
+    train, test = (memory.load(images, part, recipe.size, say) for part in ("train", "test"))
     history, encoder = loop.run(recipe, train, test, device, run_folder, say)
     assets = Path(arguments.out) if arguments.out else ASSETS
     data = f"{arguments.data_name}, {len(train.classes)} classes, {len(train.labels):,} images"

@@ -100,7 +100,19 @@ class ImageSet:
 class Adapter(Protocol):
     """A data set that can be asked for by id."""
 
-    spec: DatasetSpec
+    @property
+    def spec(self) -> DatasetSpec:
+        """What is known of it without opening it."""
+
+    def variant(self, options: dict[str, str]) -> "Adapter":
+        """The same set with options of its own, such as `{"size": "224"}`; itself when there are none.
+
+        Raises:
+            InvalidRequest: an option or a value that the set does not know; the message lists what it knows.
+        """
+
+    def is_here(self, root: Path) -> bool:
+        """Whether the files seem to be below the data folder; looks at names only, so that listing is quick."""
 
     def open(self, root: Path) -> ImageSet:
         """The data set from its files below the data folder.

@@ -54,7 +54,7 @@ def save(head: LinearHead, path: Path) -> None:
     facts = {
         name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")
     }
-    tensors = {"weight": head.weight.half().contiguous(), "bias": head.bias.float().contiguous()}
+    tensors = {"weight": head.weight.float().contiguous(), "bias": head.bias.float().contiguous()}
     save_file(tensors, path, metadata={"head": json.dumps(facts)})
     path.chmod(0o644)  # safetensors writes for the owner alone
 

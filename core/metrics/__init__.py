@@ -38,6 +38,15 @@ from core.metrics.calibration import (
     reliability_bins,
 )
 from core.metrics.confidence import energy, entropy, margin, softmax
+from core.metrics.domain import (
+    RankCorrelation,
+    advantage,
+    frechet_distance,
+    generalization_gap,
+    knn_distance,
+    rank_correlation,
+    two_sample_auroc,
+)
 from core.metrics.invariance import (
     CriticalStrength,
     RankInvariance,
@@ -80,11 +89,13 @@ __all__ = [
     "Interval",
     "MutualKnn",
     "Overlap",
+    "RankCorrelation",
     "RankInvariance",
     "ReliabilityBins",
     "RiskCoverage",
     "Score",
     "Whitener",
+    "advantage",
     "alignment",
     "area_under_curve",
     "aurc",
@@ -108,8 +119,11 @@ __all__ = [
     "excess_aurc",
     "fit_temperature",
     "flip_rate",
+    "frechet_distance",
+    "generalization_gap",
     "holm",
     "iou_at",
+    "knn_distance",
     "linear_cka",
     "map_equivariance",
     "margin",
@@ -124,6 +138,7 @@ __all__ = [
     "participation_ratio",
     "pointing_hit",
     "prediction_drift",
+    "rank_correlation",
     "rank_invariance",
     "rank_me",
     "reliability_bins",
@@ -133,6 +148,7 @@ __all__ = [
     "spearman_agreement",
     "survival_curve",
     "top_k_accuracy",
+    "two_sample_auroc",
     "uniformity",
     "wilson_interval",
 ]

@@ -40,7 +40,15 @@ def _uniform(count: int, low: float, high: float, like: Tensor, generator: torch
     return torch.empty(count, device=like.device).uniform_(low, high, generator=generator)
 
 
-def _crop_and_flip(images: Tensor, policy: Policy, size: int, generator: torch.Generator) -> Tensor:
+def crop_and_flip(images: Tensor, policy: Policy, size: int, generator: torch.Generator) -> Tensor:
+    """(B, 3, size, size) random crops of (B, 3, H, W) images in [0, 1], some mirrored; neither jittered nor normalised.
+
+    Args:
+        images: float32.
+        policy: what may vary.
+        size: side of the crop in pixels.
+        generator: source of all randomness, on the images' device.
+    """
     count = len(images)
     area = _uniform(count, *policy.crop_scale, images, generator)
     ratio = _uniform(count, math.log(3 / 4), math.log(4 / 3), images, generator).exp()
@@ -103,7 +111,7 @@ def random_view(images: Tensor, policy: Policy, size: int, generator: torch.Gene
     Returns:
         (B, 3, size, size) float32.
     """
-    view = _crop_and_flip(images.float() / 255, policy, size, generator)
+    view = crop_and_flip(images.float() / 255, policy, size, generator)
     if any(policy.jitter) or policy.grey_probability:
         view = _jitter(view, policy, generator)
     return normalise(view)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from core import devices
-from core.datasets.image_folder import LabelledImages
+from core.datasets.memory import LabelledImages
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.errors import InvalidRequest

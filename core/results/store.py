@@ -2,136 +2,269 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
-from core.errors import DataUnavailable, UnknownName
+from core.errors import DataUnavailable, InvalidRequest, InvariscopeError, UnknownName
 from core.paths import result_roots
-from core.results import schema
-from core.results.writing import filesystem
+from core.results.info import StudyInfo, fault
+from core.results.writing import filesystem, reason, transport_errors
+
+__all__ = ["Results", "StudyInfo", "Trouble", "studies", "study", "survey"]
+
+
+# What DuckDB raises of files that are damaged, gone or out of reach (and of some mistakes in a query).
+UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.HTTPException)
 
 
 @dataclass(frozen=True, slots=True)
-class StudyInfo:
-    """A study as its manifest describes it.
+class Trouble:
+    """A folder that looks like a study, or a root, that cannot be read.
 
     Attributes:
-        id: name of its folder.
-        address: of the folder.
-        manifest: as `core.study.manifest` writes it.
+        address: of it.
+        reason: a sentence for people.
     """
 
-    id: str
     address: str
-    manifest: dict[str, Any]
+    reason: str
 
-    @property
-    def title(self) -> str:
-        """As people read it."""
-        return str(self.manifest.get("title") or self.id)
 
-    @property
-    def version(self) -> str:
-        """Changes whenever the study does: what caches key on."""
-        return f"{self.address}@{self.manifest['updated']}"
+def survey(roots: list[str] | None = None) -> tuple[dict[str, StudyInfo], list[Trouble]]:
+    """The readable studies by id, and what else is there but cannot be read, with the reason.
 
-    @property
-    def datasets(self) -> dict[str, dict[str, Any]]:
-        """By id: `label`, `domain`, `metric`, `classes` (names), `samples` by part, `address`, `fingerprint`, …"""
-        return dict(self.manifest["datasets"])
-
-    @property
-    def encoders(self) -> dict[str, dict[str, Any]]:
-        """By id: `label`, `regime`, `family`, `method`, `architecture`, `weights`, `data`, `epochs`, …"""
-        return dict(self.manifest["encoders"])
-
-    @property
-    def cells(self) -> dict[str, dict[str, Any]]:
-        """By cell id: `encoder`, `dataset`, `protocol`, `seed`, `state` (`done`, `failed`, `waiting`), `reason`,
-        `facts`."""
-        return dict(self.manifest["cells"])
+    The first root's studies come first; of two with one id the first root's counts. A folder without a manifest is no
+    study, and a root that does not exist holds none: neither is a trouble.
+    """
+    found: dict[str, StudyInfo] = {}
+    troubles: list[Trouble] = []
+    for root in roots if roots is not None else result_roots():
+        try:
+            fs, path = filesystem(root)
+            entries = sorted(fs.ls(path, detail=False)) if fs.isdir(path) else []
+        except InvariscopeError as error:
+            troubles.append(Trouble(root, str(error)))
+            continue
+        except transport_errors() as error:
+            troubles.append(Trouble(root, f"{root} cannot be listed: {reason(error)}."))
+            continue
+        for entry in entries:
+            name = entry.rstrip("/").rpartition("/")[2]
+            manifest = f"{entry.rstrip('/')}/manifest.json"
+            address = fs.unstrip_protocol(entry.rstrip("/"))
+            if name in found or name.startswith("."):
+                continue
+            try:
+                if not fs.isfile(manifest):
+                    continue
+                table = json.loads(fs.cat_file(manifest))
+                wrong = fault(table)
+            except transport_errors() as error:
+                wrong = f"its manifest.json cannot be read: {reason(error)}"
+            except ValueError:
+                wrong = "its manifest.json is damaged: run the study again"
+            if wrong is None:
+                found[name] = StudyInfo(name, address, table)
+            else:
+                troubles.append(Trouble(address, f"Study '{name}' cannot be read: {wrong}."))
+    return found, troubles
 
 
 def studies(roots: list[str] | None = None) -> dict[str, StudyInfo]:
-    """All readable studies by id, the first root's first; of two with one id, the first root's.
-
-    A folder without a readable manifest is no study and is passed over; a root that is absent holds none.
-    """
-    found: dict[str, StudyInfo] = {}
-    for root in roots if roots is not None else result_roots():
-        fs, path = filesystem(root)
-        if not fs.isdir(path):
-            continue
-        for entry in sorted(fs.ls(path, detail=False)):
-            name = entry.rstrip("/").rpartition("/")[2]
-            manifest = f"{entry.rstrip('/')}/manifest.json"
-            if name in found or name.startswith(".") or not fs.exists(manifest):
-                continue
-            try:
-                table = json.loads(fs.cat_file(manifest))
-            except ValueError:
-                continue
-            if table.get("schema") == schema.VERSION:
-                found[name] = StudyInfo(name, fs.unstrip_protocol(entry.rstrip("/")), table)
-    return found
+    """All readable studies by id, the first root's first; `survey` also says what cannot be read."""
+    return survey(roots)[0]
 
 
 def study(id: str, roots: list[str] | None = None) -> StudyInfo:
     """The study called `id`.
 
     Raises:
-        UnknownName: there is none.
+        DataUnavailable: it is there and cannot be read, or there is no study at all.
+        UnknownName: there are others only.
     """
-    known = studies(roots)
-    if id not in known:
-        raise UnknownName("study", id, known)
-    return known[id]
+    known, troubles = survey(roots)
+    if id in known:
+        return known[id]
+    for trouble in troubles:
+        if trouble.address.rstrip("/").rpartition("/")[2] == id:
+            raise DataUnavailable(trouble.reason)
+    if not known:
+        raise DataUnavailable(
+            f"There is no study called '{id}', and no other. Run one with 'invariscope study', or name its folder in "
+            "INVARISCOPE_RESULTS."
+        )
+    raise UnknownName("study", id, known)
+
+
+def _first(error: Exception) -> str:
+    """The first line of a message of DuckDB's, which goes on with the query and a marker below it."""
+    return str(error).partition("\n")[0].rstrip(" .!")
 
 
 class Results:
     """A study open for SQL: views `rows`, `logits` and `distances` over its files, nothing copied.
 
-    Not for several threads at once; opening one costs milliseconds. Use as a context manager.
+    The views hold the cells that the manifest calls done, and of these the ones asked for: files of other cells are
+    not opened. Not for several threads at once; opening one costs milliseconds. Use as a context manager.
     """
 
-    def __init__(self, info: StudyInfo) -> None:
-        """Open a study.
+    def __init__(
+        self,
+        info: StudyInfo,
+        protocol: str | None = None,
+        encoders: Collection[str] | None = None,
+        datasets: Collection[str] | None = None,
+        sealed: bool = False,
+    ) -> None:
+        """Open a study, or the cells of it that a protocol, encoders and data sets name.
+
+        Args:
+            info: the study.
+            protocol: of the cells; None for all.
+            encoders: of the cells; None for all.
+            datasets: of the cells; None for all.
+            sealed: whether SQL may read nothing but the study's own files, for queries that a person typed.
 
         Raises:
-            DataUnavailable: it has no finished cell.
+            DataUnavailable: no such cell is finished, or its file is missing.
         """
         self.info = info
-        fs, path = filesystem(info.address)
+        self._fs, path = filesystem(info.address)
+        cells = info.done(protocol, encoders, datasets)
+        if not cells:
+            wanted = "such cell" if protocol or encoders or datasets else "cell"
+            raise DataUnavailable(f"Study '{info.id}' has no finished {wanted} yet.")
+        try:
+            here = {kind: self._names(f"{path}/{kind}") for kind in ("cells", "logits")}
+            distances = self._fs.exists(f"{path}/distances.parquet")
+        except transport_errors() as error:
+            raise DataUnavailable(f"{info.address} cannot be read: {reason(error)}.") from error
+        for cell in cells:
+            if f"{cell}.parquet" not in here["cells"]:
+                raise DataUnavailable(
+                    f"{info.address}/cells/{cell}.parquet is missing. Run the study again: only this cell is computed."
+                )
+        self._files = {
+            "rows": [f"{path}/cells/{cell}.parquet" for cell in cells],
+            "logits": [f"{path}/logits/{cell}.parquet" for cell in cells if f"{cell}.parquet" in here["logits"]],
+            "distances": [f"{path}/distances.parquet"] if distances else [],
+        }
+        self.has_logits, self.has_distances = bool(self._files["logits"]), distances
         self._connection = duckdb.connect()
         prefix = ""
-        if not isinstance(fs, LocalFileSystem):
-            self._connection.register_filesystem(fs)
-            prefix = f"{fs.protocol if isinstance(fs.protocol, str) else fs.protocol[0]}://"
-        found = {
-            name: [prefix + file for file in sorted(fs.glob(f"{path}/{pattern}"))]
-            for name, pattern in (
-                ("rows", "cells/*.parquet"),
-                ("logits", "logits/*.parquet"),
-                ("distances", "distances.parquet"),
-            )
-        }
-        if not found["rows"]:
-            raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
-        for name, files in found.items():
+        if not isinstance(self._fs, LocalFileSystem):
+            self._connection.register_filesystem(self._fs)
+            prefix = f"{self._fs.protocol if isinstance(self._fs.protocol, str) else self._fs.protocol[0]}://"
+        for name, files in self._files.items():
             if files:
-                quoted = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+                quoted = ", ".join("'" + (prefix + file).replace("'", "''") + "'" for file in files)
                 extra = ", filename = true" if name == "logits" else ""
-                self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{quoted}]{extra})")
-        self.has_logits, self.has_distances = bool(found["logits"]), bool(found["distances"])
+                with self._reading():
+                    self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{quoted}]{extra})")
+        if sealed:
+            self._seal([prefix + file for files in self._files.values() for file in files])
+
+    def _seal(self, files: list[str]) -> None:
+        """Take from the connection the files, the network, extensions and Python's variables, for good.
+
+        The study's own files stay readable; DuckDB would let a statement write to them too, which `query` refuses.
+        """
+        allowed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        for setting in (
+            f"allowed_paths = [{allowed}]",
+            "temp_directory = ''",
+            "python_enable_replacements = false",
+            "autoinstall_known_extensions = false",
+            "autoload_known_extensions = false",
+            "enable_external_access = false",
+            "lock_configuration = true",
+        ):
+            self._connection.execute(f"SET {setting}")
+
+    def _names(self, folder: str) -> set[str]:
+        if not self._fs.isdir(folder):
+            return set()
+        return {entry.rstrip("/").rpartition("/")[2] for entry in self._fs.ls(folder, detail=False)}
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turns what DuckDB says of files into one sentence."""
+        try:
+            yield
+        except UNREADABLE as error:
+            self._blame()
+            raise DataUnavailable(f"{self.info.address} cannot be read: {_first(error)}.") from error
+
+    def _blame(self) -> None:
+        """Name the file that cannot be read, when it is one."""
+        for file in [file for files in self._files.values() for file in files]:
+            try:
+                with self._fs.open(file, "rb") as opened:
+                    pq.read_table(opened)
+            except (pa.ArrowException, *transport_errors()) as error:
+                raise DataUnavailable(
+                    f"{file} is damaged or cannot be read ({reason(error)}). Delete it and run the study again: only "
+                    "this cell is computed."
+                ) from error
 
     def frame(self, sql: str, parameters: dict[str, Any] | None = None) -> pd.DataFrame:
-        """The answer to a query; values go in as `$name` parameters, never into the text."""
-        return self._connection.execute(sql, parameters or {}).df()
+        """The answer to a query; values go in as `$name` parameters, never into the text.
+
+        Raises:
+            DataUnavailable: a file is damaged or went away.
+        """
+        with self._reading():
+            return self._connection.execute(sql, parameters or {}).df()
+
+    def batches(self, sql: str, parameters: dict[str, Any] | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+        """The answer to a query piece by piece, for tables that should not fill the memory.
+
+        Raises:
+            DataUnavailable: a file is damaged or went away; also while the pieces are taken.
+        """
+        with self._reading():
+            reader = pa.RecordBatchReader.from_stream(self._connection.sql(sql, params=parameters or {}))
+        return reader.schema, self._pieces(reader)
+
+    def _pieces(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except (pa.ArrowException, OSError) as error:
+            self._blame()
+            raise DataUnavailable(f"{self.info.address} cannot be read: {_first(error)}.") from error
+
+    def typed(self, sql: str, limit: int | None = None) -> pd.DataFrame:
+        """The answer to one SELECT that a person typed, its first rows when there is a limit; open the study sealed.
+
+        Raises:
+            InvalidRequest: it is not one SELECT, is no SQL, or asks for what it may not read.
+            DataUnavailable: a file is damaged or went away.
+        """
+        try:
+            statements = self._connection.extract_statements(sql)
+            if len(statements) != 1 or statements[0].type is not duckdb.StatementType.SELECT:
+                raise InvalidRequest(
+                    "A query is one SELECT statement over the views rows, logits and distances; it changes nothing."
+                )
+            relation = self._connection.sql(statements[0])
+            return (relation if limit is None else relation.limit(limit)).df()
+        except duckdb.PermissionException as error:
+            raise InvalidRequest(
+                f"A query reads the study's own views rows, logits and distances, nothing else ({_first(error)})."
+            ) from error
+        except duckdb.Error as error:
+            if isinstance(error, UNREADABLE):
+                self._blame()
+            raise InvalidRequest(f"The query cannot be answered: {_first(error)}.") from error
 
     def close(self) -> None:
         """Give the connection back."""

@@ -8,11 +8,15 @@
 <study>/distances.parquet            how far the data sets are from the reference
 """
 
+import contextlib
 import io
 import json
 import os
+import sys
+import tempfile
 import uuid
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
 import fsspec
 import pyarrow as pa
@@ -37,6 +41,13 @@ def filesystem(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, path
 
 
+def transport_errors() -> tuple[type[BaseException], ...]:
+    """What reading from a disk or an object store may raise when the place, and not the program, is at fault."""
+    kinds: tuple[type[BaseException], ...] = (OSError,)
+    botocore = sys.modules.get("botocore.exceptions")  # loaded by s3fs alone
+    return (*kinds, botocore.BotoCoreError) if botocore else kinds
+
+
 def write_bytes(address: str, data: bytes) -> None:
     """Write one file, whole or not at all: readers see the old file or the new one.
 
@@ -44,25 +55,49 @@ def write_bytes(address: str, data: bytes) -> None:
         InvalidRequest: the place cannot be written to.
     """
     fs, path = filesystem(address)
+    if isinstance(fs, LocalFileSystem):
+        with whole_file(address) as file:
+            file.write(data)
+        return
     try:
-        if isinstance(fs, LocalFileSystem):
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
-            try:
-                with open(partial, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+        fs.pipe_file(path, data)  # an object store shows an object once it is complete
+    except transport_errors() as error:
+        raise InvalidRequest(f"{address} cannot be written: {reason(error)}. Choose another --out.") from error
+
+
+@contextlib.contextmanager
+def whole_file(address: str) -> Iterator[BinaryIO]:
+    """A file to write to that takes its place when the block ends; after an error nothing has changed.
+
+    Raises:
+        InvalidRequest: the place cannot be written to.
+    """
+    fs, path = filesystem(address)
+    local = isinstance(fs, LocalFileSystem)
+    try:
+        folder = os.path.dirname(path) if local else tempfile.gettempdir()
+        os.makedirs(folder, exist_ok=True)
+        partial = os.path.join(folder, f"{os.path.basename(path)}.{uuid.uuid4().hex[:8]}.partial")
+        try:
+            with open(partial, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if local:
                 os.replace(partial, path)
-            finally:
-                if os.path.exists(partial):
-                    os.unlink(partial)
-        else:
-            fs.pipe_file(path, data)  # an object store shows an object once it is complete
-    except OSError as error:
-        raise InvalidRequest(
-            f"{address} cannot be written: {error.strerror or error}. Choose another --out."
-        ) from error
+            else:
+                fs.put_file(partial, path)
+        finally:
+            if os.path.exists(partial):
+                os.unlink(partial)
+    except transport_errors() as error:
+        raise InvalidRequest(f"{address} cannot be written: {reason(error)}. Choose another --out.") from error
+
+
+def reason(error: BaseException) -> str:
+    """What an error of the system or the network says, in one line without a full stop at its end."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(said.split()).rstrip(".")
 
 
 def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:

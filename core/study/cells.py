@@ -82,7 +82,7 @@ def run(
     start = time.perf_counter()
 
     def part(name: str) -> features.Features:
-        return features.load(features.folder_of(cache, features.key(encoder, images, name)))
+        return features.load(features.folder_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
 
     train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
     test = part("test")

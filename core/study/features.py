@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ from core import devices
 from core.datasets.spec import ImageSet, Part
 from core.encoders import preprocess
 from core.encoders.encoder import Encoder
+from core.encoders.spec import EncoderSpec
 from core.errors import DataUnavailable, ImageError
 
 VERSION = 1
@@ -63,14 +65,14 @@ class Shard:
         return f"{self.start:09d}-{self.stop:09d}.npz"
 
 
-def key(encoder: Encoder, images: ImageSet, part: str) -> str:
+def key(spec: EncoderSpec, sha256: str, images: ImageSet, part: str) -> str:
     """What identifies a feature file: weights, input recipe, pooling, and the content of the part."""
     facts = {
         "version": VERSION,
-        "weights": encoder.sha256,
-        "architecture": encoder.spec.architecture,
-        "pooling": encoder.spec.pooling,
-        "preprocessing": asdict(encoder.spec.preprocessing),
+        "weights": sha256,
+        "architecture": spec.architecture,
+        "pooling": spec.pooling,
+        "preprocessing": asdict(spec.preprocessing),
         "data": images.fingerprint,
         "part": part,
         "skip": images.skip_unreadable,
@@ -105,7 +107,8 @@ def extract(encoder: Encoder, part: Part, shard: Shard) -> tuple[NDArray[np.floa
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2))) as pool:
+    # As many as PyTorch may use: a worker of a cluster has a part of its node's cores.
+    with ThreadPoolExecutor(max(2, min(16, torch.get_num_threads()))) as pool:
         positions = range(shard.start, shard.stop)
         for position, found in zip(positions, pool.map(crop, positions), strict=True):
             if isinstance(found, ImageError):
@@ -139,11 +142,16 @@ def _encode(encoder: Encoder, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate(parts)
 
 
+def work_folder(folder: Path) -> Path:
+    """Where the shards of an unfinished feature file are."""
+    return folder.with_name(folder.name + ".shards")
+
+
 def write_shard(folder: Path, shard: Shard, values: NDArray[np.float32], kept: list[int], problems: list[str]) -> None:
     """Store one shard of an unfinished feature file, whole or not at all."""
-    work = folder.with_name(folder.name + ".shards")
+    work = work_folder(folder)
     work.mkdir(parents=True, exist_ok=True)
-    partial = work / f".{shard.name}.{os.getpid()}"
+    partial = work / f".{shard.name}.{uuid.uuid4().hex[:8]}"  # nodes that share the folder have processes of one number
     with partial.open("wb") as file:
         np.savez(file, values=values, kept=np.array(kept, np.int64), problems=np.array(problems, dtype=str))
     os.replace(partial, work / shard.name)
@@ -153,8 +161,10 @@ def missing(folder: Path, count: int) -> list[Shard]:
     """The shards that still have to be extracted; none when the feature file is complete."""
     if (folder / "meta.json").is_file():
         return []
-    work = folder.with_name(folder.name + ".shards")
-    return [shard for shard in shards_of(count) if not (work / shard.name).is_file()]
+    # Listed, not asked for one by one: a network file system remembers for a while that a name was absent.
+    work = work_folder(folder)
+    there = set(os.listdir(work)) if work.is_dir() else set()
+    return [shard for shard in shards_of(count) if shard.name not in there]
 
 
 def finish(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
@@ -166,7 +176,16 @@ def finish(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
     """
     if (folder / "meta.json").is_file():
         return
-    work = folder.with_name(folder.name + ".shards")
+    try:
+        _join(folder, part, name, skip_unreadable)
+    except FileNotFoundError:
+        # Another process joined them, and removed them then.
+        if not (folder / "meta.json").is_file():
+            raise
+
+
+def _join(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
+    work = work_folder(folder)
     values, kept, problems = [], [], []
     for shard in shards_of(len(part)):
         with np.load(work / shard.name) as found:
@@ -185,9 +204,8 @@ def finish(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
     if gone:
         shutil.rmtree(work)
         raise DataUnavailable(f"No {name} image of {len(gone)} class(es) can be read: {'; '.join(problems[:NAMED])}.")
-    partial = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    partial = work / f"joined.{uuid.uuid4().hex[:8]}"  # goes with the shards, even when this process is killed
+    partial.mkdir()
     np.save(partial / "values.npy", np.concatenate(values))
     np.save(partial / "labels.npy", part.labels[index])
     meta = {"ids": [part.ids[i] for i in index], "left_out": problems}
@@ -195,14 +213,19 @@ def finish(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
     try:
         os.rename(partial, folder)
     except OSError:  # another process was first; its file says the same
-        shutil.rmtree(partial, ignore_errors=True)
         if not (folder / "meta.json").is_file():
             raise
     shutil.rmtree(work, ignore_errors=True)
 
 
 def load(folder: Path) -> Features:
-    """The finished features of a folder, memory-mapped."""
+    """The finished features of a folder, memory-mapped.
+
+    Raises:
+        DataUnavailable: they are not there; the cache was emptied while the study ran.
+    """
+    if not (folder / "meta.json").is_file():
+        raise DataUnavailable(f"{folder} is gone: run the study again, and it goes on where it is.")
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     return Features(
         np.load(folder / "values.npy", mmap_mode="r"),
@@ -219,7 +242,7 @@ def compute(encoder: Encoder, images: ImageSet, part: str, cache: Path) -> Itera
         DataUnavailable: see `finish`.
     """
     samples = images.parts[part]
-    folder = folder_of(cache, key(encoder, images, part))
+    folder = folder_of(cache, key(encoder.spec, encoder.sha256, images, part))
     todo = missing(folder, len(samples))
     done = len(samples) - sum(shard.stop - shard.start for shard in todo)
     for shard in todo:

@@ -10,7 +10,7 @@ from typing import Any
 
 import core
 from core.datasets.spec import ImageSet
-from core.encoders.encoder import Encoder
+from core.encoders.spec import EncoderSpec
 from core.results import schema
 from core.results.writing import write_bytes
 from core.study.cells import Cell
@@ -19,9 +19,8 @@ from core.study.plan import Plan, dump
 PACKAGES = ("torch", "timm", "numpy", "pandas", "pyarrow", "pillow")
 
 
-def encoder_entry(encoder: Encoder) -> dict[str, Any]:
+def encoder_entry(spec: EncoderSpec, sha256: str) -> dict[str, Any]:
     """What a study remembers of an encoder."""
-    spec = encoder.spec
     return {
         "label": spec.label,
         "regime": spec.regime,
@@ -29,7 +28,7 @@ def encoder_entry(encoder: Encoder) -> dict[str, Any]:
         "method": spec.method,
         "architecture": spec.architecture,
         "feature_dim": spec.feature_dim,
-        "weights": encoder.sha256,
+        "weights": sha256,
         "data": spec.pretraining.data,
         "epochs": spec.pretraining.epochs,
         "augmentation": spec.pretraining.augmentation,
@@ -72,8 +71,19 @@ def write(
     datasets: Mapping[str, dict[str, Any]],
     cells: Iterable[tuple[Cell, dict[str, Any]]],
     engine: str,
+    unopened: Mapping[str, str] | None = None,
 ) -> None:
-    """Write plan and manifest; `cells` pairs each cell with its `state`, and `reason` or `facts`."""
+    """Write plan and manifest.
+
+    Args:
+        out: address of the study.
+        plan: of it.
+        encoders: entries by id.
+        datasets: entries by id.
+        cells: each with its `state` (`done`, `failed`, `waiting`), and `facts` or `reason`.
+        engine: that runs it.
+        unopened: addresses of data sets that could not be opened, with the reason.
+    """
     table = {
         "schema": schema.VERSION,
         "id": plan.name,
@@ -87,6 +97,7 @@ def write(
         "machine": machine(),
         "encoders": dict(encoders),
         "datasets": dict(datasets),
+        "unopened": dict(unopened or {}),
         "cells": {
             cell.id: {"encoder": cell.encoder, "dataset": cell.dataset, "protocol": cell.protocol, "seed": cell.seed}
             | state

@@ -70,14 +70,28 @@ def read(path: Path) -> Plan:
     """The plan in a TOML file.
 
     Raises:
-        InvalidRequest: the file is missing, is no TOML, or is no plan.
+        InvalidRequest: the file is missing, or is no plan.
         UnknownName: it names what does not exist.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InvalidRequest(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} is no text: {error}.") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, path: str) -> Plan:
+    """The plan that a TOML text describes; `path` is what messages call it.
+
+    Raises:
+        InvalidRequest: it is no TOML, or no plan.
+        UnknownName: it names what does not exist.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise InvalidRequest(f"{path} is no TOML file: {error}.") from error
     known = set(Plan.__dataclass_fields__)
     strange = sorted(set(table) - known)

@@ -1,0 +1,63 @@
+"""`invariscope datasets`: the sets that can be asked for by id, and what of them is on this machine."""
+
+import argparse
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from core.commands.common import fetch_progress, print_json, say
+from core.datasets import DATASETS
+from core.datasets.address import adapter_of, parse
+from core.datasets.folder import here
+from core.datasets.medmnist_sets import left_out
+from core.datasets.spec import Adapter
+from core.errors import InvalidRequest
+from core.paths import data_folder
+
+
+def row(adapter: Adapter, root: Path) -> dict[str, Any]:
+    """One set as plain values."""
+    spec = adapter.spec
+    return {
+        "id": spec.id,
+        "label": spec.label,
+        "domain": spec.domain,
+        "classes": spec.classes,
+        "metric": spec.metric,
+        "images": spec.images,
+        "split_rule": spec.split_rule,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "source": spec.source,
+        "note": spec.note,
+        "megabytes": spec.megabytes,
+        "here": adapter.is_here(root),
+    }
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List every set, or fetch one first."""
+    root = Path(arguments.data).expanduser() if arguments.data else data_folder()
+    if arguments.fetch:
+        address = parse(arguments.fetch)
+        if address.kind == "folder":
+            raise InvalidRequest("A folder of your own is not fetched: name it in a study as it is.")
+        adapter = adapter_of(address)
+        adapter.fetch(root, fetch_progress(adapter.spec.id))
+        say(f"{adapter.spec.label} is in {root}")
+    rows = [row(adapter, root) for adapter in DATASETS.values()]
+    if arguments.json:
+        print_json(rows)
+        return 0
+    width = max(len(r["id"]) for r in rows)
+    for r in rows:
+        state = "here" if r["here"] else "to fetch" if r["megabytes"] else "by hand"
+        print(
+            f"{r['id']:{width}}  {state:8}  {r['domain']:9}  {r['classes']:3} classes  {r['metric']:14}  "
+            f"{r['label']}  [{r['licence']}]"
+        )
+    own = here(root)
+    say(f"Data folder: {root}. Folders and archives there: {', '.join(f'folder:{name}' for name in own) or 'none'}.")
+    for why, ids in groupby(left_out().items(), key=lambda item: item[1]):
+        say(f"Left out: {', '.join(id for id, _ in ids)}: each {why}.")
+    return 0

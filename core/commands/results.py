@@ -1,0 +1,93 @@
+"""`invariscope results`: which studies there are, SQL over one, and its tables as files."""
+
+import argparse
+import json
+from typing import Any
+
+from core.commands.common import print_json, say
+from core.errors import DataUnavailable
+from core.results import export, store
+from core.results.info import StudyInfo
+from core.results.store import Results
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, query or export."""
+    return {"list": list_studies, "query": query, "export": export_table}[arguments.action](arguments)
+
+
+def _row(info: StudyInfo) -> dict[str, Any]:
+    """One study as plain values."""
+    states = [cell["state"] for cell in info.cells.values()]
+    return {
+        "id": info.id,
+        "title": info.title,
+        "address": info.address,
+        "updated": info.manifest["updated"],
+        "encoders": list(info.encoders),
+        "datasets": list(info.datasets),
+        "protocols": info.manifest["protocols"],
+        "cells": {state: states.count(state) for state in ("done", "failed", "waiting")},
+    }
+
+
+def list_studies(arguments: argparse.Namespace) -> int:
+    """Every study of the result folders, and what in them cannot be read."""
+    found, troubles = store.survey()
+    rows = [_row(info) for info in found.values()]
+    if arguments.json:
+        faults = [{"address": trouble.address, "reason": trouble.reason} for trouble in troubles]
+        print_json({"studies": rows, "unreadable": faults})
+        return 0
+    for trouble in troubles:
+        say(f"invariscope: {trouble.reason}")
+    if not rows:
+        say("There is no study with results yet. Run one with 'invariscope study'.")
+    width = max((len(row["id"]) for row in rows), default=0)
+    for row in rows:
+        cells = row["cells"]
+        state = f"{cells['done']} of {sum(cells.values())} cells" + (
+            f", {cells['failed']} failed" if cells["failed"] else ""
+        )
+        print(
+            f"{row['id']:{width}}  {row['updated'][:10]}  {state}  {len(row['encoders'])} encoders × "
+            f"{len(row['datasets'])} data sets × {', '.join(row['protocols'])}  {row['title']}"
+        )
+    return 0
+
+
+def query(arguments: argparse.Namespace) -> int:
+    """The answer to one SELECT over a study's views."""
+    limit = arguments.limit or None
+    with Results(store.study(arguments.study), sealed=True) as results:
+        found = results.typed(arguments.sql, None if limit is None else limit + 1)
+    cut = limit is not None and len(found) > limit
+    found = found.head(limit) if limit is not None else found
+    if arguments.json:
+        print_json(json.loads(found.to_json(orient="records", double_precision=15, date_format="iso")))
+    else:
+        print(found.to_string(index=False) if len(found) else "no rows")
+    if cut:
+        say(f"invariscope: only the first {limit} rows are shown; --limit 0 shows all.")
+    return 0
+
+
+def export_table(arguments: argparse.Namespace) -> int:
+    """One table of a study as a file."""
+    info = store.study(arguments.study)
+    if not info.done():
+        raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
+    export.write(
+        info,
+        arguments.out,
+        arguments.format,
+        arguments.table,
+        arguments.protocol,
+        arguments.first,
+        arguments.second,
+    )
+    if arguments.json:
+        print_json({"study": info.id, "table": arguments.table, "format": arguments.format, "out": arguments.out})
+    else:
+        print(arguments.out)
+    return 0

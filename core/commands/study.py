@@ -1,0 +1,150 @@
+"""`invariscope study`: run a study, or go on with one that was interrupted."""
+
+import argparse
+import json
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.cli import EXIT_ERROR, EXIT_PART
+from core.commands.common import print_json, say
+from core.errors import Cancelled, InvalidRequest
+from core.paths import cache_folder, data_folder, result_roots
+from core.results.writing import write_bytes
+from core.study import plan as plans
+from core.study import run as running
+from core.study.engines.base import Setup
+from core.study.plan import Plan
+from core.study.run import Event
+
+STORE_EVERY = 0.5  # seconds between two writes of the progress file
+
+
+def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
+    """The plan that the arguments describe, and the folder of the study.
+
+    Raises:
+        InvalidRequest: they describe none.
+    """
+    out = arguments.out.rstrip("/\\") if arguments.out else None
+    name = Path(out).name if out and "://" not in out else (out or "").rpartition("/")[2]
+    if arguments.plan:
+        plan = plans.read(Path(arguments.plan))
+    elif out and (stored := running.stored_plan(out)):
+        plan = stored
+    elif arguments.encoders and arguments.datasets:
+        plan = Plan(name or arguments.name or "", (), ())
+    else:
+        raise InvalidRequest(
+            "Name what to study: --encoders A,B --datasets C,folder:PATH --out DIR, a plan file, or --out with the "
+            "folder of a study that was begun."
+        )
+    plan = replace(
+        plan,
+        name=name or arguments.name or plan.name,
+        encoders=tuple(arguments.encoders or plan.encoders),
+        datasets=tuple(arguments.datasets or plan.datasets),
+        protocols=tuple(arguments.protocols or plan.protocols),
+        seeds=arguments.seeds or plan.seeds,
+        title=arguments.title or plan.title,
+        logits=plan.logits and not arguments.no_logits,
+        options=plan.options | _options(arguments.option),
+    )
+    return plan, out or f"{result_roots()[1].rstrip('/')}/{plan.name}"
+
+
+def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
+    """`few-shot.shots=5` as nested settings; a value is read as JSON, or else as text."""
+    found: dict[str, dict[str, Any]] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        protocol, dot, option = name.partition(".")
+        if not (equals and dot and protocol and option):
+            raise InvalidRequest(f"--option takes PROTOCOL.NAME=VALUE, such as few-shot.shots=5, not '{pair}'.")
+        try:
+            found.setdefault(protocol, {})[option] = json.loads(value)
+        except json.JSONDecodeError:
+            found.setdefault(protocol, {})[option] = value
+    return found
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `40 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def line(event: Event) -> str:
+    """An event for the terminal."""
+    place = f"[{event.done}/{event.total}]"
+    left = f", about {duration(event.remaining)} to go" if event.remaining else ""
+    if event.kind == "features":
+        return f"{place} {event.what}: {event.share:.0%} of the images read{left}"
+    if event.kind == "cell":
+        return f"{place} {event.what}: top-1 {100 * (event.top1 or 0):.1f} %{left}"
+    if event.kind == "failed":
+        return f"{place} {event.what} FAILED: {event.reason}"
+    if event.kind == "distances":
+        return f"{place} {event.what}: distances between the data sets"
+    return f"{place} {event.what}"
+
+
+def _stop() -> None:
+    raise Cancelled("The study was stopped; run it again to go on.")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run to the end; 1 when a cell or a data set failed, 2 when nothing was done."""
+    plan, out = asked(arguments)
+    setup = Setup(
+        plan=plan,
+        out=out,
+        cache=Path(arguments.cache) if arguments.cache else cache_folder(),
+        data=Path(arguments.data) if arguments.data else data_folder(),
+        device=arguments.device,
+        options={"address": arguments.ray_address} if arguments.ray_address else {},
+    )
+    if arguments.progress:  # started by the page, whose cancel button sends this
+        signal.signal(signal.SIGTERM, lambda number, frame: _stop())
+    stored = 0.0
+    last: Event | None = None
+    for event in running.study(setup, arguments.engine):
+        last = event
+        if not (event.kind == "features" and arguments.json):
+            say(line(event))
+        now = time.monotonic()
+        if arguments.progress and (event.kind != "features" or now - stored > STORE_EVERY):
+            facts = {name: getattr(event, name) for name in Event.__slots__} | {"line": line(event)}
+            write_bytes(arguments.progress, json.dumps(facts).encode())
+            stored = now
+    assert last is not None
+    return _summary(arguments, out)
+
+
+def _summary(arguments: argparse.Namespace, out: str) -> int:
+    fs, path = running.writing.filesystem(f"{out}/manifest.json")
+    manifest = json.loads(fs.cat_file(path))
+    states = [cell["state"] for cell in manifest["cells"].values()]
+    failed = {id: cell["reason"] for id, cell in manifest["cells"].items() if cell["state"] == "failed"}
+    if arguments.json:
+        print_json(
+            {
+                "study": manifest["id"],
+                "folder": out,
+                "done": states.count("done"),
+                "failed": failed,
+                "unopened": manifest["unopened"],
+            }
+        )
+    else:
+        print(f"{out}: {states.count('done')} cells done, {len(failed)} failed")
+        for address, reason in manifest["unopened"].items():
+            print(f"not opened: {address}: {reason}")
+        print("Browse it with 'invariscope', or: invariscope results export " + manifest["id"])
+    if not states.count("done"):
+        return EXIT_ERROR
+    return EXIT_PART if failed or manifest["unopened"] else 0

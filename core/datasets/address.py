@@ -1,0 +1,108 @@
+"""Addresses of data sets: `cifar10`, `pathmnist?size=224`, `folder:birds?domain=similar`, `folder:birds.zip`."""
+
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote, unquote
+
+from core.datasets import DATASETS
+from core.datasets.folder import open_folder, parse_options
+from core.datasets.medmnist_sets import left_out
+from core.datasets.options import one_of
+from core.datasets.spec import Adapter, Address, ImageSet
+from core.errors import DataUnavailable, InvalidRequest, UnknownName
+from core.paths import data_folder
+
+FOLDER = "folder:"
+SAFE = "/\\:~ @+()[]!$'=*;"
+"""What may stand in a path as it is."""
+
+
+def parse(address: str) -> Address:
+    """What an address names.
+
+    In the path of a folder, and in values of options, `?`, `&`, `,` and `%` are percent-encoded, as in web addresses;
+    everything else may stand as it is.
+
+    Raises:
+        InvalidRequest: it is empty, or its options are not `name=value`.
+    """
+    body, _, query = address.strip().partition("?")
+    options: dict[str, str] = {}
+    for item in filter(None, query.split("&")):
+        name, equals, value = item.partition("=")
+        if not equals or not name or name in options:
+            raise InvalidRequest(
+                f"The options of '{address}' cannot be read: write each once, as in '?domain=similar&every=2'."
+            )
+        options[name] = unquote(value)
+    folder = body.startswith(FOLDER)
+    target = unquote(body.removeprefix(FOLDER)) if folder else body
+    if not target:
+        raise InvalidRequest(
+            "An address names a data set, such as 'cifar10', or a folder or archive, such as 'folder:birds'."
+        )
+    return Address("folder" if folder else "registry", target, options)
+
+
+def text_of(address: Address) -> str:
+    """The address as text, which `parse` reads back."""
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in address.options.items())
+    kind = FOLDER if address.kind == "folder" else ""
+    return f"{kind}{quote(address.target, safe=SAFE)}{'?' if query else ''}{query}"
+
+
+def adapter_of(address: Address) -> Adapter:
+    """The set of the registry that an address names, with its own options.
+
+    Raises:
+        UnknownName: there is none of that id.
+        InvalidRequest: it is left out for a reason, or has no such option.
+    """
+    why = left_out().get(address.target)
+    if why:
+        raise InvalidRequest(f"{address.target} is left out: it {why}.")
+    if address.target not in DATASETS:
+        if Path(address.target).expanduser().exists():
+            raise InvalidRequest(
+                f"There is no data set called '{address.target}', but a path: write '{FOLDER}{address.target}'."
+            )
+        raise UnknownName("data set", address.target, DATASETS)
+    own = {name: value for name, value in address.options.items() if name != "unreadable"}
+    return DATASETS[address.target].variant(own)
+
+
+def path_of(address: Address, root: Path) -> Path:
+    """Where the folder or archive of an address is: below the data folder, else below the working directory.
+
+    Raises:
+        DataUnavailable: nowhere.
+    """
+    given = Path(address.target).expanduser()
+    places = [given] if given.is_absolute() else [root / given, Path.cwd() / given]
+    for place in places:
+        if place.exists():
+            return place
+    raise DataUnavailable(f"There is no folder or archive at {' or '.join(map(str, places))}: check the path.")
+
+
+def open_address(address: str, root: Path | None = None) -> ImageSet:
+    """The data set at an address: labels and ids in memory, pixels read one at a time.
+
+    Args:
+        address: `ID`, `ID?size=224`, or `folder:PATH?domain=different&every=2&id=birds&label=My%20birds`, where PATH is
+            a folder or an archive.
+        root: the data folder; the app's own by default.
+
+    Raises:
+        UnknownName: there is no such set.
+        InvalidRequest: the address makes no sense; the message lists what it could say.
+        DataUnavailable: files are absent (the message says how to get them), damaged, or no set of labelled images.
+    """
+    root = data_folder() if root is None else root
+    found = parse(address)
+    if found.kind == "folder":
+        options = parse_options(found.options)
+        return open_folder(path_of(found, root), options, text_of(found))
+    adapter = adapter_of(found)
+    skip = one_of("unreadable", found.options.get("unreadable", "refuse"), ("skip", "refuse")) == "skip"
+    return replace(adapter.open(root), address=text_of(found), skip_unreadable=skip)

@@ -1,0 +1,126 @@
+"""Downloads of published files: continued after a break, checked, named only when whole; and their unpacking."""
+
+import gzip
+import hashlib
+import http.client
+import os
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from pathlib import Path
+
+from core.datasets.spec import Progress
+from core.errors import DataUnavailable
+
+CHUNK = 1 << 20
+TIMEOUT = 60
+"""Seconds without a byte before a connection counts as broken."""
+
+
+def md5_of(path: Path) -> str:
+    """The MD5 of a file, in hex; it tells damage from wholeness, as publishers use it, and guards against nothing."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def download(url: str, path: Path, md5: str = "", progress: Progress = lambda done, total: None) -> Path:
+    """The file at `path`, fetched from `url` unless it is there already.
+
+    A broken download leaves a `.partial` file, which the next call continues.
+
+    Args:
+        url: where it is.
+        path: where it goes.
+        md5: what the publisher says; nothing is compared when nobody said.
+        progress: told (bytes done, bytes in all; 0 when the server does not say).
+
+    Raises:
+        DataUnavailable: no network, the server refuses, the disk is full, or what came is not what was published.
+    """
+    if path.is_file():
+        return path
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _transfer(url, partial, progress)
+        found = md5_of(partial)
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DataUnavailable(
+            f"Fetching {url} failed: {reason}. What came is kept: run the same command again to continue."
+        ) from error
+    except OSError as error:
+        raise DataUnavailable(
+            f"{partial} could not be written: {error.strerror or error}. Free some space, or choose another "
+            "folder with INVARISCOPE_DATA."
+        ) from error
+    if md5 and found != md5:
+        partial.unlink()
+        raise DataUnavailable(
+            f"{url} did not give what was published: its MD5 is {found}, expected {md5}. Nothing was kept; try again "
+            "later, or report it when it happens twice."
+        )
+    os.replace(partial, path)
+    return path
+
+
+def _transfer(url: str, partial: Path, progress: Progress) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    headers = {"User-Agent": "invariscope"} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
+    except urllib.error.HTTPError as error:
+        error.close()
+        # 416: there is nothing after what we have. The checksum tells whether that is the file.
+        if error.code != 416:
+            raise
+        return
+    with response:
+        resumed = response.status == 206
+        done = have if resumed else 0
+        total = int(response.headers.get("Content-Length") or 0) + done
+        with partial.open("ab" if resumed else "wb") as file:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                progress(done, max(total, done) if total > 0 else 0)
+        if done < total:
+            raise ConnectionError(f"the connection ended after {done:,} of {total:,} bytes")
+
+
+def unpack(file: Path, folder: Path, inner: str = "") -> None:
+    """Put what a published file holds into a folder: members of a zip or tar, one file of a gzip, else the file itself.
+
+    Args:
+        file: already checked against its publisher's checksum, if there is one.
+        folder: made when it is missing.
+        inner: an archive inside the archive, which is what is wanted of it.
+
+    Raises:
+        DataUnavailable: it cannot be unpacked; the folder may hold a part of it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                archive.extractall(folder, [inner] if inner else None)
+        elif file.name.endswith((".tar.gz", ".tgz", ".tar")):
+            with tarfile.open(file) as archive:
+                # Refuses members that would land outside, links that point outside, and devices.
+                archive.extractall(folder, filter="data")
+        elif file.suffix == ".gz":
+            with gzip.open(file) as source, (folder / file.stem).open("wb") as target:
+                shutil.copyfileobj(source, target, CHUNK)
+        else:
+            shutil.copyfile(file, folder / file.name)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, gzip.BadGzipFile) as error:
+        raise DataUnavailable(f"{file.name} is damaged and cannot be unpacked ({error}): fetch it again.") from error
+    except OSError as error:
+        raise DataUnavailable(f"{file.name} could not be unpacked into {folder}: {error.strerror or error}.") from error
+    if inner:
+        nested = folder / inner
+        unpack(nested, folder)
+        shutil.rmtree(folder / Path(inner).parts[0])

@@ -1,0 +1,277 @@
+"""How far one set of images is from another in an encoder's features, and what that distance costs the encoder."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import linalg, stats
+from sklearn.covariance import ledoit_wolf
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from core.metrics import _checks as check
+from core.metrics._checks import FloatArray, IntArray
+from core.metrics.accuracy import Interval
+
+# Of the two-sample classifier: weak enough to converge within a second where the sets are separable, as most are.
+INVERSE_PENALTY, MAX_ITERATIONS = 0.01, 1000
+CHUNK = 2**22  # numbers of a matrix that is held at once
+PERMUTATIONS = 50_000  # all of up to 8 pairs
+
+
+def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
+    """Squared Fréchet distance of the Gaussians fitted to two sets of features.
+
+    |μ_x − μ_y|² + tr(Σ_x + Σ_y − 2 (Σ_x Σ_y)^½) (Dowson & Landau 1982; with Inception features the FID of Heusel
+    et al. 2017). Each covariance is shrunk towards a multiple of the identity, (1 − ρ)Σ + ρ·tr(Σ)/D·I, with ρ of
+    Ledoit & Wolf (2004) for that set, so D may exceed N. It carries the square of the features' unit: compare sets
+    within an encoder, never encoders. It is biased upwards, the more the smaller the sets: read it beside what two
+    halves of one set give.
+
+    Args:
+        x: (N, D), N at least 2.
+        y: (M, D), M at least 2.
+
+    Returns:
+        In [0, ∞): 0 for equal means and covariances, larger is farther.
+    """
+    first, second = check.rows("x", x, least=2), check.rows("y", y, least=2)
+    _same_width("y", second, "x", first)
+    shift = first.mean(axis=0) - second.mean(axis=0)
+    one, other = ledoit_wolf(first)[0], ledoit_wolf(second)[0]
+    # tr (Σ_x Σ_y)^½ is the sum of the singular values of Σ_x^½ Σ_y^½, taken from the symmetric Σ_x^½ Σ_y Σ_x^½.
+    values, vectors = linalg.eigh(one)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    shared = np.sqrt(np.maximum(linalg.eigvalsh(root @ other @ root), 0)).sum()
+    return max(0.0, float(shift @ shift + np.trace(one) + np.trace(other) - 2 * shared))
+
+
+def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.random.Generator) -> float:
+    """How well a linear classifier tells which of two sets a feature comes from (classifier two-sample test).
+
+    A logistic regression (L2, C = 0.01 on features standardised within the fold) is fitted on all folds but one and
+    ranks the samples of that one; the figure is the mean AUROC of the folds (Lopez-Paz & Oquab 2017 with AUROC in
+    place of accuracy). The larger set is thinned to the size of the smaller, so both weigh the same.
+
+    Args:
+        x: (N, D), N at least `folds`.
+        y: (M, D), M at least `folds`.
+        folds: at least 2.
+        rng: draws the samples of the larger set and the folds.
+
+    Returns:
+        In [0, 1]: .5 (give or take noise) the sets cannot be told apart, 1 they are separated without error. It
+        cannot rank sets that are all at 1.
+    """
+    folds = check.whole("folds", folds, 2)
+    first, second = check.rows("x", x, least=folds), check.rows("y", y, least=folds)
+    _same_width("y", second, "x", first)
+    rng = check.generator("rng", rng)
+    size = min(len(first), len(second))
+    kept = [rows[rng.permutation(len(rows))[:size]] for rows in (first, second)]
+    values, side = np.concatenate(kept), np.repeat([0, 1], size)
+    splitter = StratifiedKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    scores = []
+    for train, test in splitter.split(values, side):
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS))
+        model.fit(values[train], side[train])
+        scores.append(roc_auc_score(side[test], model.decision_function(values[test])))
+    return float(np.mean(scores))
+
+
+def knn_distance(x: ArrayLike, bank: ArrayLike, k: int) -> FloatArray:
+    """Distance of each feature to its k-th nearest neighbour in a bank, both scaled to length 1 (Sun et al. 2022).
+
+    It depends on the size of the bank: a denser one is nearer to everything. Compare sets against one bank.
+
+    Args:
+        x: (N, D), no row of zeros.
+        bank: (M, D), no row of zeros, and without the rows of x: an image is at distance 0 from itself.
+        k: in [1, M].
+
+    Returns:
+        (N,) in [0, 2]: 0 the k nearest point the same way, √2 at right angles, 2 the opposite way.
+    """
+    queries, known = check.unit_rows("x", x), check.unit_rows("bank", bank)
+    _same_width("bank", known, "x", queries)
+    k = check.whole("k", k, 1, len(known))
+    step = max(1, CHUNK // len(known))
+    cosines = [
+        np.partition(queries[start : start + step] @ known.T, len(known) - k, axis=1)[:, len(known) - k]
+        for start in range(0, len(queries), step)
+    ]
+    return np.sqrt(np.maximum(0.0, 2 - 2 * np.concatenate(cosines)))
+
+
+def generalization_gap(
+    similar: Sequence[ArrayLike],
+    different: Sequence[ArrayLike],
+    *,
+    labels_similar: Sequence[ArrayLike | None] | None = None,
+    labels_different: Sequence[ArrayLike | None] | None = None,
+    draws: int = 2000,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Interval:
+    """Mean accuracy on sets similar to the source minus mean accuracy on sets different from it, one encoder.
+
+    Each set weighs the same. The interval is a percentile bootstrap over the samples within each set: the sets are
+    taken as given, so it says nothing about other sets. Sets differ in difficulty and number of classes, so a gap
+    alone is no loss; the gaps of two encoders on the same sets can be compared. Passing the differences of two
+    encoders' columns gives the difference of their gaps with its paired interval, as samples are drawn once for both.
+
+    Args:
+        similar: for each similar set, (N,) correctness of its samples: 0 or 1, or a mean over seeds.
+        different: the same for each different set.
+        labels_similar: for each similar set (N,) integers when its accuracy is the mean over classes, else None.
+        labels_different: the same for each different set.
+        draws: number of resamples.
+        level: confidence level in (0, 1).
+        rng: source of the resamples.
+
+    Returns:
+        In [−1, 1] for accuracies; positive: less accurate far from the source.
+    """
+    groups = []
+    for name, sets, labels in (
+        ("similar", similar, labels_similar),
+        ("different", different, labels_different),
+    ):
+        if not len(sets):
+            raise check.bad(name, "at least one set", "none")
+        truths = [None] * len(sets) if labels is None else list(labels)
+        if len(truths) != len(sets):
+            raise check.bad(f"labels_{name}", f"one entry for each of {len(sets)} sets", f"{len(truths)}")
+        groups.append(
+            [
+                _resampled_means(f"{name}[{i}]", values, truth, draws, rng)
+                for i, (values, truth) in enumerate(zip(sets, truths, strict=True))
+            ]
+        )
+    estimates = [np.mean([estimate for estimate, _ in group]) for group in groups]
+    drawn = [np.mean([means for _, means in group], axis=0) for group in groups]
+    return _percentiles(float(estimates[0] - estimates[1]), drawn[0] - drawn[1], level)
+
+
+def advantage(
+    metric_ssl: ArrayLike,
+    metric_sl: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    draws: int = 2000,
+    level: float = 0.95,
+    rng: np.random.Generator,
+) -> Interval:
+    """How much more accurate the self-supervised encoder is on a data set, with a paired interval.
+
+    Mean of the differences sample by sample, and a percentile bootstrap that draws a sample once for both encoders.
+
+    Args:
+        metric_ssl: (N,) correctness of the self-supervised encoder: 0 or 1, or a mean over seeds.
+        metric_sl: (N,) of the supervised one, the same samples in the same order.
+        labels: (N,) integers when accuracy is the mean over classes.
+        draws: number of resamples.
+        level: confidence level in (0, 1).
+        rng: source of the resamples.
+
+    Returns:
+        In [−1, 1] for accuracies; positive: the self-supervised encoder is ahead.
+    """
+    ssl, sl = check.floats("metric_ssl", metric_ssl, "(N,)"), check.floats("metric_sl", metric_sl, "(N,)")
+    check.same_shape("metric_sl", sl, "metric_ssl", ssl)
+    estimate, drawn = _resampled_means("metric_ssl", ssl - sl, labels, draws, rng)
+    return _percentiles(estimate, drawn, level)
+
+
+@dataclass(frozen=True, slots=True)
+class RankCorrelation:
+    """Spearman's rank correlation and what chance makes of it.
+
+    Attributes:
+        rho: in [−1, 1]; nan when one side has a single value.
+        p: two-sided, in (0, 1]; nan with rho.
+        exact: whether p is from all permutations, or from a random draw of them.
+    """
+
+    rho: float
+    p: float
+    exact: bool
+
+
+def rank_correlation(x: ArrayLike, y: ArrayLike, *, rng: np.random.Generator) -> RankCorrelation:
+    """Whether two figures rise together over a handful of sets: Spearman's ρ with its permutation p.
+
+    p is twice the share of the pairings of x with y whose ρ is at least as extreme on the smaller side, at most 1:
+    over all pairings of up to 8 sets, over 50,000 random ones beyond. No normality and no large sample is assumed.
+
+    Args:
+        x: (N,), N at least 3.
+        y: (N,).
+        rng: draws the pairings when there are too many.
+    """
+    one, other = check.floats("x", x, "(N,)"), check.floats("y", y, "(N,)")
+    check.same_shape("y", other, "x", one)
+    if len(one) < 3:
+        raise check.bad("x", "at least 3 values", f"shape {one.shape}")
+    rng = check.generator("rng", rng)
+    ranks, fixed = stats.rankdata(one), stats.rankdata(other) - (len(other) + 1) / 2
+    if not np.ptp(ranks) or not np.ptp(fixed):
+        return RankCorrelation(float("nan"), float("nan"), True)
+    centred = ranks - ranks.mean()
+    scale = np.sqrt((centred @ centred) * (fixed @ fixed))
+
+    def rho(first: FloatArray, axis: int = -1) -> FloatArray:
+        return np.asarray(np.moveaxis(first, axis, -1) @ fixed / scale)
+
+    found = stats.permutation_test(
+        (centred,), rho, permutation_type="pairings", vectorized=True, n_resamples=PERMUTATIONS, rng=rng
+    )
+    exact = len(found.null_distribution) < PERMUTATIONS
+    return RankCorrelation(float(found.statistic), float(found.pvalue), exact)
+
+
+def _same_width(name: str, value: FloatArray, other_name: str, other: FloatArray) -> None:
+    if value.shape[1] != other.shape[1]:
+        raise check.bad(name, f"{other.shape[1]} columns as in {other_name}", f"shape {value.shape}")
+
+
+def _resampled_means(
+    name: str, values: ArrayLike, labels: ArrayLike | None, draws: int, rng: np.random.Generator
+) -> tuple[float, FloatArray]:
+    """The mean of a column (over its classes, when there are labels) and that of each of (draws,) resamples.
+
+    How often each distinct pair of class and value comes up in a resample of N rows is multinomial, so a resample
+    costs the number of distinct pairs, not N: correctness has few.
+    """
+    data = check.floats(name, values, "(N,)")
+    draws, rng = check.whole("draws", draws, 1), check.generator("rng", rng)
+    truth: IntArray = np.zeros(len(data), np.int64)
+    if labels is not None:
+        truth = check.labels(f"labels of {name}", labels, len(data))
+    pairs, count = np.unique(np.column_stack([truth, data]), axis=0, return_counts=True)
+    # Classes on the rows, pairs on the columns: sums over the pairs of a class in one product.
+    member = (pairs[:, 0] == np.unique(pairs[:, 0])[:, None]).astype(np.float64)
+
+    def mean(counts: FloatArray) -> FloatArray:
+        sizes = counts @ member.T
+        sums = (counts * pairs[:, 1]) @ member.T
+        # A class that a resample misses has no mean, and is left out as `mean_class_accuracy` does.
+        shares = np.divide(sums, sizes, out=np.zeros_like(sums), where=sizes > 0)
+        return shares.sum(axis=1) / np.count_nonzero(sizes, axis=1)
+
+    step = max(1, CHUNK // len(pairs))
+    drawn = [
+        mean(rng.multinomial(len(data), count / len(data), size=min(step, draws - start)).astype(np.float64))
+        for start in range(0, draws, step)
+    ]
+    return float(mean(count[None].astype(np.float64))[0]), np.concatenate(drawn)
+
+
+def _percentiles(estimate: float, drawn: FloatArray, level: float) -> Interval:
+    tail = (1 - check.number("level", level, 0, 1, inside=True)) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Interval(estimate, float(low), float(high))

@@ -1,0 +1,156 @@
+"""Tables of a study as files: CSV, Parquet, and LaTeX for papers. Written whole or not at all."""
+
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+import core
+from core.errors import InvalidRequest, UnknownName
+from core.results import latex, summary
+from core.results.info import StudyInfo
+from core.results.store import Results
+from core.results.writing import FACTS, whole_file, write_bytes
+
+FORMATS = ("csv", "parquet", "latex")
+
+SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
+    "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
+    "paired": summary.paired,
+    "gap": lambda info, protocol, first, second: summary.generalization_gap(info, protocol),
+    "controls": lambda info, protocol, first, second: summary.controls(info, protocol),
+    "distances": lambda info, protocol, first, second: summary.distances(info),
+}
+"""The summaries by the name they are asked for."""
+
+TABLES = (*SUMMARIES, "rows")
+
+
+def protocol_of(info: StudyInfo, asked: str | None) -> str:
+    """The protocol asked for, or the study's first with finished cells.
+
+    Raises:
+        UnknownName: the study has no finished cell of that protocol, or none at all.
+    """
+    cells = info.cells
+    done = [id for id in info.manifest["protocols"] if any(cells[c]["protocol"] == id for c in info.done())]
+    if not done or asked not in (None, *done):
+        raise UnknownName("finished protocol", asked or "any", done)
+    return asked or done[0]
+
+
+def pair_of(info: StudyInfo, protocol: str, first: str | None, second: str | None) -> tuple[str, str]:
+    """The contenders asked for; by default the first supervised one and the first self-supervised one.
+
+    Raises:
+        UnknownName: one has no finished cell of the protocol.
+        InvalidRequest: there are no two of them.
+    """
+    cells = info.cells
+    answered = {cells[id]["encoder"] for id in info.done(protocol)}
+    known = [id for id in info.encoders if id in answered]
+    for asked in (first, second):
+        if asked is not None and asked not in known:
+            raise UnknownName("contender with finished cells", asked, known)
+
+    def default(family: str, other: str | None) -> str:
+        rest = [id for id in known if id != other]
+        if not rest:
+            raise InvalidRequest(f"Study '{info.id}' has one contender by '{protocol}'; two are needed to compare.")
+        return next((id for id in rest if info.encoders[id]["family"] == family), rest[0])
+
+    first = first or default("SL", second)
+    return first, second or default("SSL", first)
+
+
+def write(
+    info: StudyInfo,
+    out: str,
+    format: str,
+    table: str = "accuracy",
+    protocol: str | None = None,
+    first: str | None = None,
+    second: str | None = None,
+) -> None:
+    """Write one table of a study to a file or any fsspec address.
+
+    Args:
+        info: the study.
+        out: where to.
+        format: `csv`, `parquet` (with the study's facts in the file's metadata) or `latex`.
+        table: one of `TABLES`; `rows` is every answer.
+        protocol: id; by default the study's first, and for `rows` all.
+        first: contender of `paired` that differences are taken from; by default the first supervised one.
+        second: contender of `paired` that differences are taken to; by default the first self-supervised one.
+
+    Raises:
+        InvalidRequest: no such format or table, rows as LaTeX, or the place cannot be written to.
+        UnknownName: no such protocol or contender.
+        DataUnavailable: nothing is finished, or a file is missing or damaged.
+    """
+    if format not in FORMATS:
+        raise InvalidRequest(f"There is no format '{format}'. Known: {', '.join(FORMATS)}.")
+    if table not in TABLES:
+        raise InvalidRequest(f"There is no table '{table}'. Known: {', '.join(TABLES)}.")
+    if table == "rows":
+        if format == "latex":
+            raise InvalidRequest("Rows are too many for LaTeX. Choose csv or parquet, or another table.")
+        _write_rows(info, out, format, None if protocol is None else protocol_of(info, protocol))
+        return
+    protocol = protocol_of(info, protocol)
+    pair = pair_of(info, protocol, first, second) if table == "paired" else ("", "")
+    if format == "latex" and table in ("accuracy", "paired"):
+        text = latex.accuracy(info, protocol) if table == "accuracy" else latex.paired(info, protocol, *pair)
+        write_bytes(out, text.encode())
+        return
+    found = SUMMARIES[table](info, protocol, *pair)
+    if format == "latex":
+        data = latex.plain(info, protocol, found, table).encode()
+    elif format == "csv":
+        data = found.to_csv(index=False, lineterminator="\n").encode()
+    else:
+        buffer = io.BytesIO()
+        arrow = pa.Table.from_pandas(found, preserve_index=False)
+        pq.write_table(arrow.replace_schema_metadata(_facts(info, table, protocol)), buffer, compression="zstd")
+        data = buffer.getvalue()
+    write_bytes(out, data)
+
+
+def _facts(info: StudyInfo, table: str, protocol: str | None) -> dict[bytes, bytes]:
+    """What an exported file must carry to be traced."""
+    facts: dict[str, Any] = {
+        "invariscope": core.__version__,
+        "study": info.id,
+        "table": table,
+        "protocol": protocol,
+        "updated": info.manifest["updated"],
+        "versions": info.manifest.get("versions"),
+        "machine": info.manifest.get("machine"),
+        "weights": {id: net.get("weights") for id, net in info.encoders.items()},
+        "data": {id: about["fingerprint"] for id, about in info.datasets.items()},
+    }
+    return {FACTS: json.dumps(facts).encode()}
+
+
+def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) -> None:
+    """Every answer, piece by piece: millions of rows need not fit in memory."""
+    columns = "*"
+    if format == "csv":  # which knows no lists
+        lists = (f"array_to_string({name}, ' ') AS {name}" for name in ("top5", "top5_probability"))
+        columns = f"* REPLACE ({', '.join(lists)})"
+    with Results(info, protocol) as results:
+        schema, batches = results.batches(f"SELECT {columns} FROM rows")
+        schema = schema.with_metadata(_facts(info, "rows", protocol))
+        with whole_file(out) as file:
+            if format == "csv":
+                writer = pyarrow.csv.CSVWriter(file, schema)
+            else:
+                writer = pq.ParquetWriter(file, schema, compression="zstd")
+            with writer:
+                for batch in batches:
+                    writer.write(batch)

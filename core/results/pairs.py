@@ -1,0 +1,244 @@
+"""Two contenders on the same samples: who is right where, whether a difference is more than noise, and the samples."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.errors import InvalidRequest
+from core.metrics.accuracy import holm, mcnemar_exact
+from core.results import atoms
+from core.results.store import Results, StudyInfo
+
+LEVEL = 0.05
+AHEAD = {1: "second ahead", -1: "first ahead", 0: "no difference found"}
+PAIRED = (
+    *("dataset", "label", "domain", "samples", "only_first", "only_second", "both", "neither"),
+    *("difference", "low", "high", "p", "ahead", "p_holm", "verdict"),
+)
+
+CELLS = {"both": (True, True), "only first": (True, False), "only second": (False, True), "neither": (False, False)}
+"""The 2 × 2 of right and wrong: whether the first and the second contender are right."""
+
+ORDERS = {
+    "confidence": "greatest(first_confidence, second_confidence) DESC",
+    "uncertain": "greatest(first_confidence, second_confidence)",
+    "difference": "abs(first_confidence - second_confidence) DESC",
+    "margin": "least(first_margin, second_margin)",
+    "sample": "sample_id",
+}
+"""Samples sorted: the surest first, the least sure, where confidence differs most, the closest call, by name."""
+
+_TURN = "seed::BIGINT << 32 | coalesce(episode, 0)"  # of an answer among those to one sample
+# One row a sample that both answered. Of several answers (one a seed, or one an episode) the first is that of the
+# lowest seed and episode; a sample counts as right when most answers are, and of a tie the first answer decides.
+_JUDGED = """
+    WITH answered AS (
+        SELECT dataset, sample_id, any_value(label) AS label,
+            avg((prediction = label)::INT) FILTER (encoder = $first) AS first_share,
+            avg((prediction = label)::INT) FILTER (encoder = $second) AS second_share,
+            arg_min(prediction, {turn}) FILTER (encoder = $first) AS first_prediction,
+            arg_min(prediction, {turn}) FILTER (encoder = $second) AS second_prediction{extra}
+        FROM rows GROUP BY dataset, sample_id HAVING first_share IS NOT NULL AND second_share IS NOT NULL
+    ), judged AS (
+        SELECT *,
+            first_share > 0.5 OR (first_share = 0.5 AND first_prediction = label) AS first_correct,
+            second_share > 0.5 OR (second_share = 0.5 AND second_prediction = label) AS second_correct
+        FROM answered
+    )
+"""
+_SURE = """,
+            arg_min(confidence, {turn}) FILTER (encoder = $first) AS first_confidence,
+            arg_min(confidence, {turn}) FILTER (encoder = $second) AS second_confidence,
+            arg_min(margin, {turn}) FILTER (encoder = $first) AS first_margin,
+            arg_min(margin, {turn}) FILTER (encoder = $second) AS second_margin"""
+
+_COUNTED = (
+    _JUDGED.format(turn=_TURN, extra="")
+    + """
+    SELECT dataset, label, first_share, second_share, first_correct, second_correct, count(*) AS samples
+    FROM judged GROUP BY ALL ORDER BY ALL
+"""
+)
+
+_EPISODES = """
+    SELECT dataset, seed, episode,
+        avg((prediction = label)::INT) FILTER (encoder = $second)
+        - avg((prediction = label)::INT) FILTER (encoder = $first) AS difference
+    FROM rows WHERE episode IS NOT NULL GROUP BY dataset, seed, episode HAVING difference IS NOT NULL
+    ORDER BY dataset, seed, episode
+"""
+
+
+def _open(info: StudyInfo, protocol: str, first: str, second: str, dataset: str | None = None) -> Results:
+    if first == second:
+        raise InvalidRequest("Choose two different contenders: one cannot be compared with itself.")
+    return Results(info, protocol, (first, second), None if dataset is None else (dataset,))
+
+
+def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFrame:
+    """How far the second contender is ahead of the first on each data set, and whether that is more than noise.
+
+    Args:
+        info: the study.
+        protocol: id.
+        first: encoder that differences are taken from.
+        second: encoder that differences are taken to.
+
+    Returns:
+        One row a data set that both answered, in the study's order by domain: dataset, label, domain, samples, the
+        2 × 2 of samples (only_first, only_second, both, neither), difference, low, high, p, ahead, p_holm, verdict.
+        `difference` is the accuracy of the second minus that of the first, by the set's own metric and averaged over
+        seeds, in [−1, 1], over the samples both answered; low and high are its 95 % interval from a bootstrap over
+        samples. In the 2 × 2 a sample counts as right when most of its answers are (of a tie the lowest seed
+        decides), and p is McNemar's exact test of it. Few-shot answers come in episodes that share samples: there
+        the difference, its interval (1.96 standard errors) and p (a paired z test) are over episodes. p_holm is
+        adjusted over the data sets. `ahead` is 1 when both the difference and the 2 × 2 speak for the second, −1 when
+        both speak for the first, else 0; the verdict names who is ahead when p_holm is below .05, else it is
+        "no difference found".
+
+    Raises:
+        DataUnavailable: neither has a finished cell of this protocol, or a file is missing or damaged.
+        InvalidRequest: first and second are the same.
+    """
+    with _open(info, protocol, first, second) as results:
+        names = {"first": first, "second": second}
+        counted = dict(iter(results.frame(_COUNTED, names).groupby("dataset")))
+        drawn = dict(iter(results.frame(_EPISODES, names).groupby("dataset")))
+    rows = []
+    for id in info.by_domain():
+        if id not in counted:
+            continue
+        entry = info.datasets[id]
+        table = _two_by_two(counted[id])
+        if id in drawn:
+            interval = atoms.episode_interval(drawn[id]["difference"].to_numpy())
+            p = atoms.z_test(interval)
+            ahead = np.sign(interval.estimate)
+        else:
+            interval = atoms.difference_interval(counted[id], entry["metric"] == "mean-per-class")
+            p = mcnemar_exact(table["only first"], table["only second"])
+            ahead = np.sign(table["only second"] - table["only first"])
+        rows.append(
+            {
+                "dataset": id,
+                "label": entry["label"],
+                "domain": entry["domain"],
+                "samples": sum(table.values()),
+                **{cell.replace(" ", "_"): count for cell, count in table.items()},
+                "difference": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "p": p,
+                "ahead": int(ahead) if ahead == np.sign(interval.estimate) else 0,
+            }
+        )
+    if not rows:
+        return pd.DataFrame(columns=list(PAIRED))
+    found = pd.DataFrame(rows)
+    found["p_holm"] = holm(found["p"].to_numpy())
+    found["verdict"] = [AHEAD[a if p < LEVEL else 0] for a, p in zip(found["ahead"], found["p_holm"], strict=True)]
+    return found[list(PAIRED)]
+
+
+def _two_by_two(counted: pd.DataFrame) -> dict[str, int]:
+    """Samples by cell of the 2 × 2."""
+    return {
+        cell: int(counted["samples"][(counted["first_correct"] == a) & (counted["second_correct"] == b)].sum())
+        for cell, (a, b) in CELLS.items()
+    }
+
+
+def confusion_2x2(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> pd.DataFrame:
+    """How many samples both, one or neither of two contenders get right.
+
+    Returns:
+        Four rows, columns cell ("both", "only first", "only second", "neither"), samples, share in [0, 1]. A sample
+        counts as in `paired`.
+
+    Raises:
+        DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
+        InvalidRequest: first and second are the same.
+    """
+    with _open(info, protocol, first, second, dataset) as results:
+        table = _two_by_two(results.frame(_COUNTED, {"first": first, "second": second}))
+    total = sum(table.values())
+    return pd.DataFrame(
+        {"cell": list(table), "samples": list(table.values()), "share": [n / max(total, 1) for n in table.values()]}
+    )
+
+
+def samples(
+    info: StudyInfo,
+    protocol: str,
+    first: str,
+    second: str,
+    dataset: str,
+    cell: str | None = None,
+    label: int | None = None,
+    predicted: int | None = None,
+    confidence: tuple[float, float] = (0.0, 1.0),
+    disagree: bool | None = None,
+    order: str = "confidence",
+    limit: int = 60,
+    offset: int = 0,
+) -> pd.DataFrame:
+    """The samples that two contenders both answered, filtered and sorted, one page of them.
+
+    Args:
+        info: the study.
+        protocol: id.
+        first: encoder.
+        second: encoder.
+        dataset: id.
+        cell: a key of `CELLS`; None for all.
+        label: class index of the samples; None for all.
+        predicted: class index that at least one of the two predicts; None for all.
+        confidence: range in which the confidence of at least one of the two lies, both ends included.
+        disagree: True for samples with different predictions, False for equal ones, None for all.
+        order: a key of `ORDERS`; ties by sample id.
+        limit: rows at most.
+        offset: rows to pass over.
+
+    Returns:
+        sample_id, label, first_prediction, second_prediction, first_confidence, second_confidence, first_margin,
+        second_margin (of the lowest seed, before temperature), first_correct, second_correct (by most seeds, as in
+        `paired`), first_share, second_share (of answers that are right), cell, and total: how many rows pass the
+        filters on all pages.
+
+    Raises:
+        DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
+        InvalidRequest: first and second are the same, or no such cell or order.
+    """
+    if order not in ORDERS:
+        raise InvalidRequest(f"Samples cannot be sorted by '{order}'. Known: {', '.join(ORDERS)}.")
+    if cell is not None and cell not in CELLS:
+        raise InvalidRequest(f"There is no cell '{cell}' of right and wrong. Known: {', '.join(CELLS)}.")
+    values: dict[str, Any] = {"first": first, "second": second, "low": confidence[0], "high": confidence[1]}
+    wanted = ["(first_confidence BETWEEN $low AND $high OR second_confidence BETWEEN $low AND $high)"]
+    if cell is not None:
+        wanted.append("first_correct = $a AND second_correct = $b")
+        values["a"], values["b"] = CELLS[cell]
+    if label is not None:
+        wanted.append("label = $label")
+        values["label"] = label
+    if predicted is not None:
+        wanted.append("(first_prediction = $predicted OR second_prediction = $predicted)")
+        values["predicted"] = predicted
+    if disagree is not None:
+        wanted.append("(first_prediction <> second_prediction) = $disagree")
+        values["disagree"] = disagree
+    sql = (
+        _JUDGED.format(turn=_TURN, extra=_SURE.format(turn=_TURN))
+        + f"""
+        SELECT sample_id, label, first_prediction, second_prediction, first_confidence, second_confidence,
+            first_margin, second_margin, first_correct, second_correct, first_share, second_share,
+            CASE WHEN first_correct AND second_correct THEN 'both' WHEN first_correct THEN 'only first'
+                WHEN second_correct THEN 'only second' ELSE 'neither' END AS cell,
+            count(*) OVER () AS total
+        FROM judged WHERE {" AND ".join(wanted)}
+        ORDER BY {ORDERS[order]}, sample_id LIMIT {int(limit)} OFFSET {int(offset)}
+        """
+    )
+    with _open(info, protocol, first, second, dataset) as results:
+        return results.frame(sql, values)

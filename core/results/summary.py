@@ -1,0 +1,265 @@
+"""The tables that the pages draw, each a pure function of a study's rows: accuracy, controls, gaps, distances, columns.
+
+Functions take a study and ids or plain values, so that `of_study` can cache them. Two contenders are in `pairs`.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.errors import DataUnavailable
+from core.results import atoms, store
+from core.results.pairs import confusion_2x2, paired, samples
+from core.results.store import Results, StudyInfo
+
+__all__ = [
+    "accuracy",
+    "columns",
+    "confusion_2x2",
+    "controls",
+    "distances",
+    "generalization_gap",
+    "paired",
+    "samples",
+]
+
+ACCURACY = (
+    *("dataset", "label", "domain", "metric", "encoder", "encoder_label", "regime", "family", "samples", "seeds"),
+    *("accuracy", "low", "high", "top5", "confidence", "overconfidence"),
+)
+CONTROLS = (
+    "dataset",
+    "majority",
+    "random_encoder",
+    "best_supervised",
+    "best_supervised_encoder",
+    "best_supervised_study",
+)
+GAP = ("encoder", "encoder_label", "family", "similar", "different", "gap", "low", "high")
+DISTANCES = ("encoder", "dataset", "label", "domain", "reference", "measure", "value", "samples")
+
+
+def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
+    """How often each contender is right on each data set, with its interval.
+
+    Args:
+        info: the study.
+        protocol: id.
+
+    Returns:
+        One row a data set and encoder, in the study's order by domain: dataset, label, domain, metric, encoder,
+        encoder_label, regime, family, samples, seeds, accuracy, low, high, top5, confidence, overconfidence.
+        `accuracy` is in [0, 1] by the set's own metric, averaged over seeds; low and high are its 95 % interval over
+        test samples, given the trained heads. `top5` is over samples, nan where answers come in episodes;
+        `confidence` is the mean before temperature, and `overconfidence` that minus top-1 accuracy. For few-shot the
+        metric is top-1 averaged over the episodes of all seeds, with 1.96 standard errors over episodes, and
+        `samples` counts answers.
+
+    Raises:
+        DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
+    """
+    with Results(info, protocol) as results:
+        table, answered = _estimates(info, protocol, results)
+    intervals = [
+        atoms.accuracy_interval(answered[dataset, encoder], metric == "mean-per-class", seeds)
+        for dataset, encoder, metric, seeds in zip(
+            table["dataset"], table["encoder"], table["metric"], table["seeds"], strict=True
+        )
+    ]
+    table["low"], table["high"] = [i.low for i in intervals], [i.high for i in intervals]
+    return table[list(ACCURACY)]
+
+
+Answered = dict[tuple[str, str], pd.DataFrame]
+
+
+def _estimates(info: StudyInfo, protocol: str, results: Results) -> tuple[pd.DataFrame, Answered]:
+    """The table of `accuracy` without limits, and the atoms or episodes it comes from by data set and encoder."""
+    answered: Answered = {}
+    for frame in (atoms.samples(results), atoms.episodes(results)):
+        answered |= {(str(key[0]), str(key[1])): part for key, part in frame.groupby(["dataset", "encoder"])}
+    rows = []
+    for id in info.by_domain():
+        about = info.datasets[id]
+        for encoder, net in info.encoders.items():
+            if (id, encoder) not in answered:
+                continue
+            part = answered[id, encoder]
+            answers = int(part["answers"].sum())
+            confidence = float(part["confidence"].sum() / answers)
+            drawn = "episode" in part
+            metric = "top-1" if drawn else about["metric"]
+            rows.append(
+                {
+                    "dataset": id,
+                    "label": about["label"],
+                    "domain": about["domain"],
+                    "metric": metric,
+                    "encoder": encoder,
+                    "encoder_label": net["label"],
+                    "regime": net["regime"],
+                    "family": net["family"],
+                    "samples": answers if drawn else int(part["samples"].sum()),
+                    "seeds": info.seeds_of(encoder, id, protocol),
+                    "accuracy": atoms.accuracy(part, metric == "mean-per-class"),
+                    "top5": float("nan") if drawn else float(part["top5"].sum() / answers),
+                    "confidence": confidence,
+                    "overconfidence": confidence - float(part["right_answers"].sum() / answers),
+                }
+            )
+    return pd.DataFrame(rows), answered
+
+
+def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
+    """What each accuracy stands beside: the majority class, an untrained encoder, the best supervised figure at hand.
+
+    Args:
+        info: the study.
+        protocol: id.
+
+    Returns:
+        One row a data set: dataset, majority, random_encoder, best_supervised, best_supervised_encoder,
+        best_supervised_study; accuracies in [0, 1] by the set's own metric. `majority` is what always answering the
+        commonest class of the *test* part gives (rows do not tell the training part's); for few-shot, and for the
+        mean per class, that is chance. `random_encoder` is the best encoder without training, nan when there is none.
+        `best_supervised` is the highest figure of a supervised encoder for the same images (by fingerprint) and
+        protocol in any study of the result folders, nan and None when there is none; a study that cannot be read
+        gives none.
+
+    Raises:
+        DataUnavailable: the protocol has no finished cell, or a file of this study is missing or damaged.
+    """
+    with Results(info, protocol) as results:
+        own, answered = _estimates(info, protocol, results)
+    rivals = _supervised(info, protocol, own)
+    rows = []
+    for (id, metric), part in own.groupby(["dataset", "metric"], sort=False):
+        untrained = part["accuracy"][part["family"] == "random"]
+        best = rivals[rivals["dataset"] == id].nlargest(1, "accuracy")
+        encoder, study = best[["encoder", "study"]].iloc[0] if len(best) else (None, None)
+        rows.append(
+            {
+                "dataset": id,
+                "majority": _majority(answered[str(id), part["encoder"].iloc[0]], metric == "mean-per-class"),
+                "random_encoder": float(untrained.max()) if len(untrained) else float("nan"),
+                "best_supervised": float(best["accuracy"].iloc[0]) if len(best) else float("nan"),
+                "best_supervised_encoder": encoder,
+                "best_supervised_study": study,
+            }
+        )
+    return pd.DataFrame(rows, columns=list(CONTROLS))
+
+
+def _majority(answered: pd.DataFrame, per_class: bool) -> float:
+    """Accuracy of a constant answer on the samples or episodes of one contender."""
+    if "episode" in answered:
+        return float((1 / answered["ways"]).mean())
+    counts = answered.groupby("label")["samples"].sum()
+    return 1 / len(counts) if per_class else float(counts.max() / counts.sum())
+
+
+def _supervised(info: StudyInfo, protocol: str, own: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of supervised encoders on this study's data sets, in this study and the others at hand."""
+    found = [own.assign(study=info.id)]
+    here = {about["fingerprint"]: id for id, about in info.datasets.items()}
+    for other in store.studies().values():
+        same = {id: here[a["fingerprint"]] for id, a in other.datasets.items() if a["fingerprint"] in here}
+        labelled = [id for id, net in other.encoders.items() if net["family"] == "SL"]
+        if other.address == info.address or not other.done(protocol, labelled, same):
+            continue
+        try:
+            with Results(other, protocol, labelled, same) as results:
+                table = _estimates(other, protocol, results)[0]
+        except DataUnavailable:
+            continue  # whoever opens that study is told
+        found.append(table.assign(study=other.id, dataset=table["dataset"].map(same)))
+    rivals = pd.concat(found, ignore_index=True)
+    return rivals[rivals["family"] == "SL"]
+
+
+def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
+    """How much accuracy each encoder loses from the sets declared similar to those declared different.
+
+    Args:
+        info: the study.
+        protocol: id.
+
+    Returns:
+        One row an encoder that has answers on both kinds: encoder, encoder_label, family, similar, different, gap,
+        low, high. `similar` is the mean accuracy over the sets declared similar, each by its own metric (the source
+        set is not among them), `different` likewise; gap is their difference, in [−1, 1], and low and high its 95 %
+        interval from a bootstrap of the samples (few-shot: of the episodes) within each set. The sets are taken as
+        given: the interval says nothing of other sets.
+
+    Raises:
+        DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
+    """
+    with Results(info, protocol) as results:
+        table, answered = _estimates(info, protocol, results)
+    rows = []
+    for encoder, part in table.groupby("encoder", sort=False):
+        means: dict[str, float] = {}
+        drawn: dict[str, NDArray[np.float64]] = {}
+        for domain in ("similar", "different"):
+            sets = part[part["domain"] == domain]
+            if sets.empty:
+                break
+            means[domain] = float(sets["accuracy"].mean())
+            drawn[domain] = np.mean(
+                [
+                    # Sets are drawn apart from each other: one seed for all would make their noise common.
+                    atoms.accuracy_draws(answered[id, str(encoder)], metric == "mean-per-class", number)
+                    for number, (id, metric) in enumerate(zip(sets["dataset"], sets["metric"], strict=True))
+                ],
+                axis=0,
+            )
+        else:
+            low, high = atoms.limits(drawn["similar"] - drawn["different"])
+            first = part.iloc[0]
+            gap = means["similar"] - means["different"]
+            values = (encoder, first["encoder_label"], first["family"], *means.values(), gap, low, high)
+            rows.append(dict(zip(GAP, values, strict=True)))
+    return pd.DataFrame(rows, columns=list(GAP))
+
+
+def distances(info: StudyInfo) -> pd.DataFrame:
+    """How far each data set is from the reference set in each encoder's features, as the study measured it.
+
+    Returns:
+        encoder, dataset, label, domain, reference, measure, value, samples; no row when nothing was measured.
+
+    Raises:
+        DataUnavailable: the study has no finished cell, or the file is damaged.
+    """
+    with Results(info) as results:
+        if not results.has_distances:
+            return pd.DataFrame(columns=list(DISTANCES))
+        found = results.frame("SELECT encoder, dataset, reference, measure, value, samples FROM distances")
+    sets = info.datasets
+    found = found[found["dataset"].isin(list(sets))]
+    for column in ("label", "domain"):
+        found[column] = [sets[id][column] for id in found["dataset"]]
+    rank = {id: i for i, id in enumerate(info.by_domain())}
+    return found.sort_values("dataset", key=lambda ids: ids.map(rank), kind="stable", ignore_index=True)[
+        list(DISTANCES)
+    ]
+
+
+def columns(info: StudyInfo, protocol: str, encoder: str, dataset: str) -> pd.DataFrame:
+    """The answers of one contender on one data set, all seeds: what reliability and risk are computed from.
+
+    Returns:
+        One row an answer, ordered by seed: seed, unit, label, prediction, confidence, calibrated_confidence,
+        true_probability, calibrated_true_probability, brier, calibrated_brier, correct (bool). Calibrated columns are
+        nan where no temperature was fitted. `unit` is a number that answers share when they belong together in a
+        bootstrap, the same for all contenders: those to one sample, or of one few-shot episode.
+
+    Raises:
+        DataUnavailable: the contender has no finished cell, or a file is missing or damaged.
+    """
+    with Results(info, protocol, (encoder,), (dataset,)) as results:
+        return results.frame(
+            "SELECT seed, hash(CASE WHEN episode IS NULL THEN sample_id ELSE seed || '/' || episode END) AS unit, "
+            "label, prediction, confidence, calibrated_confidence, true_probability, "
+            "calibrated_true_probability, brier, calibrated_brier, prediction = label AS correct FROM rows"
+        )

@@ -1,0 +1,97 @@
+"""What a killed search leaves behind, whole or not at all."""
+
+import io
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from core.errors import InvalidRequest
+
+STATE, RESULT = "state.pt", "result.npz"
+
+
+@dataclass(slots=True)
+class State:
+    """Where a search stands.
+
+    Attributes:
+        made_from: settings and samples; another search does not continue from it.
+        micro: samples on the device at once.
+        seconds: spent so far, earlier runs included.
+        finished: a record of each member that has ended.
+        leader: index of the best member that is through its schedule; −1 for none.
+        validation: the leader's (V, C) validation logits at its end.
+        run: state of the run in progress; None between two.
+        curve: checks of the run in progress.
+    """
+
+    made_from: str
+    micro: int
+    seconds: float = 0.0
+    finished: list[dict[str, Any]] = field(default_factory=list)
+    leader: int = -1
+    validation: torch.Tensor | None = None
+    run: dict[str, Any] | None = None
+    curve: list[tuple[int, float, float]] = field(default_factory=list)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+
+
+def save(folder: Path, state: State) -> None:
+    """Store a state; a kill at any moment leaves the one before or this one."""
+    buffer = io.BytesIO()
+    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
+    _replace(folder / STATE, buffer.getvalue())
+
+
+def load(folder: Path, made_from: str, device: torch.device) -> State | None:
+    """The stored state of this search; None when there is none, or it is of another search.
+
+    Raises:
+        InvalidRequest: the file is damaged.
+    """
+    path = folder / STATE
+    if not path.is_file():
+        return None
+    try:
+        found = torch.load(path, map_location=device, weights_only=True)
+        state = State(**found)
+    except (OSError, RuntimeError, EOFError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{path} is damaged ({error}). Remove it to start this cell anew.") from error
+    return state if state.made_from == made_from else None
+
+
+def finish(folder: Path, made_from: str, logits: NDArray[np.float32], facts: dict[str, Any]) -> None:
+    """Store the result of a search and remove everything it was made with."""
+    buffer = io.BytesIO()
+    np.savez(buffer, made_from=made_from, logits=logits, facts=json.dumps(facts))
+    _replace(folder / RESULT, buffer.getvalue())
+    for entry in folder.iterdir():
+        if entry.name != RESULT:
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
+def result(folder: Path, made_from: str) -> tuple[NDArray[np.float32], dict[str, Any]] | None:
+    """Logits and facts of a finished search; None when it is not finished, or another one is."""
+    path = folder / RESULT
+    if not path.is_file():
+        return None
+    with np.load(path) as found:
+        if str(found["made_from"]) != made_from:
+            return None
+        return found["logits"], json.loads(str(found["facts"]))

@@ -1,0 +1,159 @@
+"""Studies that run in the background, in processes of their own: they outlive the tab and the server.
+
+A job is what its study's folder says: `asked.toml` (the plan), `job.json` (its process), `progress.json` (the last
+event) and `log.txt`. A process is known by its id and its start, since ids are used again.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from core.errors import InvalidRequest
+from core.paths import ROOT, result_roots
+from core.study import plan as plans
+from core.study.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A study that was started from a page.
+
+    Attributes:
+        folder: of the study.
+        running: whether its process is at work.
+        progress: the last event, as `invariscope study --progress` stores it; empty before the first.
+        started: when, as ISO text.
+        cancelled: whether somebody asked it to stop.
+        log: the last lines that it printed.
+    """
+
+    folder: Path
+    running: bool
+    progress: dict[str, Any]
+    started: str
+    cancelled: bool
+    log: str
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ran to its end."""
+        return self.progress.get("kind") == "end"
+
+
+def own_root() -> Path:
+    """The folder that studies started from a page are written to.
+
+    Raises:
+        InvalidRequest: the first root of INVARISCOPE_RESULTS is no folder of this machine.
+    """
+    root = result_roots()[1]
+    if "://" in root:
+        raise InvalidRequest(f"Studies started here need a folder; the first of INVARISCOPE_RESULTS is {root}.")
+    return Path(root)
+
+
+def _process(facts: dict[str, Any]) -> psutil.Process | None:
+    """The process of a job; None when it has ended."""
+    with contextlib.suppress(psutil.Error, KeyError):
+        process = psutil.Process(int(facts["pid"]))
+        if process.create_time() == facts["created"]:
+            if process.status() != psutil.STATUS_ZOMBIE:
+                return process
+            process.wait(timeout=0)  # a child that has ended stays in the table until its parent looks
+    return None
+
+
+def start(plan: Plan, data: Path, engine: str = "local") -> Path:
+    """Start a study in a process of its own; returns its folder.
+
+    A study of that name that is there is gone on with, and grows by what the plan adds.
+
+    Raises:
+        InvalidRequest: the plan is no good, or a study is running already.
+    """
+    plan.check()
+    busy = next((job for job in jobs() if job.running), None)
+    if busy is not None:
+        raise InvalidRequest(f"The study '{busy.folder.name}' is running: wait for its end, or cancel it.")
+    folder = own_root() / plan.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "progress.json").unlink(missing_ok=True)
+        (folder / "asked.toml").write_bytes(plans.dump(plan))
+        with (folder / "log.txt").open("wb") as log:
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
+                    *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise InvalidRequest(f"The study could not be started in {folder}: {error.strerror or error}.") from error
+    facts = {
+        "pid": process.pid,
+        "created": psutil.Process(process.pid).create_time(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cancelled": False,
+    }
+    _store(folder, facts)
+    return folder
+
+
+def _store(folder: Path, facts: dict[str, Any]) -> None:
+    partial = folder / ".job.json"
+    partial.write_text(json.dumps(facts), encoding="utf-8")
+    os.replace(partial, folder / "job.json")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def job_of(folder: Path) -> Job | None:
+    """The job of a study's folder; None for a study that no page started."""
+    facts = _read(folder / "job.json")
+    if not facts:
+        return None
+    log = folder / "log.txt"
+    return Job(
+        folder=folder,
+        running=_process(facts) is not None,
+        progress=_read(folder / "progress.json"),
+        started=str(facts["started"]),
+        cancelled=bool(facts["cancelled"]),
+        log=log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.is_file() else "",
+    )
+
+
+def jobs() -> list[Job]:
+    """The jobs of all studies, the latest first."""
+    root = own_root()
+    folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
+    found = [job for folder in folders if (job := job_of(folder)) is not None]
+    return sorted(found, key=lambda job: job.started, reverse=True)
+
+
+def cancel(folder: Path) -> None:
+    """Ask a job to stop; what is done stays done, and starting the study again goes on with it."""
+    facts = _read(folder / "job.json")
+    process = _process(facts)
+    if process is not None:
+        _store(folder, facts | {"cancelled": True})
+        with contextlib.suppress(psutil.Error):
+            process.terminate()

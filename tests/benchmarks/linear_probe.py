@@ -1,0 +1,82 @@
+"""The linear probe's whole regularisation path against scikit-learn's, on the same features and cores.
+
+    python tests/benchmarks/linear_probe.py [--samples 20000] [--width 512] [--classes 200] [--quick]
+
+Features are invented as encoders give them: rectified, of decaying spectrum, classes that overlap. Both get the same
+standardised float32 features, 45 strengths from strong to weak, each fit started from the last; scikit-learn with its
+default tolerance and iteration limit. `--quick` takes every ninth strength.
+"""
+
+import argparse
+import json
+import time
+import warnings
+
+import numpy as np
+import torch
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from core.heads import logistic
+from core.heads.fitting import STRENGTHS
+
+
+def invent(samples: int, width: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """(N, D) float32 features and (N,) labels."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(classes, 64)) @ rng.normal(size=(64, width)) / 8
+    labels = rng.permutation(np.arange(samples) % classes)
+    basis, _ = np.linalg.qr(rng.normal(size=(width, width)))
+    noise = (rng.normal(size=(samples, width)) * np.arange(1, width + 1) ** -0.5 * 9) @ basis
+    return np.maximum(0, 0.2 * centres[labels] + noise).astype(np.float32), labels
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=20000)
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--classes", type=int, default=200)
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    features, labels = invent(asked.samples + 4000, asked.width, asked.classes)
+    train, test = features[: asked.samples], features[asked.samples :]
+    known, unseen = labels[: asked.samples], labels[asked.samples :]
+    strengths = STRENGTHS[::9] if asked.quick else STRENGTHS
+
+    start = time.perf_counter()
+    problem = logistic.problem(torch.from_numpy(train), torch.from_numpy(known), asked.classes)
+    rotated = problem.project(torch.from_numpy(test))
+    ours, iterations, left = [], 0, 0.0
+    for solution in logistic.path(problem, [1 / (c * asked.samples) for c in strengths]):
+        ours.append(float((solution.logits(rotated).argmax(1).numpy() == unseen).mean()))
+        iterations, left = iterations + solution.iterations, max(left, solution.left)
+    own = time.perf_counter() - start
+    print(f"Invariscope: {own:.1f} s, {iterations} iterations, at most {left:.1e} nats left", flush=True)
+
+    start = time.perf_counter()
+    mean, deviation = train.mean(0), train.std(0)
+    scaled, scaled_test = (train - mean) / deviation, (test - mean) / deviation
+    model, theirs, steps = LogisticRegression(warm_start=True), [], 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is its default; the accuracies are compared
+        for c in strengths:
+            theirs.append(model.set_params(C=c).fit(scaled, known).score(scaled_test, unseen))
+            steps += int(model.n_iter_.max())
+    reference = time.perf_counter() - start
+    print(f"scikit-learn: {reference:.1f} s, {steps} iterations", flush=True)
+    print(
+        json.dumps(
+            {
+                "times_as_fast": round(reference / own, 2),
+                "largest_difference_points": round(100 * float(np.abs(np.subtract(ours, theirs)).max()), 3),
+                "best_ours": max(ours),
+                "best_theirs": max(theirs),
+                "threads": torch.get_num_threads(),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The Ray engine on a real cluster: a head and two nodes, each of own processes, on this machine."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+import study_folders
+import torch
+
+from core.errors import Cancelled
+from core.study import features, run
+from core.study.engines.base import Setup
+from core.study.plan import Plan
+from core.study.run import Event
+
+ray = pytest.importorskip("ray")
+from ray.cluster_utils import Cluster  # noqa: E402
+
+SMALL = 8  # samples of a shard, so that a few images are many tasks
+SETS = ("shapes", "forms")
+PLAN = Plan("small", ("random",), tuple(f"folder:{name}" for name in (*SETS, "broken")), ("linear", "knn"))
+NUMBERS = ("confidence", "true_probability", "margin", "entropy", "brier", "calibrated_confidence")
+
+
+@dataclass
+class Places:
+    """The data, and what the local engine made of it."""
+
+    root: Path
+    reference: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def setup(self, out: Path, plan: Plan = PLAN, **options: str) -> Setup:
+        return Setup(plan, str(out), out.parent / "cache", self.root, "cpu", options)
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
+    root = tmp_path_factory.mktemp("data")
+    for name in (*SETS, "broken"):
+        study_folders.folder(root, name)
+    (root / "broken" / "test" / "red" / "003.png").write_bytes(b"no image")
+    before, shards = torch.get_num_threads(), features.shards_of.__defaults__
+    torch.set_num_threads(1)
+    features.shards_of.__defaults__ = (SMALL,)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
+        found = Places(root, tmp_path_factory.mktemp("local") / "small")
+        for _ in run.study(found.setup(found.reference)):
+            pass
+        yield found
+    torch.set_num_threads(before)
+    features.shards_of.__defaults__ = shards
+
+
+@pytest.fixture(scope="module")
+def cluster(places: Places) -> Iterator[Cluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        for name in ("first", "second"):
+            found.add_node(num_cpus=1, resources={name: 1})
+        yield found
+        found.shutdown()
+
+
+@pytest.fixture(scope="module")
+def joined(cluster: Cluster) -> Iterator[Cluster]:
+    """A connection of the tests' own, whose workers cut small shards and live from test to test."""
+    size = SMALL
+
+    def small_shards() -> None:  # not of the module: workers cannot import it
+        from core.study import features
+
+        features.shards_of.__defaults__ = (size,)
+
+    ray.init(cluster.address, log_to_driver=False, runtime_env={"worker_process_setup_hook": small_shards})
+    yield cluster
+    ray.shutdown()
+
+
+def at_work() -> list[psutil.Process]:
+    """Processes of Ray that run one of our tasks now."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        title = " ".join(process.info["cmdline"] or [])
+        if title.startswith(("ray::encode", "ray::join", "ray::cell")):
+            found.append(process)
+    return found
+
+
+def follow(setup: Setup, stop: Callable[[list[Event]], None] = lambda events: None) -> list[Event]:
+    """All events of a run on the cluster; `stop` is asked whenever the engine asks, and sees them."""
+    events: list[Event] = []
+    for event in run.study(setup, "ray", lambda: stop(events)):
+        events.append(event)
+    return events
+
+
+def rows(folder: Path | str, cell: str) -> dict[str, list[Any]]:
+    import pyarrow.parquet as pq
+
+    return pq.read_table(f"{folder}/cells/{cell}.parquet").to_pydict()
+
+
+def assert_same(out: Path, reference: Path) -> None:
+    """No row is lost or doubled, and every number is the local engine's."""
+    cells = [f"{name}.{protocol}.random.0" for name in SETS for protocol in PLAN.protocols]
+    assert sorted(path.stem for path in (out / "cells").iterdir()) == sorted(cells)
+    for cell in cells:
+        found, expected = rows(out, cell), rows(reference, cell)
+        assert found["sample_id"] == expected["sample_id"]
+        assert len(set(found["sample_id"])) == 18
+        assert found["prediction"] == expected["prediction"]
+        for name in NUMBERS:
+            np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-6)
+
+
+def test_at_an_address_it_gives_the_numbers_of_the_local_engine(
+    places: Places, cluster: Cluster, tmp_path: Path
+) -> None:
+    """Here with features that travel through an address rather than a folder of all nodes."""
+    features.shards_of.__defaults__ = (features.SHARD,)  # workers of the engine's own connection cut as ever
+    before = signal.getsignal(signal.SIGTERM)
+    setup = places.setup(tmp_path / "small", address=cluster.address, cache=f"file://{tmp_path}/shared")
+    events = follow(setup)
+    features.shards_of.__defaults__ = (SMALL,)
+    assert not ray.is_initialized()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert events[-1].kind == "end"
+    assert_same(tmp_path / "small", places.reference)
+    left = {path.name for path in (tmp_path / "shared" / "features").iterdir()}
+    assert len(left) == 5, "finished features of 2 sets and of the training part of the broken one, and no shards"
+
+
+def test_one_failing_pair_does_not_end_the_others(places: Places, joined: Cluster, tmp_path: Path) -> None:
+    events = follow(places.setup(tmp_path / "small"))
+    assert_same(tmp_path / "small", places.reference)
+    failures = {event.what: event.reason for event in events if event.kind == "failed"}
+    assert set(failures) == {"broken.linear.random.0", "broken.knn.random.0"}
+    for reason in failures.values():
+        assert "1 of 18 test images cannot be read: test/red/003.png" in reason
+        assert f"On node {os.uname().nodename}" in reason
+    shares = [event.share for event in events if event.kind == "features" and event.what == "random on shapes"]
+    assert len(shares) == 8, "36 training and 18 test samples in shards of 8"
+    assert shares[-1] == 1.0
+    assert not list(tmp_path.rglob(".cluster-*"))
+    assert not list(tmp_path.rglob("*.shards")) or "broken" in str(failures)
+
+
+def test_a_killed_worker_loses_nothing(places: Places, joined: Cluster, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def stop(events: list[Event]) -> None:
+        if not killed and any(event.kind == "features" for event in events):
+            for process in at_work()[:1]:
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.pid)
+
+    events = follow(places.setup(tmp_path / "small"), stop)
+    assert killed
+    assert events[-1].kind == "end"
+    assert_same(tmp_path / "small", places.reference)
+
+
+def test_cancelled_it_stops_the_workers_and_goes_on_another_time(
+    places: Places, joined: Cluster, tmp_path: Path
+) -> None:
+    def stop(events: list[Event]) -> None:
+        if sum(event.kind == "features" for event in events) >= 3:
+            raise Cancelled("Enough.")
+
+    with pytest.raises(Cancelled, match="Enough"):
+        follow(places.setup(tmp_path / "small"), stop)
+    assert not at_work()
+    assert not (tmp_path / "small" / "cells").exists()
+    events = follow(places.setup(tmp_path / "small"))
+    encoded = [event for event in events if event.kind == "features"]
+    assert len(encoded) <= 3 * 8 - 3, "what had been encoded was not encoded again"
+    assert_same(tmp_path / "small", places.reference)
+
+
+def test_a_lost_node_loses_nothing(places: Places, joined: Cluster, tmp_path: Path) -> None:
+    second = next(node for node in joined.worker_nodes if (node.resource_spec.resources or {}).get("second"))
+    gone: list[bool] = []
+
+    def stop(events: list[Event]) -> None:
+        if not gone and sum(event.kind == "features" for event in events) >= 2:
+            joined.remove_node(second, allow_graceful=False)
+            gone.append(True)
+
+    events = follow(places.setup(tmp_path / "small"), stop)
+    assert gone
+    assert events[-1].kind == "end"
+    assert sum(node["Alive"] for node in ray.nodes()) == 2
+    assert_same(tmp_path / "small", places.reference)
