@@ -1,9 +1,8 @@
 """Labelled images: sets that can be asked for by id, image folders, and archives of those."""
 
-from core.datasets.medmnist_sets import medmnist_sets
+from core.datasets import medmnist_sets, torchvision_sets
 from core.datasets.sklearn_sets import Digits
 from core.datasets.spec import Adapter
-from core.datasets.torchvision_sets import torchvision_sets
 
-DATASETS: dict[str, Adapter] = {**torchvision_sets(), **medmnist_sets(), "digits": Digits()}
+DATASETS: dict[str, Adapter] = {**torchvision_sets.entries(), **medmnist_sets.entries(), "digits": Digits()}
 """Every set that can be asked for by id."""

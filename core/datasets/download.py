@@ -10,6 +10,8 @@ import urllib.error
 import urllib.request
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from core.datasets.spec import Progress
@@ -24,6 +26,26 @@ def md5_of(path: Path) -> str:
     """The MD5 of a file, in hex; it tells damage from wholeness, as publishers use it, and guards against nothing."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+@contextmanager
+def writing(folder: Path, variable: str) -> Iterator[None]:
+    """Work below a folder of the app; an error of the file system becomes a sentence that names the folder.
+
+    Args:
+        folder: where is written.
+        variable: of the environment, that chooses another.
+
+    Raises:
+        DataUnavailable: something could not be written or read there.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataUnavailable(
+            f"{error.filename or folder} could not be written: {error.strerror or error}. Free some space, or choose "
+            f"another folder with {variable}."
+        ) from error
 
 
 def download(url: str, path: Path, md5: str = "", progress: Progress = lambda done, total: None) -> Path:
@@ -47,6 +69,11 @@ def download(url: str, path: Path, md5: str = "", progress: Progress = lambda do
         path.parent.mkdir(parents=True, exist_ok=True)
         _transfer(url, partial, progress)
         found = md5_of(partial)
+    except urllib.error.HTTPError as error:
+        raise DataUnavailable(
+            f"Fetching {url} failed: the server answers {error.code} {error.reason}. Try again later; when it stays "
+            "so, the publishers have moved the file, and it has to be put in place by hand."
+        ) from error
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
         raise DataUnavailable(
@@ -92,7 +119,7 @@ def _transfer(url: str, partial: Path, progress: Progress) -> None:
 
 
 def unpack(file: Path, folder: Path, inner: str = "") -> None:
-    """Put what a published file holds into a folder: members of a zip or tar, one file of a gzip, else the file itself.
+    """Put what a published file holds into a folder: members of a zip or tar.gz, one file of a gzip, else itself.
 
     Args:
         file: already checked against its publisher's checksum, if there is one.
@@ -107,10 +134,13 @@ def unpack(file: Path, folder: Path, inner: str = "") -> None:
         if zipfile.is_zipfile(file):
             with zipfile.ZipFile(file) as archive:
                 archive.extractall(folder, [inner] if inner else None)
-        elif file.name.endswith((".tar.gz", ".tgz", ".tar")):
-            with tarfile.open(file) as archive:
-                # Refuses members that would land outside, links that point outside, and devices.
-                archive.extractall(folder, filter="data")
+        elif file.name.endswith((".tar.gz", ".tgz")):
+            with gzip.open(file) as content:
+                with tarfile.open(fileobj=content) as archive:
+                    # Refuses members that would land outside, links that point outside, and devices.
+                    archive.extractall(folder, filter="data")
+                while content.read(CHUNK):
+                    pass  # to its end, where the checksum is
         elif file.suffix == ".gz":
             with gzip.open(file) as source, (folder / file.stem).open("wb") as target:
                 shutil.copyfileobj(source, target, CHUNK)

@@ -10,12 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from core.datasets import archives, reading, splits, tars
+from core.datasets import archives, reading, splits, tars, torchvision_sets
 from core.datasets.layout import Arrangement, arrange, unwrapped
 from core.datasets.leaks import count_leaks
 from core.datasets.options import one_of
 from core.datasets.spec import DOMAINS, METRICS, DatasetSpec, ImageSet, Part
-from core.datasets.torchvision_sets import torchvision_sets
 from core.datasets.tree import SUFFIXES as SUFFIXES
 from core.datasets.tree import Tree, is_clutter, scan
 from core.errors import DataUnavailable, InvalidRequest
@@ -100,7 +99,7 @@ def here(root: Path) -> list[str]:
 
     Looks at names only: opening one may still find that it is no set of labelled images.
     """
-    layouts = [adapter.layout for adapter in torchvision_sets().values()]
+    layouts = [adapter.layout for adapter in torchvision_sets.entries().values()]
     reserved = {(Path(layout.below) / layout.folder).parts[0] for layout in layouts} | {"medmnist", "uploads"}
     if not root.is_dir():
         return []

@@ -168,7 +168,7 @@ def arrange(tree: Tree, where: str, every: int = 1) -> Arrangement:
     all_folders = _classes(tree, parts.get("train", ""), where)
     folders = all_folders[::every]
     if len(folders) < 2:
-        chosen = f" once every {every}th class is taken" if every > 1 and len(all_folders) > 1 else ""
+        chosen = f", when one in {every} is taken" if every > 1 and len(all_folders) > 1 else ""
         raise DataUnavailable(f"{where} has only one class, '{folders[0]}'{chosen}: two or more are needed.")
     names = _display(tree, folders, where)
     for part, folder in parts.items():
@@ -234,7 +234,8 @@ def _notes(images: dict[str, Entry], top: list[str], parts: dict[str, str]) -> t
     )
     notes = []
     if loose:
-        notes.append(f"{loose:,} image{'s' if loose > 1 else ''} outside of class folders were left out.")
+        were = "images outside of class folders were" if loose > 1 else "image outside of class folders was"
+        notes.append(f"{loose:,} {were} left out.")
     others = sorted(set(top) - roots) if parts else []
     if others:
         notes.append(f"Folders beside the parts were left out: {_listed(others)}.")

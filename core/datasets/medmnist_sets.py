@@ -14,7 +14,7 @@ import numpy as np
 from filelock import FileLock
 
 from core.datasets import reading
-from core.datasets.download import CHUNK, download, md5_of
+from core.datasets.download import CHUNK, download, md5_of, writing
 from core.datasets.options import one_of, refuse_options
 from core.datasets.spec import DatasetSpec, ImageSet, Part, Progress
 from core.datasets.torchvision_sets import in_words
@@ -125,34 +125,11 @@ class MedmnistSet:
 
         if whole():
             return folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f"{md5}.lock")):
-            if whole():
-                return folder
-            if (found := md5_of(file)) != md5:
-                raise DataUnavailable(
-                    f"{file} is not what was published: its MD5 is {found}, expected {md5}. "
-                    "Remove it and fetch it again."
-                )
-            partial = folder.with_name(f".{md5}")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            try:
-                with zipfile.ZipFile(file) as archive:
-                    for name in names:
-                        with archive.open(name) as source, (partial / name).open("wb") as target:
-                            shutil.copyfileobj(source, target, CHUNK)
-                shutil.rmtree(folder, ignore_errors=True)  # what somebody has emptied
-                os.replace(partial, folder)
-            except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
-                raise DataUnavailable(f"{file} is damaged ({error}): remove it and fetch it again.") from error
-            except OSError as error:
-                raise DataUnavailable(
-                    f"{file} could not be unpacked into {folder}: {error.strerror or error}. Free some space, "
-                    "or choose another cache folder with INVARISCOPE_CACHE."
-                ) from error
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+        with writing(folder, "INVARISCOPE_CACHE"):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder.with_name(f"{md5}.lock")):
+                if not whole():
+                    _unpack(file, folder, names, md5)
         return folder
 
     def fetch(self, root: Path, progress: Progress) -> None:
@@ -162,9 +139,32 @@ class MedmnistSet:
             DataUnavailable: the package is absent, there is no network, or what came is not what was published.
         """
         published, file = self._published(), self._file(root)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(file.with_name(f"{file.name}.lock")):
+        with writing(root, "INVARISCOPE_DATA"):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(file.with_name(f"{file.name}.lock"))
+        with lock:
             download(published[f"url{self._suffix}"], file, published[f"MD5{self._suffix}"], progress)
+
+
+def _unpack(file: Path, folder: Path, names: list[str], md5: str) -> None:
+    if (found := md5_of(file)) != md5:
+        raise DataUnavailable(
+            f"{file} is not what was published: its MD5 is {found}, expected {md5}. Remove it and fetch it again."
+        )
+    partial = folder.with_name(f".{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name in names:
+                with archive.open(name) as source, (partial / name).open("wb") as target:
+                    shutil.copyfileobj(source, target, CHUNK)
+        shutil.rmtree(folder, ignore_errors=True)  # what somebody has emptied
+        os.replace(partial, folder)
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
+        raise DataUnavailable(f"{file} is damaged ({error}): remove it and fetch it again.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _catalog() -> dict[str, Any]:
@@ -176,7 +176,7 @@ def left_out() -> dict[str, str]:
     return dict(_catalog()["left_out"])
 
 
-def medmnist_sets() -> dict[str, MedmnistSet]:
+def entries() -> dict[str, MedmnistSet]:
     """All sets of the catalog at their smallest size, by id."""
     catalog = _catalog()
     sizes = tuple(catalog["sizes"])

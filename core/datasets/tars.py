@@ -27,6 +27,7 @@ from core.datasets.archives import (
     too_many,
     wanted,
 )
+from core.datasets.download import writing
 from core.datasets.tree import Tree, is_clutter, scan
 from core.errors import DataUnavailable
 from core.paths import cache_folder
@@ -84,20 +85,21 @@ def open_tar(path: Path, limits: Limits = LOCAL) -> Tree:
     """
     digest = digest_of(path)
     folder = cache_folder() / "archives" / digest
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f"{digest}.lock")):
-        tree = _kept(folder)
-        if tree is None:
-            shutil.rmtree(folder, ignore_errors=True)
-            partial = folder.with_name(f".{digest}")
-            shutil.rmtree(partial, ignore_errors=True)
-            try:
-                _unpack(path, partial, limits)
-                (partial / MARK).write_text(manifest_of(scan(partial).files), encoding="ascii")
-                os.replace(partial, folder)
-            finally:
+    with writing(folder, "INVARISCOPE_CACHE"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_name(f"{digest}.lock")):
+            tree = _kept(folder)
+            if tree is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                partial = folder.with_name(f".{digest}")
                 shutil.rmtree(partial, ignore_errors=True)
-            tree = scan(folder)
+                try:
+                    _unpack(path, partial, limits)
+                    (partial / MARK).write_text(manifest_of(scan(partial).files), encoding="ascii")
+                    os.replace(partial, folder)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
+                tree = scan(folder)
     return replace(tree, fingerprint=digest)
 
 
@@ -120,15 +122,14 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
             # The standard library takes a broken header for the end; the end is a block of zeros.
             if stream.last != bytes(BLOCK):
                 raise refused(path, "it is damaged or incomplete (it has no end)")
+            while stream.read(CHUNK):
+                pass  # to its end, where the checksum of what was compressed is
     except DataUnavailable:
         raise
     # Decompressors and parsers answer hostile bytes with any exception at all.
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise DataUnavailable(
-                f"{path.name} could not be unpacked into {folder.parent}: {error.strerror}. Free some space, or choose "
-                "another cache folder with INVARISCOPE_CACHE."
-            ) from error
+            raise  # of the disk, and not of the archive
         raise refused(path, f"it is damaged or incomplete ({error})") from error
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from filelock import FileLock
 
 from core.datasets import splits
-from core.datasets.download import download, unpack
+from core.datasets.download import download, unpack, writing
 from core.datasets.options import refuse_options
 from core.datasets.spec import DatasetSpec, ImageSet, Part, Progress
 from core.datasets.torchvision_readers import READERS, Archive, Layout, Stored
@@ -117,13 +117,14 @@ class TorchvisionSet:
         if not archives:
             raise self.absent(root)
         work = root / ".fetching" / self.spec.id
-        work.mkdir(parents=True, exist_ok=True)
-        # One process downloads; the others wait and find the set.
-        with FileLock(work.with_name(f"{self.spec.id}.lock")):
-            if self.is_here(root):
-                self.open(root)
-            else:
-                self._fetch(root, work, archives, progress)
+        with writing(root, "INVARISCOPE_DATA"):
+            work.mkdir(parents=True, exist_ok=True)
+            # One process downloads; the others wait and find the set.
+            with FileLock(work.with_name(f"{self.spec.id}.lock")):
+                if self.is_here(root):
+                    self.open(root)
+                else:
+                    self._fetch(root, work, archives, progress)
         shutil.rmtree(work, ignore_errors=True)
 
     def _fetch(self, root: Path, work: Path, archives: tuple[Archive, ...], progress: Progress) -> None:
@@ -189,7 +190,7 @@ def parse(id: str, table: dict[str, Any]) -> TorchvisionSet:
     return TorchvisionSet(DatasetSpec(id=id, images=in_words(layout.counts), **fields), layout)
 
 
-def torchvision_sets() -> dict[str, TorchvisionSet]:
+def entries() -> dict[str, TorchvisionSet]:
     """All sets of the catalog, by id."""
     tables = tomllib.loads(CATALOG.read_text(encoding="utf-8"))
     return {id: parse(id, table) for id, table in tables.items()}

@@ -43,7 +43,8 @@ def store_upload(data: BinaryIO | Path, name: str) -> Path:
     except OSError as error:
         raise DataUnavailable(f"{folder} cannot be written: {error.strerror or error}.") from error
     try:
-        file = work / re.sub(r'[<>:"|?*\x00-\x1f\ud800-\udfff]', "_", shown)[-60:]  # as messages show it
+        # As messages show it, made harmless.
+        file = work / (re.sub(r'[<>:"|?*\x00-\x1f\ud800-\udfff]', "_", shown)[-60:].lstrip(".") or "upload")
         digest = _copy(data, file, shown)
         kind = archives.kind_of(file)
         if not kind:

@@ -21,6 +21,16 @@ from core.paths import ROOT, result_roots
 from core.study import plan as plans
 from core.study.plan import Plan
 
+# A process in between, which ends at once, leaves the study without a parent that would have to wait for it.
+DETACH = """
+import subprocess, sys
+with open(sys.argv[1], "wb") as log:
+    process = subprocess.Popen(
+        sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+    )
+print(process.pid)
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -65,9 +75,7 @@ def _process(facts: dict[str, Any]) -> psutil.Process | None:
     with contextlib.suppress(psutil.Error, KeyError):
         process = psutil.Process(int(facts["pid"]))
         if process.create_time() == facts["created"]:
-            if process.status() != psutil.STATUS_ZOMBIE:
-                return process
-            process.wait(timeout=0)  # a child that has ended stays in the table until its parent looks
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
     return None
 
 
@@ -88,23 +96,23 @@ def start(plan: Plan, data: Path, engine: str = "local") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "progress.json").unlink(missing_ok=True)
         (folder / "asked.toml").write_bytes(plans.dump(plan))
-        with (folder / "log.txt").open("wb") as log:
-            process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
-                    *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-                start_new_session=True,
-            )
-    except OSError as error:
-        raise InvalidRequest(f"The study could not be started in {folder}: {error.strerror or error}.") from error
+        started = subprocess.run(
+            [
+                *(sys.executable, "-c", DETACH, str(folder / "log.txt")),
+                *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
+                *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        pid = int(started.stdout)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise InvalidRequest(f"The study could not be started in {folder}: {error}.") from error
     facts = {
-        "pid": process.pid,
-        "created": psutil.Process(process.pid).create_time(),
+        "pid": pid,
+        "created": psutil.Process(pid).create_time(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "cancelled": False,
     }

@@ -31,7 +31,7 @@ def open_page() -> Opener:
         at = AppTest.from_file(ROOT / "pages" / "router.py", default_timeout=120)
         for key, value in query.items():
             at.query_params[key] = value
-        if page == "how_it_works.py":  # before a first run a page is found only by its file's name
+        if "_" in page:  # before a first run a page is found only by an address that is its file's name
             at.run()
         if page != "overview.py":
             at.switch_page(page)

@@ -139,17 +139,9 @@ def test_temperature_makes_confidence_meet_accuracy() -> None:
 
 
 def test_no_temperature_without_a_training_sample_to_spare() -> None:
-    values = np.eye(3, dtype=np.float32)
-    answers = run(
-        material_of(
-            features(values, np.arange(3), "train"),
-            features(values, np.arange(3), "test"),
-            3,
-            ways=3,
-            shots=1,
-            queries=1,
-        )
-    )
+    points, labels = np.eye(3, dtype=np.float32), np.arange(3)
+    train, test = features(points, labels, "train"), features(points, labels, "test")
+    answers = run(material_of(train, test, 3, ways=3, shots=1, queries=1))
     assert answers.temperature is None
     assert answers.facts["accuracy"] == 1
 

@@ -1,6 +1,6 @@
 """Fine-tuning of networks that train in milliseconds: what it can do, what it leaves alone, and how it resumes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,18 @@ from toys import TwoChannels, encoder, small_vit, spec
 from core.encoders import architectures
 from core.encoders.encoder import Encoder
 from core.errors import InvalidRequest, UnreadableImage
-from core.heads import fitting
 from core.results import rows
 from core.study.finetuning import pixels, search
 from core.study.protocols import PROTOCOLS, Answers, Material
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several threads on networks this small wait for each other more than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 class Enough(Exception):
@@ -41,7 +49,7 @@ def pictures(name: str, count: int, side: int, seed: int) -> Any:
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % 2)
     values = rng.integers(0, 60, (count, side, side + 3, 3))
-    values[..., 0] += rng.integers(0, 150, (count, 1, 1))
+    values[..., 0] += rng.integers(0, 100, (count, 1, 1))
     values[..., 1:] += 40 + 90 * labels[:, None, None, None]
     return part_of(name, values.astype(np.uint8), labels)
 
@@ -90,23 +98,16 @@ def assert_same(first: Answers, second: Answers) -> None:
 def test_beats_the_probe_where_the_encoder_is_blind(tmp_path: Path) -> None:
     """The encoder keeps red, and green minus blue; the classes differ in green plus blue."""
     material = pictures_material(
-        two_channels(), parts(8, 100, 60), 2, tmp_path, steps=150, batch=16, rates=[0.003, 0.01]
+        two_channels(), parts(8, 100, 60), 2, tmp_path, steps=150, batch=16, rates=[0.03, 0.001]
     )
-    fit = fitting.fit_linear(
-        torch.from_numpy(material.train.values),
-        torch.from_numpy(material.train.labels),
-        2,
-        torch.from_numpy(material.held_out),
-    )
-    probe = (torch.from_numpy(material.test.values) @ fit.weight.T + fit.bias).argmax(dim=1).numpy()
-    assert (probe == material.test.labels).mean() < 0.75
+    assert accuracy(PROTOCOLS["linear"].run(material), material) < 0.75
     answers = run(material)
     assert accuracy(answers, material) > 0.95
     assert answers.sample.tolist() == list(range(60))
     assert answers.episode is None
     facts = answers.facts
     assert facts["validation_top1"] > 0.9
-    assert [record["ended"] for record in facts["members"]][0] == "complete"
+    assert facts["rate"] == 0.03
     assert facts["steps_in_all"] == 150 + sum(record["steps"] for record in facts["members"])
     names = rows.Names("s", "e", "SL", "0", "d", "similar", "test", "fine-tune", 0)
     assert rows.table(names, answers, material.test).num_rows == 60
@@ -135,8 +136,7 @@ def test_resumed_search_is_the_uninterrupted_one_bit_for_bit(
     monkeypatch.setattr(search, "SAVE_EVERY", 3)
     make, side = MAKERS[name]
     whole = run(pictures_material(make(), parts(side), 2, tmp_path / "whole", **QUICK))
-    assert whole.facts["steps_in_all"] > 20
-    for calls in (1, 6, 13, 20, 29):
+    for calls in (1, 6, 13, whole.facts["steps_in_all"] - 4):
         folder = tmp_path / str(calls)
         material = pictures_material(make(), parts(side), 2, folder, **QUICK)
         with pytest.raises(Enough):
@@ -151,16 +151,15 @@ def test_stopped_at_every_turn_it_still_arrives(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(search, "SAVE_EVERY", 2)
     whole = run(pictures_material(two_channels(), parts(8), 2, tmp_path / "whole", **QUICK))
     material = pictures_material(two_channels(), parts(8), 2, tmp_path / "broken", **QUICK)
-    answers = None
-    for lives in range(1, 40):
+    lives = []
+    while not lives or lives[-1] is None:
         try:
-            answers = run(replace(material, stop=Fuse(6)))
-            break
+            lives.append(run(replace(material, stop=Fuse(6))))
         except Enough:
-            continue
-    assert lives > 3
-    assert answers is not None
-    assert_same(answers, whole)
+            lives.append(None)
+        assert len(lives) < 40
+    assert len(lives) > 3
+    assert_same(lives[-1], whole)
 
 
 def test_kill_during_a_checkpoint_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +219,7 @@ def test_validation_samples_are_trained_on_in_the_end(tmp_path: Path) -> None:
         "val": part_of("val", light, np.ones(20, np.int64)),
         "test": part_of("test", np.concatenate([dark, light]), np.arange(40) // 20),
     }
-    material = pictures_material(two_channels(), own, 2, tmp_path, steps=60, batch=16, rates=[0.003])
+    material = pictures_material(two_channels(), own, 2, tmp_path, steps=150, batch=16, rates=[0.01])
     assert material.held_out.sum() == 20
     assert accuracy(run(material), material) == 1
 

@@ -1,6 +1,7 @@
 """The grid, the schedule, who ends early, and what a small GPU or a large data set changes."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ from core.study.finetuning.rules import Check
 from core.study.finetuning.training import Run, Samples, rate_at
 
 
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several threads on networks this small wait for each other more than they work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def curve(*top1: float, every: int = 10) -> list[Check]:
     return [Check(every * (i + 1), value, 1 - value) for i, value in enumerate(top1)]
 
@@ -37,7 +47,8 @@ def test_grid_of_the_paper() -> None:
     np.testing.assert_allclose(sorted(decays), [0, *np.logspace(-6, -3, 7)])
     assert Member(0.01, 1e-4).l2 == pytest.approx(0.01)
     small = options.read({}).members
-    assert {m.rate for m in small} <= {pytest.approx(rate) for rate in rates} or len(small) == 3
+    assert [(m.rate, m.decay) for m in small] == [(0.01, 0), (0.1, 0), (0.001, 0)]
+    assert all(any(m.rate == pytest.approx(rate) for rate in rates) for m in small)
     assert options.read({"grid": "full", "decays": [0]}).members == tuple(Member(r, 0.0) for r in options.FULL_RATES)
 
 
@@ -98,16 +109,16 @@ def test_check_of_known_logits() -> None:
 def test_members_end_early_and_the_best_wins(tmp_path: Path) -> None:
     """A rate far too small learns nothing, one far too large breaks; both end long before the schedule."""
     material = pictures_material(
-        two_channels(), parts(8, 300, 60), 2, tmp_path, steps=100, batch=16, rates=[0.01, 1e-8, 90.0]
+        two_channels(), parts(8, 300, 60), 2, tmp_path, steps=150, batch=16, rates=[0.03, 1e-8, 90.0]
     )
     answers = run(material)
     ended = {record["rate"]: (record["ended"], record["steps"]) for record in answers.facts["members"]}
-    assert ended[0.01] == ("complete", 100)
+    assert ended[0.03] == ("complete", 150)
     assert ended[1e-8][0] in ("hopeless", "patience")
-    assert ended[1e-8][1] <= 40
-    assert ended[90.0][1] <= 40
-    assert answers.facts["rate"] == 0.01
-    assert answers.facts["steps_in_all"] < 300
+    assert ended[1e-8][1] <= 75
+    assert ended[90.0][1] <= 75
+    assert answers.facts["rate"] == 0.03
+    assert answers.facts["steps_in_all"] < 450
     assert accuracy(answers, material) > 0.9
 
 
@@ -201,8 +212,11 @@ def test_training_crop_is_the_centred_square() -> None:
     assert pixels.training_side(Preprocessing(224, 320)) == 320
     picture = np.zeros((20, 40, 3), np.uint8)
     picture[:, 10:30] = 200
-    assert (pixels.training_crop(picture, recipe) == 200).all()
-    assert pixels.training_crop(picture, recipe).shape == (10, 10, 3)
+    found = pixels.training_crop(picture, recipe)
+    assert found.shape == (10, 10, 3)
+    assert (found[:, 1:-1] == 200).all()
+    # The border averages a pixel beyond the square, as every antialiased resampling of a box does.
+    assert found[:, [0, -1]].min() > 150
 
 
 def test_decay_spares_biases_scales_and_positions() -> None:

@@ -1,0 +1,193 @@
+"""Start a study in the background, watch it, stop it, and go to its results."""
+
+from datetime import datetime
+
+import streamlit as st
+
+from core.datasets import DATASETS
+from core.datasets.address import text_of
+from core.datasets.folder import here, safe_id
+from core.datasets.spec import DOMAINS, Address
+from core.datasets.upload import MAX_MEGABYTES, store_upload
+from core.encoders import weights
+from core.encoders.registry import encoders
+from core.errors import InvariscopeError
+from core.paths import data_folder
+from core.study import jobs
+from core.study.plan import MAX_SEEDS, Plan
+from core.study.protocols import PROTOCOLS
+from pages.ui import inputs, resources
+
+UPLOADS = "study_uploads"
+
+st.title("Run a study")
+st.markdown(
+    "A study adapts encoders to data sets, near and far, and keeps an answer for every test image. It runs in the "
+    "background on this machine: you may close the tab, stop it, and start it again, and nothing that is done is lost."
+)
+
+
+def words(started: str) -> str:
+    return datetime.fromisoformat(started).astimezone().strftime("%d %b, %H:%M")
+
+
+def stop(job: jobs.Job) -> None:
+    jobs.cancel(job.folder)
+
+
+def show(job: jobs.Job) -> None:
+    name, progress = job.folder.name, job.progress
+    done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
+    if job.running:
+        text = str(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
+        share = (done + (progress["share"] if progress.get("kind") == "features" else 0)) / total if total else 0.0
+        st.markdown(f"**{name}** · running since {words(job.started)}")
+        st.progress(min(1.0, share), text=text)
+        st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
+    elif job.ended:
+        st.success(f"**{name}** is done: {done} of {total} cells.", icon=":material/check_circle:")
+    elif job.cancelled:
+        st.info(
+            f"**{name}** was stopped after {done} of {total} cells. Start it again to go on.", icon=":material/stop:"
+        )
+    else:
+        st.error(f"**{name}** ended before its end. {last_words(job.log)}", icon=":material/error:")
+    if done:
+        with st.container(horizontal=True):
+            for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
+                st.page_link(page, label=label, icon=":material/arrow_forward:", query_params={"study": name})
+    with st.expander("Log", icon=":material/notes:"):
+        st.code(job.log or "Nothing yet.", language=None, wrap_lines=True)
+
+
+def last_words(log: str) -> str:
+    lines = [line for line in log.strip().splitlines() if line.strip()]
+    return lines[-1].removeprefix("invariscope: ") if lines else "It left no message."
+
+
+known_jobs = jobs.jobs()
+running = next((job for job in known_jobs if job.running), None)
+
+
+@st.fragment(run_every="1s" if running else None)
+def latest() -> None:
+    job = jobs.job_of((running or known_jobs[0]).folder)
+    if job is not None:
+        with st.container(border=True):
+            show(job)
+        if running and not job.running:
+            st.rerun()
+
+
+if known_jobs:
+    latest()
+
+st.subheader("A new study" if not running else "The next study")
+left, right = st.columns(2, gap="large")
+with left:
+    here_now = [id for id, spec in encoders().items() if weights.is_here(spec.weights)]
+    chosen = st.multiselect(
+        "Encoders",
+        here_now,
+        default=[id for id in ("supervised", "simclr", "random") if id in here_now],
+        key="run_encoders",
+        help="Encoders whose weights are on this machine; the Models page fetches more. Keep `random` as the floor.",
+    )
+    protocols = st.multiselect(
+        "Protocols", list(PROTOCOLS), default=["linear", "knn"], key="run_protocols", help="How encoders are adapted."
+    )
+    for id in protocols:
+        st.caption(f"**{PROTOCOLS[id].label}**: {PROTOCOLS[id].description}")
+    seeds = st.number_input("Seeds", 1, MAX_SEEDS, 1, key="run_seeds", help="Validation splits and training draws.")
+with right:
+    root = data_folder()
+    ready = [id for id, adapter in DATASETS.items() if adapter.is_here(root)]
+    folders = {text_of(Address("folder", name)): name for name in here(root)}
+    uploads: dict[str, str] = st.session_state.setdefault(UPLOADS, {})
+    addresses = st.multiselect(
+        "Data sets",
+        [*uploads, *folders, *ready],
+        default=list(uploads),
+        format_func=lambda a: uploads.get(a) or folders.get(a) or DATASETS[a].spec.label,
+        key=f"run_datasets_{len(uploads)}",
+        help=f"Sets that are on this machine: folders of {root}, your uploads, and fetched ones "
+        "('invariscope datasets --fetch ID').",
+    )
+    file = st.file_uploader(
+        "A zip or tar of a labelled folder",
+        type=["zip", "tar", "gz", "tgz"],
+        max_upload_size=MAX_MEGABYTES,
+        key="run_upload",
+        help="`class/image`, or `train/class/image` and `test/class/image`. It is kept in this machine's data folder.",
+    )
+    if file is not None and file.file_id not in st.session_state.setdefault("run_stored", set()):
+        try:
+            stored = store_upload(file, file.name)
+            stem = file.name.partition(".")[0]
+            named = Address("folder", str(stored), {"id": safe_id(stem), "label": stem})
+            uploads[text_of(named)] = file.name
+            st.session_state["run_stored"].add(file.file_id)
+            st.rerun()
+        except InvariscopeError as error:
+            inputs.explain(error)
+
+final = []
+for address in addresses:
+    try:
+        facts = resources.described_set(address)
+    except InvariscopeError as error:
+        inputs.explain(error)
+        continue
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{facts['label']}** · {facts['classes']} classes, {facts['samples']}")
+        domain = facts["domain"]
+        if address.startswith("folder:"):
+            domain = st.selectbox(
+                "Domain",
+                DOMAINS,
+                index=DOMAINS.index(domain),
+                key=f"run_domain_{address}",
+                width=180,
+                help="Declared distance from what the encoders were pre-trained on; the study also measures it.",
+            )
+        else:
+            st.badge(domain, color="gray")
+        if facts["note"]:
+            st.caption(f":material/info: {facts['note']}")
+    changed = address.startswith("folder:") and domain != facts["domain"]
+    final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
+
+name = st.text_input(
+    "Name", value="my-study", key="run_name", max_chars=64, help="Lower-case letters, digits, '.', '_' and '-'."
+)
+cells = len(chosen) * len(final) * len(protocols) * int(seeds)
+st.caption(
+    f"{cells} cells: {len(chosen)} encoders × {len(final)} data sets × {len(protocols)} protocols × {seeds} seeds."
+)
+
+
+def begin() -> None:
+    try:
+        jobs.start(Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name), data_folder())
+    except InvariscopeError as error:
+        st.session_state["run_error"] = str(error)
+
+
+st.button(
+    "Run",
+    type="primary",
+    icon=":material/play_arrow:",
+    on_click=begin,
+    disabled=running is not None or not cells or len(final) < len(addresses),
+    key="run_start",
+    help="One study runs at a time." if running else None,
+)
+if message := st.session_state.pop("run_error", None):
+    st.error(message, icon=":material/error:")
+with st.expander("The same on the command line", icon=":material/terminal:"):
+    st.code(
+        f"invariscope study --encoders {','.join(chosen)} --datasets '{','.join(final)}' "
+        f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
+        language="bash",
+        wrap_lines=True,
+    )

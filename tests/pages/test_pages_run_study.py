@@ -1,0 +1,87 @@
+"""The page that starts studies."""
+
+import io
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from study_folders import COLOURS, folder, picture
+
+from core.study import jobs
+
+
+@pytest.fixture(autouse=True)
+def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("results", "cache", "data"):
+        monkeypatch.setenv(f"INVARISCOPE_{name.upper()}", str(tmp_path / name))
+    folder(tmp_path / "data", "near")
+
+
+def zipped(classes: int = 2) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for word, colour in list(COLOURS.items())[:classes]:
+            for i in range(10):
+                archive.writestr(f"birds/{word}/{i}.png", picture(colour, i))
+    return out.getvalue()
+
+
+def test_nothing_chosen_nothing_to_run(open_page) -> None:
+    at = open_page("run_study.py")
+    assert at.button(key="run_start").disabled
+    assert "digits" in at.multiselect(key="run_datasets_0").options or any(
+        "igits" in option for option in at.multiselect(key="run_datasets_0").options
+    )
+
+
+def test_a_study_is_started_watched_and_found_again(open_page) -> None:
+    at = open_page("run_study.py")
+    at.multiselect(key="run_encoders").set_value(["random"])
+    at.multiselect(key="run_protocols").set_value(["knn"])
+    at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
+    assert not at.exception
+    at.selectbox(key="run_domain_folder:near").set_value("different").run()
+    assert any("1 cells" in caption.value for caption in at.caption)
+    assert any("folder:near?domain=different" in code.value for code in at.code)
+    at.text_input(key="run_name").set_value("mine")
+    at.button(key="run_start").click().run()
+    assert not at.exception
+    assert not at.error
+    (job,) = jobs.jobs()
+    assert job.folder.name == "mine"
+    end = time.monotonic() + 120
+    while jobs.jobs()[0].running and time.monotonic() < end:
+        time.sleep(0.1)
+    at = open_page("run_study.py")
+    assert any("mine" in done.value and "1 of 1 cells" in done.value for done in at.success)
+
+
+def test_an_uploaded_zip_becomes_a_data_set(open_page) -> None:
+    at = open_page("run_study.py")
+    at.file_uploader(key="run_upload").set_value([("My birds.zip", zipped(), "application/zip")]).run()
+    assert not at.exception
+    assert not at.error
+    assert any("My birds" in mark.value and "2 classes" in mark.value for mark in at.markdown)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [(b"no archive", "no zip or tar"), (zipped(1), "class"), (zipped()[:-200], "damaged|truncated|zip")],
+)
+def test_an_upload_that_is_no_set_is_explained_and_does_no_harm(open_page, tmp_path: Path, data: bytes, said) -> None:
+    at = open_page("run_study.py")
+    at.file_uploader(key="run_upload").set_value([("bad.zip", data, "application/zip")]).run()
+    assert not at.exception
+    assert len(at.error) == 1
+    assert any(word in at.error[0].value for word in said.split("|"))
+    assert not list((tmp_path / "data").glob("uploads/*"))
+
+
+def test_a_bad_name_is_explained(open_page) -> None:
+    at = open_page("run_study.py")
+    at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
+    at.text_input(key="run_name").set_value("No Good/..").run()
+    at.button(key="run_start").click().run()
+    assert any("cannot be called" in error.value for error in at.error)
+    assert jobs.jobs() == []
