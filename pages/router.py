@@ -3,6 +3,7 @@
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
+from core.errors import InvariscopeError
 from core.paths import ASSETS
 from pages.ui import inputs, study_inputs
 
@@ -21,7 +22,12 @@ IMAGE_PAGES = [
     st.Page("attribution.py", title="Attribution", icon=":material/center_focus_strong:", url_path="attribution"),
     st.Page("invariance.py", title="Invariance", icon=":material/ssid_chart:", url_path="invariance"),
 ]
-STUDY_PAGES: list[StreamlitPage] = []
+STUDY_PAGES: list[StreamlitPage] = [
+    st.Page("study.py", title="Study", icon=":material/analytics:", url_path="study"),
+    st.Page("confidence.py", title="Confidence", icon=":material/speed:", url_path="confidence"),
+    st.Page("samples.py", title="Samples", icon=":material/grid_view:", url_path="samples"),
+    st.Page("run_study.py", title="Run a study", icon=":material/play_circle:", url_path="run-study"),
+]
 ABOUT_PAGES = [
     st.Page("models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
     st.Page("how_it_works.py", title="How it works", icon=":material/menu_book:", url_path="how-it-works"),
@@ -33,4 +39,7 @@ if page in STUDY_PAGES:
     study_inputs.sidebar()
 else:
     inputs.sidebar()
-page.run()
+try:
+    page.run()
+except InvariscopeError as error:
+    inputs.explain(error)

@@ -35,6 +35,11 @@ def stop(job: jobs.Job) -> None:
     jobs.cancel(job.folder)
 
 
+def open_study(name: str) -> None:
+    # Set here and not by a link: a choice that the address holds already would win over the link's.
+    st.session_state["study"] = name
+
+
 def show(job: jobs.Job) -> None:
     name, progress = job.folder.name, job.progress
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
@@ -55,7 +60,10 @@ def show(job: jobs.Job) -> None:
     if done:
         with st.container(horizontal=True):
             for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
-                st.page_link(page, label=label, icon=":material/arrow_forward:", query_params={"study": name})
+                if st.button(
+                    label, key=f"{page}_{name}", on_click=open_study, args=(name,), icon=":material/arrow_forward:"
+                ):
+                    st.switch_page(page, query_params={})
     with st.expander("Log", icon=":material/notes:"):
         st.code(job.log or "Nothing yet.", language=None, wrap_lines=True)
 
@@ -167,6 +175,8 @@ st.caption(
 
 
 def begin() -> None:
+    # The name from its widget: what was typed just before the click is not in this run's variable.
+    name = st.session_state["run_name"]
     try:
         jobs.start(Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name), data_folder())
     except InvariscopeError as error:

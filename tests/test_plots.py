@@ -1,5 +1,7 @@
 """Answers, the packaged family and the common look of figures, against numbers worked out by hand."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -10,6 +12,7 @@ from plot_specs import OTHER, RANDOM, SL, SSL
 from core import confidence
 from core.encoders.registry import encoders
 from core.plots import answers, family, style
+from core.plots.bars import bars
 
 CLASSES = ("cat", "dog", "fox", "owl")
 
@@ -50,16 +53,28 @@ def test_a_chosen_class_is_added_with_its_own_rank_and_once():
 def test_bars_draw_the_table_from_the_top():
     table = answers.answers_table([SSL], [says(0.5, 0.3, 0.15, 0.05)], CLASSES, top=3)
     look = style.styles([SSL])["ssl"]
-    figure = answers.bars(table, look, "the title")
-    drawn, ticks = figure.data[0], figure.data[1]
-    assert list(drawn.y) == ["fox", "dog", "cat"]  # Plotly draws upwards
-    assert list(drawn.x) == pytest.approx([0.15, 0.3, 0.5], abs=1e-4)
-    assert list(ticks.x) == pytest.approx([0.15, 0.3, 0.5], abs=1e-4)
-    assert set(drawn.marker.color) == {style.rgba(look.colour, 1.0)}
-    assert figure.layout.xaxis.range[1] > 0.5
-    assert style.finding_of(figure) == "the title"
-    highlighted = answers.bars(table, look, "", highlight="dog").data[0].marker.color
-    assert highlighted[1] == style.rgba(look.colour, 1.0) != highlighted[0]
+    drawn = bars(table, look, "the bars in words")
+    assert re.findall(r"text-align:right[^>]*>(\w+)<", drawn) == ["cat", "dog", "fox"]
+    # The axis reaches .5 * 1.22 + .02; a bar is as long as its probability, and the tick stands at the raw softmax.
+    reach = 0.63
+    expected = [pytest.approx(value / reach * 100, abs=0.01) for value in (0.5, 0.3, 0.15)]
+    assert [float(width) for width in re.findall(r"width:([\d.]+)%;background", drawn)] == expected
+    assert [float(left) for left in re.findall(r"left:([\d.]+)%;[^>]*width:2px", drawn)] == expected
+    assert re.findall(r">(\d+%)</div></div>", drawn)[:3] == ["50%", "30%", "15%"]
+    assert re.findall(r"translateX[^>]*>([^<]+)<", drawn) == ["0%", "50%"]
+    assert drawn.count(style.rgba(look.colour, 1.0)) == 3
+    assert 'role="img" aria-label="the bars in words"' in drawn
+    highlighted = bars(table, look, "", highlight="dog")
+    assert (highlighted.count(style.rgba(look.colour, 1.0)), highlighted.count(style.rgba(look.colour, 0.45))) == (1, 2)
+
+
+def test_bars_tell_far_ranks_and_tiny_shares_and_take_names_as_text():
+    table = pd.DataFrame({"class": ["<b>&"], "rank": [21], "probability": [0.004], "raw": [0.0]})
+    drawn = bars(table, style.styles([SSL])["ssl"], '"quoted"')
+    assert "&lt;b&gt;&amp; (rank 21)" in drawn
+    assert "&lt;1%" in drawn
+    assert "<b>" not in drawn
+    assert "&quot;quoted&quot;" in drawn
 
 
 def test_bars_in_words():

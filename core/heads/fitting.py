@@ -2,7 +2,7 @@
 
 1. Features are standardised on the training samples.
 2. Multinomial logistic regression is fitted for 45 L2 strengths, C from 10⁻⁶ to 10⁵, and chosen by top-1 on held-out
-   samples (Ericsson et al. 2021); of equal ones the stronger wins.
+   samples (Ericsson et al. 2021); of equal ones the one whose held-out cross-entropy is lowest.
 3. The temperature is fitted on the held-out logits of that fit, which never saw those samples.
 4. The head is fitted again on training and held-out samples together, with the same C.
 """
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from core.heads import logistic
 from core.metrics.calibration import fit_temperature
@@ -60,15 +61,17 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor)
         kept = int((~held_out).sum())
         search = logistic.problem(features[~held_out], labels[~held_out], classes)
         unseen, truth = search.project(features[held_out]), labels[held_out]
-        best: tuple[float, float, logistic.Solution] | None = None
+        best: tuple[tuple[float, float], float, logistic.Solution] | None = None
         found, iterations = [], 0
         path = logistic.path(search, [1 / (c * kept) for c in STRENGTHS])
         for c, solution in zip(STRENGTHS, path, strict=True):
-            top1 = float((solution.logits(unseen).argmax(dim=1) == truth).float().mean())
+            logits = solution.logits(unseen)
+            top1 = float((logits.argmax(dim=1) == truth).float().mean())
             found.append(top1)
             iterations += solution.iterations
-            if best is None or top1 > best[0]:
-                best = (top1, c, solution)
+            merit = (top1, -float(cross_entropy(logits, truth)))
+            if best is None or merit > best[0]:
+                best = (merit, c, solution)
         assert best is not None
         _, c, chosen = best
         temperature = fit_temperature(chosen.logits(unseen).cpu().numpy(), truth.cpu().numpy())

@@ -28,6 +28,7 @@ from core.metrics.attribution import (
 from core.metrics.calibration import (
     ConfidenceByOutcome,
     ReliabilityBins,
+    bin_index,
     brier_score,
     calibration_error,
     calibration_null,
@@ -72,6 +73,14 @@ from core.metrics.representation import (
     rank_me,
     uniformity,
 )
+from core.metrics.resampling import (
+    Resamples,
+    basic_interval,
+    resampled_calibration_error,
+    resampled_mean,
+    resampled_ranking,
+    resamples,
+)
 from core.metrics.selective import (
     RiskCoverage,
     Score,
@@ -92,6 +101,7 @@ __all__ = [
     "RankCorrelation",
     "RankInvariance",
     "ReliabilityBins",
+    "Resamples",
     "RiskCoverage",
     "Score",
     "Whitener",
@@ -99,6 +109,8 @@ __all__ = [
     "alignment",
     "area_under_curve",
     "aurc",
+    "basic_interval",
+    "bin_index",
     "brier_score",
     "calibration_error",
     "calibration_null",
@@ -142,6 +154,10 @@ __all__ = [
     "rank_invariance",
     "rank_me",
     "reliability_bins",
+    "resampled_calibration_error",
+    "resampled_mean",
+    "resampled_ranking",
+    "resamples",
     "risk_at_coverage",
     "risk_coverage",
     "softmax",

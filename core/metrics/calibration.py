@@ -124,11 +124,11 @@ def calibration_null(
     index, _ = bin_index(sure, bins, scheme)
     samples, count = len(sure), np.ones(len(sure), dtype=np.int64)
     if samples > ATOMS:
-        atoms, of, count = np.unique(
-            index * 101 + np.rint(sure * 100).astype(np.int64), return_inverse=True, return_counts=True
-        )
+        atom = index * 101 + np.rint(sure * 100).astype(np.int64)
+        count, total = np.bincount(atom), np.bincount(atom, weights=sure)
+        filled = np.flatnonzero(count)
         # A mean of equal numbers may leave [0, 1] by a rounding.
-        index, sure = atoms // 101, np.clip(np.bincount(of, weights=sure) / count, 0, 1)
+        index, count, sure = filled // 101, count[filled], np.clip(total[filled] / count[filled], 0, 1)
     order = np.argsort(index, kind="stable")
     sure, count = sure[order], count[order]
     starts = np.flatnonzero(np.diff(index[order], prepend=-1))

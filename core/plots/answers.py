@@ -1,13 +1,12 @@
-"""What the contenders answer: bars of class probabilities, and the sentence that says what differs."""
+"""What the contenders answer: the table of class probabilities, and the sentence that says what differs."""
 
 from collections.abc import Sequence
 
 import pandas as pd
-import plotly.graph_objects as go
 
 from core.confidence import Prediction
 from core.encoders.spec import EncoderSpec
-from core.plots.style import Style, finish, rgba, short_labels
+from core.plots.style import short_labels
 
 DECIMALS = 4
 
@@ -45,54 +44,6 @@ def answers_table(
             for c in shown
         ]
     return pd.DataFrame(rows)
-
-
-def bars(table: pd.DataFrame, style: Style, title: str, highlight: str | None = None) -> go.Figure:
-    """Horizontal bars of one contender's classes: calibrated probability, with a tick at the raw softmax.
-
-    Args:
-        table: rows of one encoder from `answers_table`.
-        style: of the encoder.
-        title: of the figure.
-        highlight: a class to draw in full colour; by default all are.
-    """
-    rows = table.iloc[::-1]
-    names = [
-        f"{name}" if rank <= 20 else f"{name} (rank {rank})"
-        for name, rank in zip(rows["class"], rows["rank"], strict=True)
-    ]
-    colours = [rgba(style.colour, 1.0 if highlight in (None, name) else 0.45) for name in rows["class"]]
-    figure = go.Figure()
-    figure.add_bar(
-        x=rows["probability"],
-        y=names,
-        orientation="h",
-        marker={"color": colours},
-        name="calibrated",
-        hovertemplate="%{y}: %{x:.1%}<extra></extra>",
-    )
-    figure.add_scatter(
-        x=rows["raw"],
-        y=names,
-        mode="markers",
-        marker={"symbol": "line-ns-open", "size": 14, "color": "#868c95", "line": {"width": 2}},
-        name="before temperature",
-        hovertemplate="%{y}: %{x:.1%} before temperature<extra></extra>",
-    )
-    # The number stands behind bar and tick, whichever reaches further.
-    figure.add_scatter(
-        x=rows[["probability", "raw"]].max(axis=1),
-        y=names,
-        mode="text",
-        text=[f"  {value:.0%}" if value >= 0.005 else "  <1%" for value in rows["probability"]],
-        textposition="middle right",
-        cliponaxis=False,
-        hoverinfo="skip",
-    )
-    reach = float(max(rows["probability"].max(), rows["raw"].max()))
-    figure.update_xaxes(range=[0, reach * 1.22 + 0.02], tickformat=".0%", title="probability", nticks=4)
-    figure.update_layout(showlegend=False)
-    return finish(figure, title, height=60 + 30 * len(rows))
 
 
 def bars_alt(table: pd.DataFrame) -> str:

@@ -3,10 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import plotly.graph_objects as go
-
-from core.encoders.spec import EncoderSpec
 
 # Okabe and Ito's blue and vermilion, told apart by colour-blind eyes and at 3:1 on both backgrounds; lighter and
 # darker steps for a second and third contender of the same family.
@@ -22,6 +21,31 @@ MARKERS = {"SSL": ("circle", "circle-open", "circle-dot"), "SL": ("square", "squ
 FAMILY_NAMES = {"SSL": "self-supervised", "SL": "supervised", "random": "random weights", "other": "other supervision"}
 
 
+class Drawn(Protocol):
+    """What a chart must know of an encoder: an `EncoderSpec`, or what a study remembers of one."""
+
+    @property
+    def id(self) -> str:
+        """Key in tables."""
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+
+    @property
+    def family(self) -> str:
+        """A key of `HUES`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An encoder as the manifest of a study names it; it need not be in the catalog."""
+
+    id: str
+    label: str
+    family: str
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """How one contender is drawn everywhere."""
@@ -31,7 +55,7 @@ class Style:
     marker: str
 
 
-def styles(specs: Sequence[EncoderSpec]) -> dict[str, Style]:
+def styles(specs: Sequence[Drawn]) -> dict[str, Style]:
     """The style of each encoder by id; the second of a family gets another shade and marker."""
     seen: dict[str, int] = {}
     found = {}
@@ -49,7 +73,7 @@ def rgba(colour: str, alpha: float) -> str:
     return f"rgba({red},{green},{blue},{alpha})"
 
 
-def short_labels(specs: Sequence[EncoderSpec]) -> dict[str, str]:
+def short_labels(specs: Sequence[Drawn]) -> dict[str, str]:
     """Names by id without what all of them share: `supervised` and `SimCLR` when both are a ResNet-18 S."""
     heads = {spec.label.split(" · ")[0] for spec in specs}
     shared = len(heads) == 1 and len(specs) > 1

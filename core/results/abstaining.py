@@ -43,7 +43,7 @@ def reliability(found: Answers, scheme: str = "width", bins: int = BINS) -> pd.D
             np.concatenate([getattr(run, n) for run in runs]) for n in ("confidence", "correct", "unit")
         )
         table = metrics.reliability_bins(sure, right, bins, scheme)
-        index, _ = metrics.calibration.bin_index(sure, bins, scheme)
+        index, _ = metrics.bin_index(sure, bins, scheme)
         once = np.unique(index * found.units + unit) // found.units
         units = np.bincount(once, minlength=len(table.count))
         for b in np.flatnonzero(table.count):
@@ -73,7 +73,7 @@ def outcomes(found: Answers, bins: int = 20) -> pd.DataFrame:
             mine = sure[chosen]
             if not len(mine):
                 continue
-            index, _ = metrics.calibration.bin_index(mine, bins, "width")
+            index, _ = metrics.bin_index(mine, bins, "width")
             counts = np.bincount(index, minlength=bins)
             facts = float(mine.mean()), float(np.median(mine))
             for b, count in enumerate(counts):

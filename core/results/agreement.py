@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.metrics.accuracy import Interval, mcnemar_exact
+from core.metrics.accuracy import Interval
 from core.results import pairs
-from core.results.pairs import CELLS, LEVEL
+from core.results.pairs import CELLS
 from core.results.store import StudyInfo
 
 DRAWS = 2000
@@ -21,13 +21,11 @@ class Agreement:
         samples: that both answered.
         kappa: error consistency with its 95 % interval, in [−1, 1]; nan where it is undefined.
         same: share of samples with the same prediction, in [0, 1].
-        p: of McNemar's exact test that both are right equally often, in (0, 1].
     """
 
     samples: int
     kappa: Interval
     same: float
-    p: float
 
 
 def agreement(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> tuple[pd.DataFrame, Agreement]:
@@ -42,25 +40,28 @@ def agreement(info: StudyInfo, protocol: str, first: str, second: str, dataset: 
     alike = pairs.samples(info, protocol, first, second, dataset, disagree=False, limit=1)
     total = sum(counts.values())
     same = float(alike["total"].iloc[0]) / total if len(alike) else 0.0
-    p = mcnemar_exact(counts["only first"], counts["only second"])
-    return table, Agreement(total, error_consistency(counts), same if total else float("nan"), p)
+    return table, Agreement(total, error_consistency(counts), same if total else float("nan"))
 
 
-def sentence(counts: dict[str, int], found: Agreement, first: str, second: str) -> str:
+def sentence(counts: dict[str, int], tested: pd.Series, sets: int, first: str, second: str) -> str:
     """What the 2 × 2 says, for people: how often one alone is right, and whether that favours either.
 
     Args:
         counts: samples by cell.
-        found: of the same samples.
+        tested: the row of `pairs.paired` for this data set.
+        sets: over how many data sets its p is adjusted.
         first: name of the first contender.
         second: name of the second.
     """
-    a, b = counts["only first"], counts["only second"]
-    said = f"{second} alone is right on {b:,}, {first} alone on {a:,} of {found.samples:,} images: "
-    if found.p >= LEVEL or a == b:
-        return f"{said}no difference found (McNemar p = {found.p:.2g})"
-    chance = "p < .001" if found.p < 0.001 else f"p = {found.p:.3f}"
-    return f"{said}{second if b > a else first} is ahead (McNemar {chance})"
+    said = (
+        f"{second} alone is right on {counts['only second']:,}, {first} alone on {counts['only first']:,} of "
+        f"{sum(counts.values()):,} images: "
+    )
+    p = float(tested["p_holm"])
+    chance = "p < .001" if p < 0.001 else f"p = {p:.3f}"
+    over = f"{chance}, adjusted for {sets} data sets" if sets > 1 else chance
+    ahead = {"first ahead": f"{first} is ahead", "second ahead": f"{second} is ahead"}
+    return f"{said}{ahead.get(str(tested['verdict']), str(tested['verdict']))} ({over})"
 
 
 def error_consistency(counts: dict[str, int]) -> Interval:

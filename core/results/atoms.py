@@ -64,11 +64,11 @@ def resample(counts: NDArray[np.int64], rng: np.random.Generator, draws: int = D
 
 def class_means(values: Floats, labels: NDArray[np.int64], counts: NDArray[np.int64]) -> Floats:
     """(draws,) means of the classes' means, for (draws, A) counts of atoms; a class without samples is left out."""
-    classes, member = np.unique(labels, return_inverse=True)
-    one_hot = np.zeros((len(values), len(classes)))
-    one_hot[np.arange(len(values)), member] = 1
-    total = counts @ one_hot
-    shares = np.divide(counts @ (one_hot * values[:, None]), total, out=np.zeros_like(total), where=total > 0)
+    order = np.argsort(labels, kind="stable")
+    starts = np.flatnonzero(np.diff(labels[order], prepend=labels.min() - 1))
+    total = np.add.reduceat(counts[:, order], starts, axis=1)
+    hits = np.add.reduceat((counts * values)[:, order], starts, axis=1)
+    shares = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
     return shares.sum(axis=1) / np.count_nonzero(total, axis=1)
 
 

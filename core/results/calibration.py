@@ -114,17 +114,28 @@ def columns_of(info: StudyInfo, protocol: str, encoders: Sequence[str], dataset:
     return {id: summary.columns(info, protocol, id, dataset) for id in here}
 
 
+def positions(columns: dict[str, pd.DataFrame]) -> tuple[int, dict[str, NDArray[np.int64]]]:
+    """How many units some tables of `summary.columns` have between them, and (N,) which of them each row is of."""
+    if not columns:
+        return 0, {}
+    known, place = np.unique(np.concatenate([t["unit"].to_numpy() for t in columns.values()]), return_inverse=True)
+    ends = np.cumsum([len(table) for table in columns.values()])
+    return len(known), dict(zip(columns, np.split(place, ends[:-1]), strict=True))
+
+
 def of_columns(columns: dict[str, pd.DataFrame], scaled: bool) -> Answers:
     """Tables of `summary.columns` by contender as arrays by contender and seed."""
-    if not columns:
-        return Answers({}, 0)
-    known, position = np.unique(np.concatenate([t["unit"].to_numpy() for t in columns.values()]), return_inverse=True)
+    return arranged(columns, *positions(columns), scaled)
+
+
+def arranged(
+    columns: dict[str, pd.DataFrame], units: int, place: dict[str, NDArray[np.int64]], scaled: bool
+) -> Answers:
+    """What `of_columns` gives, from the units of `positions`."""
     prefix = "calibrated_" if scaled else ""
     runs: dict[str, list[Run]] = {}
-    start = 0
     for id, table in columns.items():
-        unit = position[start : start + len(table)]
-        start += len(table)
+        unit = place[id]
         if table[f"{prefix}confidence"].isna().any():
             continue  # no temperature was fitted
         seeds = table["seed"].to_numpy()
@@ -147,7 +158,7 @@ def of_columns(columns: dict[str, pd.DataFrame], scaled: bool) -> Answers:
             for name in ("confidence", "true_probability", "brier"):
                 part[name] = part[name].astype(np.float64)
             runs[id].append(Run(int(seed), unit[mine], **part))
-    return Answers(runs, len(known))
+    return Answers(runs, units)
 
 
 def units_of(runs: Sequence[Run]) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from core.metrics import resampling
-from core.results.calibration import DRAWS, Answers, Floats, columns_of, null_of, of_columns, units_of, values_of
+from core.results.calibration import DRAWS, Floats, arranged, columns_of, null_of, positions, units_of, values_of
 from core.results.store import StudyInfo
 
 GROUPS = {"source": "in the domain", "similar": "in the domain", "different": "different domain"}
@@ -46,9 +46,11 @@ def by_domain(info: StudyInfo, protocol: str, encoders: tuple[str, ...]) -> tupl
         columns = columns_of(info, protocol, encoders, dataset)
         if not columns:
             continue
+        units, place = positions(columns)
+        # Draws of a set's samples are independent of those of the other sets, and the same for all that is compared.
+        drawn = resampling.resamples(units, DRAWS, rng=np.random.default_rng(number))
         for scaled in (False, True):
-            found = of_columns(columns, scaled)
-            drawn = _resamples(found, number)
+            found = arranged(columns, units, place, scaled)
             for id, runs in found.runs.items():
                 draws = np.mean(
                     [
@@ -79,11 +81,6 @@ def by_domain(info: StudyInfo, protocol: str, encoders: tuple[str, ...]) -> tupl
                 if about["domain"] in GROUPS:
                     drawn_ece.setdefault((id, scaled, GROUPS[about["domain"]]), []).append((means["ece"], draws))
     return pd.DataFrame(rows, columns=list(SETS)), _sides(drawn_ece)
-
-
-def _resamples(found: Answers, number: int) -> resampling.Resamples:
-    """Draws of a set's samples, independent of those of the other sets."""
-    return resampling.resamples(max(found.units, 1), DRAWS, rng=np.random.default_rng(number))
 
 
 def _sides(drawn: dict[tuple[str, bool, str], list[tuple[float, Floats]]]) -> pd.DataFrame:

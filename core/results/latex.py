@@ -115,7 +115,7 @@ def accuracy(info: StudyInfo, protocol: str) -> str:
     seeds = sorted(set(found["seeds"]))
     counted = f"{seeds[0]} seed{'s' if seeds[0] > 1 else ''}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     caption = (
-        rf"Accuracy (\%) of frozen encoders, mean over {counted}, with 95\,\% intervals over test samples. Bold: ahead "
+        rf"Accuracy (\%), mean over {counted}, with 95\,\% intervals. Bold: ahead "
         r"of the runner-up by a paired test, Holm-corrected over data sets ($p < .05$). "
         + (rf"{PER_CLASS}Mean per class. " if any(marks) else "")
         + _made(info, protocol)

@@ -22,8 +22,8 @@ from core.results.writing import filesystem, reason, transport_errors
 __all__ = ["Results", "StudyInfo", "Trouble", "studies", "study", "survey"]
 
 
-# What DuckDB raises of files that are damaged, gone or out of reach (and of some mistakes in a query).
-UNREADABLE = (duckdb.IOException, duckdb.InvalidInputException, duckdb.HTTPException)
+# What DuckDB raises of a query before it reads a file.
+MISTAKES = (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Results:
         self._fs, path = filesystem(info.address)
         cells = info.done(protocol, encoders, datasets)
         if not cells:
-            wanted = "such cell" if protocol or encoders or datasets else "cell"
+            wanted = "cell of this kind" if protocol or encoders or datasets else "cell"
             raise DataUnavailable(f"Study '{info.id}' has no finished {wanted} yet.")
         try:
             here = {kind: self._names(f"{path}/{kind}") for kind in ("cells", "logits")}
@@ -160,25 +160,30 @@ class Results:
         }
         self.has_logits, self.has_distances = bool(self._files["logits"]), distances
         self._connection = duckdb.connect()
-        prefix = ""
         if not isinstance(self._fs, LocalFileSystem):
             self._connection.register_filesystem(self._fs)
-            prefix = f"{self._fs.protocol if isinstance(self._fs.protocol, str) else self._fs.protocol[0]}://"
         for name, files in self._files.items():
             if files:
-                quoted = ", ".join("'" + (prefix + file).replace("'", "''") + "'" for file in files)
                 extra = ", filename = true" if name == "logits" else ""
                 with self._reading():
-                    self._connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{quoted}]{extra})")
+                    self._connection.execute(
+                        f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{self._quoted(files)}]{extra})"
+                    )
         if sealed:
-            self._seal([prefix + file for files in self._files.values() for file in files])
+            self._seal()
 
-    def _seal(self, files: list[str]) -> None:
+    def _quoted(self, files: Collection[str]) -> str:
+        """Files as a list in SQL."""
+        if not isinstance(self._fs, LocalFileSystem):
+            files = [self._fs.unstrip_protocol(file) for file in files]
+        return ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+
+    def _seal(self) -> None:
         """Take from the connection the files, the network, extensions and Python's variables, for good.
 
-        The study's own files stay readable; DuckDB would let a statement write to them too, which `query` refuses.
+        The study's own files stay readable; DuckDB would let a statement write to them too, which `typed` refuses.
         """
-        allowed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        allowed = self._quoted([file for files in self._files.values() for file in files])
         for setting in (
             f"allowed_paths = [{allowed}]",
             "temp_directory = ''",
@@ -197,10 +202,12 @@ class Results:
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:
-        """Turns what DuckDB says of files into one sentence."""
+        """Turns what DuckDB says of files that are damaged, gone or out of reach into one sentence."""
         try:
             yield
-        except UNREADABLE as error:
+        except MISTAKES:
+            raise
+        except duckdb.Error as error:  # of all kinds: which one depends on where in the file the damage is
             self._blame()
             raise DataUnavailable(f"{self.info.address} cannot be read: {_first(error)}.") from error
 
@@ -211,8 +218,9 @@ class Results:
                 with self._fs.open(file, "rb") as opened:
                     pq.read_table(opened)
             except (pa.ArrowException, *transport_errors()) as error:
+                name = file if isinstance(self._fs, LocalFileSystem) else self._fs.unstrip_protocol(file)
                 raise DataUnavailable(
-                    f"{file} is damaged or cannot be read ({reason(error)}). Delete it and run the study again: only "
+                    f"{name} is damaged or cannot be read ({reason(error)}). Delete it and run the study again: only "
                     "this cell is computed."
                 ) from error
 
@@ -262,7 +270,7 @@ class Results:
                 f"A query reads the study's own views rows, logits and distances, nothing else ({_first(error)})."
             ) from error
         except duckdb.Error as error:
-            if isinstance(error, UNREADABLE):
+            if not isinstance(error, MISTAKES):
                 self._blame()
             raise InvalidRequest(f"The query cannot be answered: {_first(error)}.") from error
 

@@ -123,7 +123,7 @@ def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
         commonest class of the *test* part gives (rows do not tell the training part's); for few-shot, and for the
         mean per class, that is chance. `random_encoder` is the best encoder without training, nan when there is none.
         `best_supervised` is the highest figure of a supervised encoder for the same images (by fingerprint) and
-        protocol in any study of the result folders, nan and None when there is none; a study that cannot be read
+        protocol in any study of the result folders, missing when there is none; a study that cannot be read
         gives none.
 
     Raises:

@@ -28,7 +28,7 @@ class Plan:
         seeds: how many, where there is randomness: 0 to seeds − 1.
         title: as people read it.
         logits: whether to keep the logits of every sample in the side table.
-        options: settings by protocol id, such as `{"finetune": {"steps": 2000}}`.
+        options: settings by protocol id, such as `{"fine-tune": {"steps": 2000}}`.
     """
 
     name: str

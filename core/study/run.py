@@ -1,5 +1,6 @@
 """Runs a study from its plan, or goes on with one that was interrupted, and tells of it step by step."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -156,7 +157,9 @@ class _Study:
                 found[id] = features.load(folder)
         if self.reference is not None and self.reference.spec.id in found:
             id = self.reference.spec.id
-            self.tables.append(distances.measure(encoder, (id, found[id]), found))
+            # Features that are not finite fail their cells; the distances of the other encoders stand.
+            with contextlib.suppress(DataUnavailable):
+                self.tables.append(distances.measure(encoder, (id, found[id]), found))
 
     def fail(self, cell: Cell, reason: str) -> None:
         """Record a failure here and in the study's folder."""

@@ -1,7 +1,7 @@
 """Pieces of a page: a figure with its table and downloads, badges, captions."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -21,10 +21,24 @@ BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
 }
 
 
-def figure(chart: go.Figure, table: pd.DataFrame, alt: str, key: str) -> None:
-    """A chart with its alternative text, and under it the table it was drawn from, to read or to take away."""
+def figure(
+    chart: go.Figure,
+    table: pd.DataFrame,
+    alt: str,
+    key: str,
+    select: bool = False,
+    on_paper: go.Figure | None = None,
+) -> None:
+    """A chart with its alternative text, and under it the table it was drawn from, to read or to take away.
+
+    With `select`, points can be clicked; `selected` then gives what they carry. A chart whose colours follow the dark
+    theme is taken away as `on_paper`.
+    """
     st.markdown(f"**{finding_of(chart)}**")
-    st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
+    if select:
+        st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG, on_select="rerun", selection_mode="points")
+    else:
+        st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
     with st.expander("Table and download", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
         left, right = st.columns(2)
@@ -38,12 +52,18 @@ def figure(chart: go.Figure, table: pd.DataFrame, alt: str, key: str) -> None:
         )
         right.download_button(
             "Chart (HTML)",
-            lambda: titled(chart).to_html(include_plotlyjs=True).encode(),
+            lambda: titled(on_paper or chart).to_html(include_plotlyjs=True).encode(),
             f"{key}.html",
             "text/html",
             on_click="ignore",
             key=f"{key}_html",
         )
+
+
+def selected(key: str) -> list[Any] | None:
+    """The customdata of the point that was clicked last in a chart of `figure`; None when there is none."""
+    points = st.session_state.get(key, {}).get("selection", {}).get("points", [])
+    return next((list(point["customdata"]) for point in points if point.get("customdata")), None)
 
 
 def badge(spec: EncoderSpec) -> None:

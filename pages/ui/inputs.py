@@ -14,6 +14,7 @@ from core.errors import ImageError, InvariscopeError
 from core.heads import store
 from core.images import SafeImage
 from core.readout import Contender
+from core.results import store as store_of_studies
 from core.tasks import Task, tasks
 from pages.ui import resources
 
@@ -24,7 +25,8 @@ DEFAULT_PAIR = ["supervised", "simclr"]
 UPLOAD_MB = 50
 UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif"]
 CHOSEN = "chosen"
-FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA = "Samples", "Upload", "Camera"
+FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
+STUDY_SAMPLE = "study_sample"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,30 @@ class Chosen:
     uploads: tuple[tuple[str, SafeImage], ...]
     task: Task
     rivals: tuple[Contender, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StudySample:
+    """A test sample of a study that was opened for comparison; `label` is the name of its class."""
+
+    study: str
+    dataset: str
+    sample_id: str
+    label: str
+
+
+def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
+    """Make a study's sample the image of the comparing pages, and its task and contenders theirs where they exist.
+
+    For callbacks: it sets what widgets hold.
+    """
+    st.session_state[STUDY_SAMPLE] = sample
+    st.session_state["image_source"] = FROM_STUDY
+    if sample.dataset in tasks():
+        st.session_state["task"] = sample.dataset
+        able = [id for id in contenders if id in store.encoders_for(sample.dataset)]
+        if able:
+            st.session_state["encoders"] = able
 
 
 def explain(error: InvariscopeError) -> None:
@@ -68,8 +94,8 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
 def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ...]]:
     source = st.segmented_control(
         "Image from",
-        [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA],
-        default=FROM_SAMPLES,
+        [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, *([FROM_STUDY] if STUDY_SAMPLE in st.session_state else [])],
+        default=None if "image_source" in st.session_state else FROM_SAMPLES,
         required=True,
         key="image_source",
         width="stretch",
@@ -97,6 +123,18 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
             except ImageError as error:
                 explain(error)
         st.caption("Until you take a photo, the sample stays.")
+    elif source == FROM_STUDY:
+        held: StudySample = st.session_state[STUDY_SAMPLE]
+        try:
+            opened = resources.gallery(store_of_studies.study(held.study), held.dataset)
+            found = resources.study_image(opened, held.sample_id)
+        except InvariscopeError as error:
+            found = None
+            explain(error)
+        if found is not None:
+            st.caption(f"{held.sample_id}, of study {held.study}; {held.label}.")
+            return found, f"{held.sample_id} ({held.label})", False, ()
+        st.caption("The image of this study's sample is no longer at hand; a bundled sample stands in its place.")
     if source == FROM_SAMPLES:
         sample = st.selectbox("Sample", list(samples.samples()), key="image", bind="query-params")
     return resources.sample_image(sample), samples.samples()[sample].title, source == FROM_SAMPLES, ()

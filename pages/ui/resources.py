@@ -13,6 +13,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import devices, images, invariance, pipeline, samples
+from core.datasets.address import open_address
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.preprocess import display_crop
@@ -23,6 +24,8 @@ from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
 from core.readout import Contender
 from core.results.store import StudyInfo
+from core.study import gallery as galleries
+from core.study.gallery import Gallery
 
 T = TypeVar("T")
 
@@ -176,3 +179,57 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
     """
     what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
     return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))
+
+
+# A set that is not at hand raises, and what raises is not cached: it is found once it is brought.
+@st.cache_resource(show_spinner="Opening the data set", max_entries=4)
+def _gallery(address: str, fingerprint: str) -> Gallery:
+    return galleries.open_gallery(address, fingerprint)
+
+
+def gallery(info: StudyInfo, dataset: str) -> Gallery:
+    """The images behind a study's rows, opened once for everybody.
+
+    Raises:
+        InvariscopeError: the data set is not at hand.
+    """
+    about = info.datasets[dataset]
+    return _gallery(str(about["address"]), str(about["fingerprint"]))
+
+
+@st.cache_data(show_spinner=False, max_size="64MB")
+def _study_thumbnail(key: tuple[str, str, str], side: int, _opened: Gallery) -> bytes | None:
+    image = _opened.image(key[2])
+    return None if image is None else images.encode_png(display_crop(image.rgb, Preprocessing(size=1, resize=1), side))
+
+
+def study_thumbnail(opened: Gallery, sample_id: str, side: int = 160) -> bytes | None:
+    """The central square of a study's sample as a PNG; None when it has no readable image."""
+    return _study_thumbnail((opened.images.address, opened.images.fingerprint, sample_id), side, opened)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64, scope="session")
+def _study_image(address: str, fingerprint: str, sample_id: str, _opened: Gallery) -> SafeImage | None:
+    return _opened.image(sample_id)
+
+
+def study_image(opened: Gallery, sample_id: str) -> SafeImage | None:
+    """A study's sample, decoded; None when it has no readable image."""
+    return _study_image(opened.images.address, opened.images.fingerprint, sample_id, opened)
+
+
+@st.cache_data(show_spinner="Looking into the data set", ttl="1m", max_entries=64)
+def described_set(address: str) -> dict[str, Any]:
+    """Label, domain, classes, samples and note of a data set, looked up anew every minute.
+
+    Raises:
+        InvariscopeError: it cannot be opened.
+    """
+    found = open_address(address)
+    return {
+        "label": found.spec.label,
+        "domain": found.spec.domain,
+        "classes": len(found.classes),
+        "samples": ", ".join(f"{len(part):,} {name}" for name, part in found.parts.items()),
+        "note": found.spec.note,
+    }

@@ -7,9 +7,11 @@ import torch
 from torch.nn import functional as F
 
 from core.augmentations import AUGMENTATIONS, FILL, seeded_sign, seeded_uniform
+from core.augmentations.sampling import coverage, offsets, sample, sample_alike
 
 ROTATE, TRANSLATE, SCALE = (AUGMENTATIONS[name] for name in ("rotation", "translation", "scale"))
 SEEDS = torch.arange(8)
+CPU = torch.device("cpu")
 
 
 def batch(height: int = 32, width: int = 32) -> torch.Tensor:
@@ -25,6 +27,29 @@ def test_quarter_turns_are_exact_and_go_the_way_of_the_seed(size: int, quarters:
     for image, result, sign in zip(images, turned, signs, strict=True):
         # rot90 turns counter-clockwise, which is what the positive sign stands for.
         torch.testing.assert_close(result, torch.rot90(image, int(sign) * quarters, (1, 2)), atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (20, 33)])
+@pytest.mark.parametrize("degrees", [0.0, 10.0, 37.3, 90.0, 171.0])
+def test_images_that_share_positions_are_sampled_as_one_by_one(height: int, width: int, degrees: float) -> None:
+    images, angle = batch(height, width), math.radians(degrees)
+    across, down = offsets(width, CPU), offsets(height, CPU)[:, None]
+    x, y = across * math.cos(angle) + down * math.sin(angle), down * math.cos(angle) - across * math.sin(angle)
+    shown = coverage(x, y, height, width)
+    apart = sample(images, x.expand(8, -1, -1), y.expand(8, -1, -1), "bicubic")
+    expected = torch.lerp(torch.tensor(FILL), apart, shown)
+    found = sample_alike(images, x, y, shown, FILL)
+    # The other way rounds the positions to the grid's scale and back.
+    torch.testing.assert_close(found, expected, atol=2e-5, rtol=0)
+    assert (found[..., shown == 0] == torch.tensor(FILL)).all()
+
+
+def test_a_batch_of_many_angles_keeps_its_order() -> None:
+    images, strengths = batch(), torch.tensor([30.0, 10, 30, 0, 90, 10, 30, 45])
+    turned = ROTATE.apply(images, strengths, SEEDS)
+    for i in range(8):
+        alone = ROTATE.apply(images[i : i + 1], strengths[i : i + 1], SEEDS[i : i + 1])
+        torch.testing.assert_close(turned[i], alone[0], atol=2e-6, rtol=0)
 
 
 def test_rotation_has_no_shear_and_keeps_distances() -> None:

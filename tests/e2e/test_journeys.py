@@ -56,6 +56,11 @@ def test_the_overview_opens_on_a_result_and_asks_nobody_else(server, visit):
     for chart in page.locator("[data-testid=stPlotlyChart]").all():
         described = chart.locator("xpath=descendant-or-self::*[@aria-label]").first
         assert len(described.get_attribute("aria-label")) > 20
+    bars = page.locator("[data-testid=stHtml] [role=img]")
+    expect(bars).to_have_count(len(DEFAULT))
+    for drawn in bars.all():
+        assert len(drawn.get_attribute("aria-label")) > 20
+        assert drawn.bounding_box()["height"] > 100
     assert page.get_by_text(re.compile(r"answers? .+\d+%")).count() > 0
     nothing_broke(page)
     assert visitor.complaints == []

@@ -1,6 +1,7 @@
 """Each page, opened by its address: what it shows, and that whoever cannot see it is told."""
 
 import json
+import re
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -33,6 +34,9 @@ def assert_described(at: AppTest) -> None:
     for chart in at.get("plotly_chart"):
         assert len(chart.proto.alt) > 20
         assert json.loads(chart.proto.spec)["layout"]["meta"]["finding"].strip()
+    for bars in at.get("html"):
+        (label,) = re.findall(r'^<div role="img" aria-label="([^"]*)"', bars.proto.body)
+        assert len(label) > 20
     for table in (*at.dataframe, *at.table):
         assert len(table.proto.alt) > 20
 

@@ -9,26 +9,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 import study_folders
 import torch
 
 from core.datasets.address import open_address
 from core.encoders import weights
 from core.encoders.registry import encoder_spec
-from core.errors import DataUnavailable, InvalidRequest
+from core.errors import Cancelled, DataUnavailable, InvalidRequest
 from core.study import features
 from core.study.cells import Cell
-from core.study.engines import engine
+from core.study.engines import cluster, connection, engine
 from core.study.engines.base import Pair, Setup
+from core.study.engines.connection import Options, Share, options_of
 from core.study.engines.shelf import Shelf
 from core.study.engines.tasks import Order, Outcome, encode, join, run_cell
 from core.study.features import Shard
 from core.study.plan import Plan
-
-ray = pytest.importorskip("ray")
-
-from core.study.engines import cluster, connection  # noqa: E402
-from core.study.engines.connection import Options, Share, options_of  # noqa: E402
 
 
 def test_options_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,6 +71,19 @@ def test_no_cluster_at_an_address() -> None:
             pass
     assert not ray.is_initialized()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_a_signal_raises_while_ray_waits_is_let_through() -> None:
+    def waiting() -> None:
+        try:
+            raise Cancelled("Enough.")
+        except Cancelled as error:
+            raise SystemError("wait returned a result with an exception set") from error
+
+    with pytest.raises(Cancelled, match="Enough"), connection.told_by_signal():
+        waiting()
+    with pytest.raises(SystemError, match="another"), connection.told_by_signal():
+        raise SystemError("another")
 
 
 @pytest.mark.parametrize(

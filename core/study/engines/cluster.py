@@ -36,7 +36,7 @@ from core.study.engines import connection
 POLL = 0.2  # seconds between looks at `stop`
 AHEAD = 2  # tasks submitted for each that can run, so that no worker waits for this process
 ATTEMPTS = 4  # of a task whose worker died; one that kills every worker must end some time
-GRACE = 5.0  # seconds for cancelled tasks to end by themselves
+GRACE = 2.0  # seconds for cancelled tasks to end by themselves
 PARTS = ("train", "val", "test")
 FUNCTIONS = {"encode": tasks.encode, "join": tasks.join, "cell": tasks.run_cell}
 
@@ -135,7 +135,8 @@ class _Foreman:
                 yield from self._hand_out(waiting)
                 if not self.running:
                     return
-                ready, _ = ray.wait(list(self.running), num_returns=1, timeout=POLL)
+                with connection.told_by_signal():
+                    ready, _ = ray.wait(list(self.running), num_returns=1, timeout=POLL)
                 for reference in ready:
                     yield from self._take_back(self.running.pop(reference), reference)
         finally:
@@ -196,7 +197,8 @@ class _Foreman:
 
     def _take_back(self, task: _Task, reference: Any) -> Iterator[Step]:
         try:
-            outcome: Outcome = ray.get(reference)
+            with connection.told_by_signal():
+                outcome: Outcome = ray.get(reference)
         except ray.exceptions.TaskCancelledError:
             if not task.work.dead:
                 raise
@@ -255,7 +257,8 @@ class _Foreman:
             ray.cancel(reference)
         end = time.monotonic() + GRACE
         while left and time.monotonic() < end:
-            _, left = ray.wait(left, num_returns=len(left), timeout=POLL)
+            with connection.told_by_signal():
+                _, left = ray.wait(left, num_returns=len(left), timeout=POLL)
         for reference in left:
             ray.cancel(reference, force=True)
         self.running.clear()

@@ -117,12 +117,15 @@ def connected(options: Options) -> Iterator[None]:
     if options.address == LOCAL:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         own = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": STORE}
-    with _own_signals():
+    with _own_signals(), told_by_signal():
         try:
             ray.init(options.address, logging_level=logging.ERROR, log_to_driver=options.log, **own)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             reason = " ".join(str(error).split())[:300]
-            raise InvalidRequest(f"No connection to a Ray cluster at '{options.address}': {reason}") from error
+            raise InvalidRequest(
+                f"No connection to a Ray cluster at '{options.address}': {reason}. It must run the versions of Ray and "
+                "Python that run here; if it asks for a token, set RAY_AUTH_MODE=token and have the token here."
+            ) from error
     try:
         yield
     finally:
@@ -141,6 +144,15 @@ def _own_signals() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def told_by_signal() -> Iterator[None]:
+    """Let through what a handler of a signal raises while Ray waits; Ray makes an error of its own of it."""
+    try:
+        yield
+    except SystemError as error:
+        raise error.__cause__ or error from None
 
 
 def _knock(address: str) -> None:

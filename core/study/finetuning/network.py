@@ -25,7 +25,8 @@ class Tuned(nn.Module):
         super().__init__()
         self.layout, self.pooling, self.recipe = encoder.layout, encoder.spec.pooling, encoder.spec.preprocessing
         self.network = copy.deepcopy(encoder.network).requires_grad_(True)
-        self.head = nn.Linear(encoder.spec.feature_dim, classes, device=encoder.device)
+        # Without the usual start, which would draw from the program's own random numbers.
+        self.head = nn.utils.skip_init(nn.Linear, encoder.spec.feature_dim, classes, device=encoder.device)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 

@@ -58,7 +58,8 @@ class Options:
 def read(given: dict[str, Any]) -> Options:
     """The settings of a plan, or the defaults.
 
-    `grid = "full"` is the 7 × 8 of Kornblith et al. 2019, `"small"` three rates of it without decay; `rates` and `decays` replace either's.
+    `grid = "full"` is the 7 × 8 of Kornblith et al. 2019, `"small"` three rates of it without decay; `rates` and
+    `decays` replace either's.
 
     Raises:
         InvalidRequest: one is unknown or out of range.

@@ -24,6 +24,11 @@ from core.study.protocols.base import Material
 SAVE_EVERY = 100  # steps between two checkpoints, at most; every check is one too
 
 
+def made_from(material: Material, options: Options) -> str:
+    """What tells one search from another in the same folder."""
+    return repr((options, material.seed, len(material.train), int(material.held_out.sum()), len(material.test)))
+
+
 class Search:
     """One search, from wherever its last checkpoint left it."""
 
@@ -37,7 +42,7 @@ class Search:
         self.material, self.options = material, options
         self.encoder: Encoder = material.encoder()
         self.folder = material.checkpoint
-        self.made_from = repr((options, material.seed, len(material.train), int(material.held_out.sum())))
+        self.made_from = made_from(material, options)
         recipe = self.encoder.spec.preprocessing
         where = pixels.places(material.images, material.train.ids)
         held_out = np.flatnonzero(material.held_out)

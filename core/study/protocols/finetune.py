@@ -23,8 +23,7 @@ numbers only by what batch normalisation then sees.
 import numpy as np
 
 from core.errors import InvalidRequest
-from core.study.finetuning import checkpoint, options
-from core.study.finetuning.search import Search
+from core.study.finetuning import checkpoint, options, search
 from core.study.protocols.base import Answers, Material, Protocol
 
 
@@ -42,11 +41,11 @@ def run(material: Material) -> Answers:
             "Fine-tuning needs training and validation samples. Give the data set a class with two or more training "
             "images."
         )
-    search = Search(material, settings)
-    found = checkpoint.result(search.folder, search.made_from)
+    made_from = search.made_from(material, settings)
+    found = checkpoint.result(material.checkpoint, made_from)
     if found is None:
-        found = search.run()
-        checkpoint.finish(search.folder, search.made_from, *found)
+        found = search.Search(material, settings).run()
+        checkpoint.finish(material.checkpoint, made_from, *found)
     logits, facts = found
     temperature = facts.pop("temperature")
     return Answers(logits, np.arange(len(material.test)), temperature, facts=facts)

@@ -1,0 +1,238 @@
+"""Whether confidence means what it says: reliability diagrams, and calibration set by set."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.plots.style import Style, finish, rgba
+
+GREY = "#868c95"
+UNSURE = "no difference found"
+
+
+def cell(figures: pd.DataFrame, encoder: str, measure: str) -> pd.Series:
+    """The row of `calibration.figures` of one contender and measure."""
+    return figures[(figures["encoder"] == encoder) & (figures["measure"] == measure)].iloc[0]
+
+
+def diagram(table: pd.DataFrame, style: Style, finding: str) -> go.Figure:
+    """Accuracy over confidence of one contender, the band of a perfect model behind it, and counts below.
+
+    Args:
+        table: rows of `abstaining.reliability` of one contender.
+        style: of the contender.
+        finding: the sentence that goes with it.
+    """
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.74, 0.26], vertical_spacing=0.06)
+    width = table["upper"] - table["lower"]
+    middle = (table["upper"] + table["lower"]) / 2
+    figure.add_bar(
+        x=middle,
+        y=table["perfect_high"] - table["perfect_low"],
+        base=table["perfect_low"],
+        width=width,
+        marker={"color": rgba(GREY, 0.28), "line": {"width": 0}},
+        name="a perfect model, 95 %",
+        hovertemplate="perfect: %{base:.2f} to %{customdata:.2f}<extra></extra>",
+        customdata=table["perfect_high"],
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=[0, 1],
+        y=[0, 1],
+        mode="lines",
+        line={"color": GREY, "width": 1, "dash": "dot"},
+        hoverinfo="skip",
+        showlegend=False,
+        row=1,
+        col=1,
+    )
+    figure.add_scatter(
+        x=table["confidence"],
+        y=table["accuracy"],
+        mode="markers+lines",
+        line={"color": style.colour, "width": 2, "dash": style.dash},
+        marker={"color": style.colour, "symbol": style.marker, "size": 8},
+        error_y={
+            "type": "data",
+            "array": table["high"] - table["accuracy"],
+            "arrayminus": table["accuracy"] - table["low"],
+            "thickness": 1,
+            "width": 0,
+        },
+        name="measured, 95 %",
+        customdata=table["count"],
+        hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata:,} answers<extra></extra>",
+        row=1,
+        col=1,
+    )
+    figure.add_bar(
+        x=middle,
+        y=table["count"],
+        width=width * 0.92,
+        marker={"color": rgba(style.colour, 0.75)},
+        showlegend=False,
+        hovertemplate="%{y:,} answers<extra></extra>",
+        row=2,
+        col=1,
+    )
+    figure.update_yaxes(range=[-0.02, 1.03], title="share right", row=1, col=1)
+    figure.update_yaxes(title="answers", nticks=3, row=2, col=1)
+    figure.update_xaxes(range=[0, 1], row=1, col=1)
+    figure.update_xaxes(range=[0, 1], title="confidence", row=2, col=1)
+    # What is what stands below all diagrams of a page; three narrow legends would say it three times.
+    figure.update_layout(bargap=0, barmode="overlay", showlegend=False)
+    return finish(figure, finding, height=380)
+
+
+def diagram_finding(name: str, figures: pd.DataFrame, encoder: str) -> str:
+    """What a reliability diagram shows, and whether it is more than a perfect model would show by chance."""
+    ece, over = cell(figures, encoder, "ece"), cell(figures, encoder, "overconfidence")
+    amount = f"ECE {ece['value']:.3f} ({ece['low']:.3f} to {ece['high']:.3f}), a perfect model {ece['null']:.3f}"
+    if ece["value"] <= ece["null_high"]:
+        return f"{name}: no miscalibration found. {amount}, up to {ece['null_high']:.3f} by chance"
+    points = abs(100 * over["value"])
+    if over["low"] > 0:
+        return f"{name} claims {points:.1f} points more than it delivers. {amount}"
+    if over["high"] < 0:
+        return f"{name} claims {points:.1f} points less than it delivers. {amount}"
+    return f"{name} is off in both directions, right on average. {amount}"
+
+
+def diagram_alt(name: str, table: pd.DataFrame) -> str:
+    """A reliability diagram in words."""
+    parts = ", ".join(f"{r['confidence']:.2f}: {r['accuracy']:.2f} ({int(r['count'])})" for _, r in table.iterrows())
+    outside = int(((table["accuracy"] < table["perfect_low"]) | (table["accuracy"] > table["perfect_high"])).sum())
+    return (
+        f"Reliability of {name}. Share right by mean confidence, with the number of answers: {parts}. "
+        f"{outside} of {len(table)} bins lie outside what a perfect model would show."
+    )
+
+
+def headline(differences: pd.DataFrame, figures: pd.DataFrame, names: Mapping[str, str], pair: Sequence[str]) -> str:
+    """Which of two contenders is better calibrated, in one sentence that claims no more than the interval does."""
+    first, second = (names[id] for id in pair)
+    values = [cell(figures, id, "ece")["value"] for id in pair]
+    gap = differences[differences["measure"] == "ece"].iloc[0]
+    interval = f"95 % interval of the difference {gap['low']:+.3f} to {gap['high']:+.3f}"
+    if not gap["found"]:
+        return (
+            f"{UNSURE.capitalize()} in calibration between {first} (ECE {values[0]:.3f}) and {second} "
+            f"(ECE {values[1]:.3f}); {interval}."
+        )
+    better, worse = (second, first) if gap["difference"] < 0 else (first, second)
+    low, high = sorted(values)
+    return f"{better} is better calibrated than {worse}: ECE {low:.3f} against {high:.3f}; {interval}."
+
+
+def domain_chart(sets: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], finding: str) -> go.Figure:
+    """ECE of every set: open marker raw, filled after temperature, grey tick the 95 % end of a perfect model.
+
+    Args:
+        sets: of `calibration_domains.by_domain`, sets by domain.
+        names: of the contenders by id, in the order of their lines.
+        look: of the contenders by id.
+        finding: the sentence that goes with it.
+    """
+    figure = go.Figure()
+    encoders = [id for id in names if id in set(sets["encoder"])]
+    places = list(dict.fromkeys(sets["dataset"]))
+    step, between = 1.0, len(encoders) + 1.0
+    row = {(d, e): i * between + j * step for i, d in enumerate(places) for j, e in enumerate(encoders)}
+    perfect = sets[~sets["scaled"]]
+    for id in encoders:
+        mine = sets[sets["encoder"] == id]
+        raw, scaled = mine[~mine["scaled"]], mine[mine["scaled"]]
+        both = raw.merge(scaled, on="dataset", suffixes=("", "_scaled"))
+        joined: dict[str, list[float | None]] = {"x": [], "y": []}
+        for _, r in both.iterrows():
+            joined["x"] += [r["ece"], r["ece_scaled"], None]
+            joined["y"] += [row[r["dataset"], id]] * 2 + [None]
+        figure.add_scatter(
+            **joined,
+            mode="lines",
+            line={"color": look[id].colour, "width": 1.5, "dash": look[id].dash},
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        symbol = look[id].marker.replace("-open", "").replace("-dot", "")
+        for part, name, shape in ((raw, names[id], f"{symbol}-open"), (scaled, f"{names[id]}, scaled", symbol)):
+            if part.empty:
+                continue
+            figure.add_scatter(
+                x=part["ece"],
+                y=[row[d, id] for d in part["dataset"]],
+                mode="markers",
+                name=name,
+                marker={
+                    "color": look[id].colour,
+                    "symbol": shape,
+                    "size": 9,
+                    "line": {"width": 1.8, "color": look[id].colour},
+                },
+                error_x={
+                    "type": "data",
+                    "array": part["high"] - part["ece"],
+                    "arrayminus": part["ece"] - part["low"],
+                    "thickness": 1,
+                    "width": 0,
+                },
+                customdata=part["label"],
+                hovertemplate="%{customdata}: ECE %{x:.3f}<extra>%{fullData.name}</extra>",
+            )
+    figure.add_scatter(
+        x=perfect["null_high"],
+        y=[row[d, e] for d, e in zip(perfect["dataset"], perfect["encoder"], strict=True)],
+        mode="markers",
+        name="perfect model, 95 % end",
+        marker={"symbol": "line-ns-open", "size": 14, "color": GREY, "line": {"width": 2}},
+        hovertemplate="a perfect model stays below %{x:.3f} in 95 %<extra></extra>",
+    )
+    labels = sets.drop_duplicates("dataset").set_index("dataset")
+    centre = [row[d, encoders[0]] + (len(encoders) - 1) / 2 for d in places]
+    words = [f"{labels.loc[d, 'label']}<br><sub>{labels.loc[d, 'domain']}</sub>" for d in places]
+    figure.update_yaxes(
+        tickvals=centre, ticktext=words, range=[max(row.values()) + 1, -1], showgrid=False, zeroline=False
+    )
+    figure.update_xaxes(title="expected calibration error", rangemode="tozero")
+    for i in range(1, len(places)):
+        if labels.loc[places[i], "domain"] != labels.loc[places[i - 1], "domain"]:
+            figure.add_hline(y=i * between - 1, line={"color": GREY, "width": 1}, opacity=0.6)
+    return finish(figure, finding, height=110 + 20 * int(max(row.values()) + 2))
+
+
+def domain_finding(sides: pd.DataFrame, names: Mapping[str, str], pair: Sequence[str]) -> str:
+    """What leaving the domain does to the calibration of the chosen contenders, raw and after temperature."""
+    said = []
+    for scaled, state in ((False, "Raw ECE"), (True, "After temperature")):
+        parts = []
+        for id in dict.fromkeys(pair):
+            rows = sides[(sides["encoder"] == id) & (sides["scaled"] == scaled)]
+            if rows.empty:
+                continue
+            r = rows.iloc[0]
+            change = f"{r['inside']:.3f} in the domain, {r['outside']:.3f} away from it"
+            verdict = f"{r['gap']:+.3f}".replace("-", "−") if r["found"] else UNSURE
+            parts.append(f"{names[id]} {change} ({verdict})")
+        if parts:
+            said.append(f"{state}: {'; '.join(parts)}")
+    return ". ".join(said) or "Calibration of every set; the study has no sets on both sides of its domain"
+
+
+def domain_alt(sets: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """The chart of all sets in words."""
+    parts = []
+    for (label, domain), group in sets.groupby(["label", "domain"], sort=False):
+        values = []
+        for id, mine in group.groupby("encoder", sort=False):
+            raw = mine[~mine["scaled"]]["ece"]
+            scaled = mine[mine["scaled"]]["ece"]
+            after = f", {scaled.iloc[0]:.3f} after temperature" if len(scaled) else ""
+            values.append(f"{names[str(id)]} {raw.iloc[0]:.3f}{after}")
+        highest = float(np.nanmax(group["null_high"]))
+        parts.append(f"{label} ({domain}): {'; '.join(values)}; a perfect model up to {highest:.3f}")
+    return "Expected calibration error by set. " + ". ".join(parts) + "."

@@ -1,0 +1,217 @@
+"""What distance from the source does to the advantage of one contender over another."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.metrics.domain import rank_correlation
+from core.plots.study_words import DOMAIN_NAMES, DOMAIN_WORDS, signed
+from core.plots.style import finish
+
+DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
+DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
+NO_DIFFERENCE = "#868c95"
+LEAST_SETS = 5  # fewer have no rank correlation worth a number
+LEVEL = 0.05
+MEASURES = {
+    "frechet": "Fréchet distance",
+    "auroc": "two-sample AUROC",
+    "knn": "k-NN distance",
+}
+NOTES = {
+    "frechet": "squared Fréchet distance of the pooled features, shrunk covariances; in the encoder's own unit, so it "
+    "ranks sets and does not compare encoders",
+    "auroc": "AUROC of a cross-validated linear classifier that tells the set from the source; .5 is no difference, "
+    "and sets at 1 cannot be ranked",
+    "knn": "mean distance to the 10th nearest source image, features scaled to length 1",
+}
+
+
+def by_distance(paired: pd.DataFrame, distances: pd.DataFrame, encoder: str, measure: str) -> pd.DataFrame:
+    """The sets that both a difference and a distance are known of, nearest first.
+
+    Args:
+        paired: of `summary.paired`.
+        distances: of `summary.distances`.
+        encoder: in whose features distance was measured.
+        measure: a key of `MEASURES`.
+
+    Returns:
+        dataset, label, domain, distance, images (of either side), difference, low, high (points), p_holm, verdict,
+        is_reference. The source set stands at the floor: the distance of two halves of itself.
+    """
+    known = distances[(distances["encoder"] == encoder) & (distances["measure"] == measure)]
+    joined = paired.merge(known[["dataset", "reference", "value", "samples"]], on="dataset", suffixes=("", "_compared"))
+    joined = joined.assign(
+        distance=joined["value"],
+        images=joined["samples_compared"],
+        is_reference=joined["dataset"] == joined["reference"],
+        **{column: 100 * joined[column] for column in ("difference", "low", "high")},
+    )
+    columns = ["dataset", "label", "domain", "distance", "images", "difference", "low", "high", "p_holm", "verdict"]
+    return joined[[*columns, "is_reference"]].sort_values("distance", ignore_index=True)
+
+
+def floor_of(distances: pd.DataFrame, encoder: str, measure: str) -> float:
+    """What two halves of the source give; nan when that was not measured."""
+    found = distances[
+        (distances["encoder"] == encoder)
+        & (distances["measure"] == measure)
+        & (distances["dataset"] == distances["reference"])
+    ]
+    return float(found["value"].iloc[0]) if len(found) else float("nan")
+
+
+def advantage_chart(
+    table: pd.DataFrame, floor: float, measure: str, first: str, second: str, finding: str
+) -> go.Figure:
+    """Difference of two contenders in points with its interval, by distance from the source.
+
+    Colour and marker are the declared domain; grey is a difference inside the noise.
+
+    Args:
+        table: of `by_distance`.
+        floor: of `floor_of`.
+        measure: a key of `MEASURES`.
+        first: name of the contender that differences are taken from.
+        second: name of the other.
+        finding: the sentence that goes with the chart.
+    """
+    figure = go.Figure()
+    reach = float(table["distance"].max() - min(table["distance"].min(), floor if np.isfinite(floor) else np.inf))
+    for domain in [domain for domain in DOMAIN_NAMES if domain in set(table["domain"])]:
+        marker = {"symbol": DOMAIN_MARKERS[domain], "size": 13}
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            name=DOMAIN_WORDS[domain],
+            legendgroup=domain,
+            marker=marker | {"color": DOMAIN_COLOURS[domain]},
+        )
+        for found in (True, False):
+            colour = DOMAIN_COLOURS[domain] if found else NO_DIFFERENCE
+            part = table[(table["domain"] == domain) & ((table["verdict"] != "no difference found") == found)]
+            if not part.empty:
+                figure.add_trace(_points(part, colour, marker | {"color": colour}, domain))
+    if (table["verdict"] == "no difference found").any():
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            name="no difference found",
+            marker={"symbol": "circle", "size": 13, "color": NO_DIFFERENCE},
+        )
+    figure.add_hline(y=0, line={"color": NO_DIFFERENCE, "width": 1.5})
+    if np.isfinite(floor):
+        figure.add_vline(x=floor, line={"color": NO_DIFFERENCE, "width": 1.5, "dash": "dot"})
+    # A tenth of room at the sides for names, and as much above and below as keeps zero in sight.
+    left = min(float(table["distance"].min()), floor) if np.isfinite(floor) else float(table["distance"].min())
+    room = 0.12 * reach or 0.1 * abs(left) or 0.1
+    figure.update_xaxes(title=f"{MEASURES[measure]} from the source", range=[left - room, left + reach + room])
+    low, high = min(0.0, float(table["low"].min())), max(0.0, float(table["high"].max()))
+    margin = 0.24 * (high - low) or 1.0
+    figure.update_yaxes(title=f"{second} minus {first} (points)", range=[low - margin, high + margin], zeroline=False)
+    _name_points(figure, table, left, reach)
+    for y, text, anchor in ((1.0, f"↑ {second} ahead", "top"), (0.0, f"↓ {first} ahead", "bottom")):
+        figure.add_annotation(
+            text=text, xref="paper", yref="paper", x=1, y=y, xanchor="right", yanchor=anchor, showarrow=False
+        )
+    return finish(figure, finding, height=450, over_first_panel=22)
+
+
+def _name_points(figure: go.Figure, table: pd.DataFrame, left: float, reach: float) -> None:
+    """Names of the sets at the ends of their intervals, above and below in turns so that neighbours do not collide."""
+    for i, (_, row) in enumerate(table.iterrows()):
+        above = i % 2 == 0
+        place = (row["distance"] - left) / reach if reach else 0.5
+        figure.add_annotation(
+            text=row["label"],
+            x=row["distance"],
+            y=row["high"] if above else row["low"],
+            xanchor="left" if place < 0.15 else "right" if place > 0.85 else "center",
+            yanchor="bottom" if above else "top",
+            yshift=4 if above else -4,
+            showarrow=False,
+            font={"size": 12},
+        )
+
+
+def _points(part: pd.DataFrame, colour: str, marker: Mapping[str, object], domain: str) -> go.Scatter:
+    return go.Scatter(
+        x=part["distance"],
+        y=part["difference"],
+        mode="markers",
+        marker=marker,
+        legendgroup=domain,
+        showlegend=False,
+        error_y={
+            "type": "data",
+            "array": part["high"] - part["difference"],
+            "arrayminus": part["difference"] - part["low"],
+            "color": colour,
+            "thickness": 2,
+            "width": 5,
+        },
+        customdata=part[["label", "low", "high", "p_holm", "images", "verdict"]],
+        hovertemplate="%{customdata[0]}: %{y:+.1f} points (%{customdata[1]:.1f} to %{customdata[2]:.1f}), "
+        "Holm p = %{customdata[3]:.3g}<br>%{customdata[5]}; distance %{x:.3g} from %{customdata[4]} images of either "
+        "side<extra></extra>",
+    )
+
+
+def advantage_finding(table: pd.DataFrame, measure: str, first: str, second: str) -> str:
+    """What the differences do with distance: a rank correlation when there are sets enough, else their number.
+
+    An AUROC counts to two decimals, and one of 1.00 says that a set is apart, not how far.
+
+    Args:
+        table: of `by_distance`.
+        measure: a key of `MEASURES`.
+        first: name of the contender that differences are taken from.
+        second: name of the other.
+    """
+    targets = table[~table["is_reference"]]
+    count = len(targets)
+    distance = targets["distance"].round(2) if measure == "auroc" else targets["distance"]
+    apart = int((distance == 1).sum()) if measure == "auroc" else 0
+    if apart > 1 and 2 * apart >= count:
+        return (
+            f"{second} minus {first}: the classifier tells {apart} of {count} sets from the source without error "
+            "(AUROC 1.00), so this distance cannot rank them"
+        )
+    if count == 0:
+        return f"{second} minus {first}: no set but the source has a measured distance"
+    if count == 1:
+        row = targets.iloc[0]
+        return f"{second} minus {first} on {row['label']}: {signed(row['difference'])} points; one set shows no trend"
+    nearest, farthest = targets.iloc[0], targets.iloc[-1]
+    ends = (
+        f"{second} minus {first}, from the nearest set to the farthest: {nearest['label']} "
+        f"{signed(nearest['difference'])} points, {farthest['label']} {signed(farthest['difference'])}"
+    )
+    if count < LEAST_SETS:
+        return f"{ends}; {count} sets are too few to speak of a trend"
+    found = rank_correlation(distance, targets["difference"], rng=np.random.default_rng(0))
+    if np.isnan(found.rho):
+        return f"{ends}; all {count} sets have the same difference or the same distance, so nothing can be correlated"
+    said = "no trend with distance found"
+    if found.p < LEVEL:
+        said = f"the difference {'rises' if found.rho > 0 else 'falls'} with distance"
+    kind = "exact" if found.exact else "permutation"
+    rho = f"{found.rho:+.2f}".replace("-", "−")
+    return f"{ends}; {said} over {count} sets (Spearman ρ = {rho}, {kind} p = {found.p:.2g})"
+
+
+def advantage_alt(table: pd.DataFrame, floor: float, measure: str, first: str, second: str) -> str:
+    """The points in words, nearest first."""
+    said = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
+    parts = [
+        f"{row['label']} ({row['domain']}) at {row['distance']:.3g}: {signed(row['difference'])} points, "
+        f"{said.get(row['verdict'], row['verdict'])}"
+        for _, row in table.iterrows()
+    ]
+    base = f" Two halves of the source are {floor:.3g} apart." if np.isfinite(floor) else ""
+    return f"{second} minus {first} by {MEASURES[measure]} from the source. {'; '.join(parts)}.{base}"

@@ -1,0 +1,150 @@
+"""What a study's accuracies and paired tests say, as sentences, cards and tables."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+DOMAIN_NAMES = {
+    "source": "Source",
+    "similar": "Similar to the source",
+    "different": "Different from the source",
+    "unknown": "Domain not declared",
+}
+DOMAIN_WORDS = {"source": "source", "similar": "similar", "different": "different", "unknown": "undeclared domain"}
+
+
+def signed(value: float) -> str:
+    """Points with their sign and one decimal: a true minus, and no sign at zero."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text.replace("-", "−")
+
+
+def capital(text: str) -> str:
+    """A text that can begin a sentence; a symbol such as the k of k-NN stays small."""
+    return text if text[1:2] == "-" else text[:1].upper() + text[1:]
+
+
+def set_labels(table: pd.DataFrame) -> dict[str, str]:
+    """What to call each data set by id: its label, with its metric where that is not top-1, and with its id where
+    two sets share a label.
+
+    Args:
+        table: with dataset, label and metric.
+    """
+    sets = table.drop_duplicates("dataset")
+    shared = set(sets["label"][sets["label"].duplicated()])
+    return {
+        str(row["dataset"]): str(row["label"])
+        + (f" [{row['dataset']}]" if row["label"] in shared else "")
+        + ("" if row["metric"] == "top-1" else " (mean per class)")
+        for _, row in sets.iterrows()
+    }
+
+
+def accuracy_finding(
+    table: pd.DataFrame, paired: pd.DataFrame, names: Mapping[str, str], first: str, second: str, protocol: str
+) -> str:
+    """Who is ahead where, domain by domain, by the paired tests; of a single contender, its range.
+
+    Args:
+        table: rows of `summary.accuracy`.
+        paired: of `summary.paired`; without rows when there is nobody to compare with.
+        names: of the encoders by id.
+        first: id.
+        second: id.
+        protocol: its label.
+    """
+    if not paired.empty:
+        said = "; ".join(
+            f"{DOMAIN_WORDS[str(domain)]}: {verdicts(part, names[first], names[second])}"
+            for domain, part in paired.groupby("domain", sort=False)
+        )
+        return f"{capital(protocol)}, paired tests. {capital(said)}"
+    mine = table[table["encoder"] == first].sort_values("accuracy")
+    if mine.empty:
+        return f"{capital(protocol)}: accuracy by data set"
+    worst, best = mine.iloc[0], mine.iloc[-1]
+    if len(mine) == 1:
+        return f"{capital(protocol)}: {names[first]} reaches {worst['accuracy']:.1%} on {worst['label']}"
+    return (
+        f"{capital(protocol)}: {names[first]} reaches {worst['accuracy']:.1%} ({worst['label']}) to "
+        f"{best['accuracy']:.1%} ({best['label']}) on {len(mine)} sets"
+    )
+
+
+def verdicts(paired: pd.DataFrame, first: str, second: str) -> str:
+    """How many sets each contender is ahead on, the more frequent first, such as `A ahead on 2 of 3, …`."""
+    words = {
+        "first ahead": f"{first} ahead",
+        "second ahead": f"{second} ahead",
+        "no difference found": "no difference found",
+    }
+    counted = [(int((paired["verdict"] == key).sum()), text) for key, text in words.items()]
+    counted.sort(key=lambda item: -item[0])
+    total = len(paired)
+    parts = [f"{text} on {count} of {total}" for count, text in counted[:1]]
+    return ", ".join(parts + [f"{text} on {count}" for count, text in counted[1:] if count])
+
+
+def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
+    """Who is ahead on the sets of a domain, as a headline and a line below it.
+
+    Args:
+        paired: rows of `summary.paired`, at least one.
+        first: name of the contender that differences are taken from.
+        second: name of the other.
+    """
+    kinds = set(paired["verdict"])
+    words = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
+    headline = words.get(kinds.pop(), "No difference found") if len(kinds) == 1 else "Mixed"
+    low, high = 100 * paired["difference"].min(), 100 * paired["difference"].max()
+    reach = signed(low) if len(paired) == 1 else f"{signed(low)} to {signed(high)}"
+    sets = "1 set" if len(paired) == 1 else f"{len(paired)} sets"
+    counted = f"{capital(verdicts(paired, first, second))}. " if headline == "Mixed" else ""
+    return capital(headline), f"{counted}{second} minus {first} on {sets}: {reach} points"
+
+
+def tests_table(paired: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
+    """The paired tests to read: counts of the 2 × 2, the difference in points with its interval, p and verdict."""
+    said = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
+    return pd.DataFrame(
+        {
+            "data set": paired["label"],
+            "verdict": [said.get(verdict, verdict) for verdict in paired["verdict"]],
+            "difference (points)": (100 * paired["difference"]).round(2),
+            "low": (100 * paired["low"]).round(2),
+            "high": (100 * paired["high"]).round(2),
+            "p (Holm)": paired["p_holm"],
+            "p": paired["p"],
+            f"only {first} right": paired["only_first"],
+            f"only {second} right": paired["only_second"],
+            "samples": paired["samples"],
+            "domain": paired["domain"],
+        }
+    )
+
+
+def accuracy_alt(table: pd.DataFrame, names: Mapping[str, str], controls: pd.DataFrame) -> str:
+    """The bars and the majority lines in words."""
+    majority, labels = dict(zip(controls["dataset"], controls["majority"], strict=True)), set_labels(table)
+    parts = []
+    for id, part in table.groupby("dataset", sort=False):
+        values = ", ".join(f"{names[str(row['encoder'])]} {row['accuracy']:.1%}" for _, row in part.iterrows())
+        domain = DOMAIN_WORDS[str(part["domain"].iloc[0])]
+        chance = f" (commonest class {majority[str(id)]:.1%})" if str(id) in majority else ""
+        parts.append(f"{labels[str(id)]}, {domain}: {values}{chance}")
+    return "Accuracy by data set. " + "; ".join(parts) + "."
+
+
+def accuracy_table(table: pd.DataFrame, controls: pd.DataFrame, encoders: Sequence[str]) -> pd.DataFrame:
+    """What the chart draws, to read or to take away: accuracies in percent, with the controls of the set."""
+    shown = table[table["encoder"].isin(list(encoders))].merge(controls, on="dataset", how="left")
+    percent = ["accuracy", "low", "high", "top5", "majority", "random_encoder", "best_supervised"]
+    shown[percent] = (100 * shown[percent].astype(float)).round(2)
+    return shown[
+        [
+            *("dataset", "label", "domain", "metric", "encoder", "regime", "samples", "seeds"),
+            *percent,
+            *("best_supervised_encoder", "best_supervised_study"),
+        ]
+    ]

@@ -1,0 +1,248 @@
+"""How sure the contenders are, and whether that means anything: calibration, ranking of errors, and abstaining."""
+
+import pandas as pd
+import streamlit as st
+
+from core.plots import confidence_table, reliability, selective, study
+from core.plots.style import short_labels, styles
+from core.results import abstaining, calibration, calibration_domains, confidence
+from core.study.protocols import PROTOCOLS
+from pages.ui import blocks, resources, study_inputs, study_samples
+
+RAW, SCALED = "raw", "temperature-scaled"
+
+st.title("Does its confidence mean what it says?")
+chosen = study_inputs.chosen()
+info, protocol = chosen.info, chosen.protocol
+pair = tuple(dict.fromkeys((chosen.first, chosen.second)))
+everyone = study.members(info)
+untrained = [m.id for m in everyone if m.family == "random" and m.id not in pair and info.done(protocol, (m.id,))]
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    dataset = study_samples.pick_dataset(info, protocol, pair)
+    state = st.segmented_control(
+        "Probabilities",
+        [RAW, SCALED],
+        default=RAW,
+        required=True,
+        key="probabilities",
+        bind="query-params",
+        help="As the head gives them, or divided by a temperature that was fitted on validation images.",
+    )
+    scheme = st.segmented_control(
+        "Bins",
+        ["width", "mass"],
+        default="width",
+        required=True,
+        key="bins",
+        bind="query-params",
+        help="15 bins of equal width (the usual ECE), or with equally many answers in each.",
+    )
+    floor = bool(untrained) and st.toggle("Random weights as floor", value=True, key="confidence_floor")
+scaled = state == SCALED
+encoders = (*pair, *untrained[:1]) if floor else pair
+members = [m for id in encoders for m in everyone if m.id == id]
+names, look = short_labels(members), styles(members)
+label = str(info.datasets[dataset]["label"])
+
+tables = resources.of_study(info, confidence.tables, protocol, encoders, dataset, scaled, scheme or "width")
+here = [id for id in encoders if id in set(tables.figures["encoder"])]
+missing = [id for id in encoders if id not in here and info.done(protocol, (id,), (dataset,))]
+absent = [id for id in pair if not info.done(protocol, (id,), (dataset,))]
+if missing:
+    st.info(
+        f"No temperature was fitted for {', '.join(names[id] for id in missing)} by this protocol on {label}, so there "
+        f"is nothing to show after temperature. Choose '{RAW}' for the probabilities as they are.",
+        icon=":material/thermostat:",
+    )
+if absent:
+    st.info(f"{', '.join(names[id] for id in absent)}: no finished results on {label}.", icon=":material/info:")
+differences = tables.differences
+
+if here:
+    seeds = int(tables.figures["seeds"].max())
+    units = int(tables.figures["units"].max())
+    if len(pair) == 2 and not differences.empty:
+        st.markdown(f"#### {reliability.headline(differences, tables.figures, names, pair)}")
+    by = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
+    st.caption(
+        f"{label} ({info.datasets[dataset]['domain']}), {by}, "
+        f"{state} probabilities, {units:,} "
+        + ("few-shot episodes" if protocol == "fewshot" else "test images")
+        + f", {seeds} seed{'s' if seeds > 1 else ''}. Figures are means over seeds; intervals are over test images."
+    )
+    columns = st.columns(len(here), gap="medium")
+    for column, id in zip(columns, here, strict=True):
+        mine = tables.reliability[tables.reliability["encoder"] == id]
+        with column:
+            blocks.figure(
+                reliability.diagram(mine, look[id], reliability.diagram_finding(names[id], tables.figures, id)),
+                mine,
+                reliability.diagram_alt(names[id], mine),
+                f"reliability_{id}",
+            )
+    st.caption(
+        "Points on the dotted line mean what they say; below it too much is claimed. Whiskers: 95 % interval. "
+        "Grey: where 95 % of points would lie if confidence were exactly the chance of being right; on few answers "
+        "even a perfect model strays far. Bars below: how many answers."
+    )
+
+    st.subheader("Every figure")
+    st.dataframe(
+        confidence_table.figures_table(tables.figures, differences, names, pair),
+        hide_index=True,
+        height="content",
+        alt=confidence_table.figures_alt(tables.figures, names),
+        key="confidence_figures",
+        column_config={
+            "figure": st.column_config.TextColumn(pinned=True),
+            "what it is": st.column_config.TextColumn(width="large"),
+        },
+    )
+    left, right = st.columns(2)
+    left.download_button(
+        "Figures (CSV)",
+        tables.figures.to_csv(index=False).encode(),
+        "confidence.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+    right.download_button(
+        "Differences (CSV)",
+        differences.to_csv(index=False).encode(),
+        "confidence_differences.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+    st.subheader("Does it know when it is wrong?")
+    left, right = st.columns(2, gap="large")
+    with left:
+        blocks.figure(
+            selective.outcome_chart(
+                tables.outcomes, names, look, selective.outcome_finding(differences, tables.figures, names, encoders)
+            ),
+            tables.outcomes,
+            selective.outcome_alt(tables.outcomes, names),
+            "confidence_outcomes",
+        )
+        st.caption(
+            "Upwards: how confidence is spread over right answers; downwards, hatched: over wrong ones. Triangles: "
+            "means. The further apart, the better a threshold works."
+        )
+    with right:
+        blocks.figure(
+            selective.risk_chart(
+                tables.risks, names, look, selective.risk_finding(differences, tables.figures, names, encoders)
+            ),
+            tables.risks,
+            selective.risk_alt(tables.risks, names),
+            "confidence_risk",
+        )
+        st.caption(
+            "Read from the left: only the surest are answered. A curve that rises from zero knows which of its answers "
+            "are wrong; a flat one does not." + (" Bands: range over seeds." if seeds > 1 else "")
+        )
+
+
+@st.fragment
+def threshold_section() -> None:
+    threshold = st.slider(
+        "Answer only from this confidence on", 0.0, 1.0, 0.8, 0.01, key="threshold", bind="query-params"
+    )
+    table = tables.answered
+    at = table[(table["threshold"] - threshold).abs() < 1e-9].set_index("encoder")
+    with st.container(horizontal=True, gap="medium"):
+        for id in here:
+            row = at.loc[id]
+            with st.container(border=True, width=250):
+                st.metric(
+                    names[id],
+                    "nothing answered" if row["answered"] == 0 else f"{row['accuracy']:.1%} right",
+                )
+                st.caption(f"of the {row['coverage']:.1%} it answers; {row['wrong']:,.0f} wrong answers slip through")
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        finding = selective.threshold_finding(table, names, threshold)
+        blocks.figure(
+            selective.threshold_chart(table, names, look, threshold, finding),
+            table,
+            f"{finding}. Accuracy of what is answered, and the share answered, over the threshold.",
+            "confidence_threshold",
+        )
+    with right:
+        with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
+            kind = st.selectbox("Samples", list(abstaining.KINDS), key="threshold_kind", width=220)
+            who = st.selectbox("of", here, key="threshold_encoder", width=220)
+        if who is None or kind is None:
+            return
+        found = resources.of_study(
+            info, abstaining.at_threshold, protocol, who, dataset, scaled, round(threshold, 2), kind
+        )
+        show_samples(found, who, kind)
+
+
+def show_samples(found: pd.DataFrame, who: str, kind: str) -> None:
+    total = int(found["total"].iloc[0]) if len(found) else 0
+    st.markdown(f"**{total:,} {kind}** of {names[who]}" + (f"; the first {len(found)}" if total > len(found) else ""))
+    if not total:
+        return
+    opened = study_samples.opened(info, dataset)
+    classes = info.datasets[dataset]["classes"]
+    if opened is None:
+        shown = pd.DataFrame(
+            {
+                "sample": found["sample_id"],
+                "class": [classes[i] for i in found["label"]],
+                "answer": [classes[i] for i in found["prediction"]],
+                "confidence": found["confidence"],
+            }
+        )
+        study_samples.rows(shown, f"{kind} of {names[who]}: {total} samples, the first {len(found)}.", "threshold_rows")
+        return
+    with st.grid(min_column_width=110, gap="small"):
+        for _, row in found.iterrows():
+            with st.container(gap="xsmall"):
+                truth, answer = classes[row["label"]], classes[row["prediction"]]
+                words = f"{row['sample_id']}: class {truth}, answered {answer}, confidence {row['confidence']:.0%}."
+                study_samples.picture(opened, str(row["sample_id"]), words)
+                right = row["label"] == row["prediction"]
+                sign = study_samples.RIGHT if right else study_samples.WRONG
+                said = f"is {study_samples.markdown_safe(truth)}" if not right else "right"
+                st.caption(f"{sign} {study_samples.markdown_safe(answer)}, {row['confidence']:.0%}; {said}")
+
+
+if here:
+    st.subheader("What if it may stay silent?")
+    threshold_section()
+
+st.subheader("In the domain and away from it")
+with st.spinner("Reading all sets", show_time=True):
+    sets, sides = resources.of_study(info, calibration_domains.by_domain, protocol, encoders)
+blocks.figure(
+    reliability.domain_chart(sets, names, look, reliability.domain_finding(sides, names, pair)),
+    sets,
+    reliability.domain_alt(sets, names),
+    "confidence_domains",
+)
+st.caption(
+    "Open marker: raw; filled: after the temperature of each set's own validation images. Whiskers: 95 % over test "
+    "images. In the domain: sets declared source or similar. The ECE here is over 15 bins of equal width."
+)
+with st.expander("How these figures are made", icon=":material/functions:"):
+    st.markdown(
+        "Each figure is computed for each seed and averaged over seeds; a diagram holds the answers of all seeds. "
+        f"Intervals: basic bootstrap over test images with {calibration.DRAWS} draws, the same draws for all "
+        "contenders and seeds, so differences are paired. Resampling adds to an ECE, which is biased upwards already; "
+        "the basic interval takes that out, and the percentile interval would not. A difference whose 95 % interval "
+        "holds 0 is called 'no difference found'."
+    )
+versions = info.manifest.get("versions", {})
+st.caption(
+    f"Study {info.id}, measured {str(info.manifest['updated'])[:10]} with Invariscope "
+    f"{versions.get('invariscope', 'unknown')}; "
+    + "; ".join(f"{id} (weights {str(info.encoders[id].get('weights', 'unknown'))[:8]})" for id in encoders)
+    + "."
+)

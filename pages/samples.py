@@ -1,0 +1,238 @@
+"""Down to single images: where both contenders are right, where one is, where neither is."""
+
+import pandas as pd
+import streamlit as st
+
+from core.plots import study
+from core.plots.style import short_labels
+from core.results import agreement, summary
+from core.results.pairs import CELLS, ORDERS
+from pages.ui import resources, study_inputs, study_samples
+from pages.ui.study_samples import RIGHT, WRONG, markdown_safe, verdict
+
+EVERY, ANY = "all", "any"
+AGREEMENT = {"any": None, "same answer": False, "different answers": True}
+SORTED = {
+    "confidence": "surest first",
+    "uncertain": "least sure first",
+    "difference": "confidence differs most",
+    "margin": "closest call first",
+    "sample": "by name",
+}
+PER_PAGE = 24
+
+st.title("Where do they differ, image by image?")
+chosen = study_inputs.chosen()
+info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
+names = short_labels([m for m in study.members(info) if m.id in (first, second)])
+if first == second:
+    st.info(
+        f"Only {info.encoders[first]['label']} has results by this protocol, and right and wrong are compared between "
+        "two contenders. Its own confident mistakes are on the page Confidence.",
+        icon=":material/info:",
+    )
+    st.page_link("confidence.py", label="Confidence", icon=":material/speed:")
+    st.stop()
+
+dataset = study_samples.pick_dataset(info, protocol, (first, second))
+lacking = [names[id] for id in (first, second) if not info.done(protocol, (id,), (dataset,))]
+if lacking:
+    st.info(
+        f"{' and '.join(lacking)} has no finished results on this data set. Choose another one.",
+        icon=":material/info:",
+    )
+    st.stop()
+about = info.datasets[dataset]
+classes = [str(name) for name in about["classes"]]
+table, together = resources.of_study(info, agreement.agreement, protocol, first, second, dataset)
+counts = dict(zip(table["cell"], table["samples"], strict=True))
+TITLES = {
+    "both": (f"{RIGHT} Both right", "both right"),
+    "only first": (f"{RIGHT} Only {names[first]} right", f"only {names[first]} right"),
+    "only second": (f"{RIGHT} Only {names[second]} right", f"only {names[second]} right"),
+    "neither": (f"{WRONG} Both wrong", "both wrong"),
+}
+
+
+def show_cell(name: str) -> None:
+    st.session_state["cell"] = name
+
+
+# A wrong class in the address, or one of another set, gives way to all of them.
+for key in ("label", "predicted"):
+    if st.session_state.get(key, EVERY) not in (EVERY, *classes):
+        st.session_state.pop(key)
+
+paired = resources.of_study(info, summary.paired, protocol, first, second)
+tested = paired[paired["dataset"] == dataset].iloc[0]
+st.markdown(f"#### {agreement.sentence(counts, tested, len(paired), names[first], names[second])}")
+left, right = st.columns([3, 2], gap="large")
+with left:
+    st.caption(
+        f"{about['label']}: {together.samples:,} test images that both answered. Choose a cell to see its images."
+    )
+    held = st.session_state.get("cell", st.query_params.get("cell", EVERY))
+    for cells in (("both", "only first"), ("only second", "neither")):
+        for column, name in zip(st.columns(2, gap="small", wrap=False), cells, strict=True):
+            with column:
+                share = counts[name] / max(together.samples, 1)
+                st.button(
+                    f"{TITLES[name][0]}  \n**{counts[name]:,}** ({share:.1%})",
+                    key=f"cell_{name.replace(' ', '_')}",
+                    type="primary" if held == name else "secondary",
+                    width="stretch",
+                    wrap=True,
+                    on_click=show_cell,
+                    args=(name,),
+                )
+with right:
+    kappa = together.kappa
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(
+            "Error consistency (κ)",
+            "not defined" if kappa.estimate != kappa.estimate else f"{kappa.estimate:.2f}",
+            help="Cohen's kappa of right and wrong (Geirhos et al. 2020): 1: the same images go wrong; 0: as for "
+            "independent contenders of these accuracies; below 0: they complement each other.",
+            width=165,
+        )
+        st.metric(
+            "Same answer", f"{together.same:.1%}", help="Share of images with the same predicted class.", width=115
+        )
+    if kappa.low == kappa.low:
+        st.caption(f"κ: 95 % interval {kappa.low:.2f} to {kappa.high:.2f}; independent errors would give 0.")
+    st.download_button(
+        "2 × 2 (CSV)",
+        table.to_csv(index=False).encode(),
+        "two_by_two.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    cell = st.segmented_control(
+        "Show",
+        [EVERY, *CELLS],
+        default=None if "cell" in st.session_state else EVERY,
+        required=True,
+        key="cell",
+        bind="query-params",
+        help=f"First: {names[first]}; second: {names[second]}.",
+    )
+    label = st.selectbox("Class", [EVERY, *classes], key="label", bind="query-params", width=190)
+    predicted = st.selectbox(
+        "Predicted by either",
+        [EVERY, *classes],
+        key="predicted",
+        bind="query-params",
+        width=190,
+    )
+    answers = st.selectbox("Answers", list(AGREEMENT), key="agreement", bind="query-params", width=170)
+    order = st.selectbox(
+        "Sort",
+        list(ORDERS),
+        key="order",
+        bind="query-params",
+        width=150,
+        help="; ".join(f"{id}: {words}" for id, words in SORTED.items()),
+    )
+    low, high = st.slider(
+        "Confidence of either",
+        0.0,
+        1.0,
+        (0.0, 1.0),
+        0.01,
+        key="sure",
+        width=240,
+        help="Of the first seed, before temperature: images where at least one contender's lies in this range.",
+    )
+
+order = order or "confidence"
+asked = {
+    "cell": None if cell in (None, EVERY) else cell,
+    "label": None if label in (None, EVERY) else classes.index(label),
+    "predicted": None if predicted in (None, EVERY) else classes.index(predicted),
+    "confidence": (round(low, 2), round(high, 2)),
+    "disagree": AGREEMENT[answers or ANY],
+    "order": order,
+}
+# Every set of filters has its own page number, which starts at 1.
+pager = "page of " + " ".join(map(str, (info.id, protocol, first, second, dataset, *asked.values())))
+page = int(st.session_state.get(pager, 1))
+
+
+def fetch(number: int) -> pd.DataFrame:
+    return resources.of_study(
+        info, summary.samples, protocol, first, second, dataset, *asked.values(), PER_PAGE, PER_PAGE * (number - 1)
+    )
+
+
+found = fetch(page)
+if found.empty and page > 1:  # the study changed meanwhile
+    found, page = fetch(1), 1
+total = int(found["total"].iloc[0]) if len(found) else 0
+if not total:
+    st.info("No image fits all of these filters. Widen one of them.", icon=":material/filter_alt_off:")
+    st.stop()
+pages = -(-total // PER_PAGE)
+where = TITLES[cell][1] if cell in TITLES else "all cells"
+st.markdown(
+    f"**{total:,} image{'s' if total > 1 else ''}**, {where}, {SORTED[order]}"
+    + (f"; page {page} of {pages}" if pages > 1 else "")
+)
+opened = study_samples.opened(info, dataset)
+shown = pd.DataFrame(
+    {
+        "sample": found["sample_id"],
+        "class": [classes[i] for i in found["label"]],
+        f"{names[first]} answers": [classes[i] for i in found["first_prediction"]],
+        f"{names[first]} confidence": found["first_confidence"],
+        f"{names[first]} is": ["right" if ok else "wrong" for ok in found["first_correct"]],
+        f"{names[second]} answers": [classes[i] for i in found["second_prediction"]],
+        f"{names[second]} confidence": found["second_confidence"],
+        f"{names[second]} is": ["right" if ok else "wrong" for ok in found["second_correct"]],
+    }
+)
+alt = f"Samples, {where}, {SORTED[order]}: {len(shown)} of {total}. " + "; ".join(
+    f"{r.iloc[0]} is {r.iloc[1]}" for _, r in shown.head(3).iterrows()
+)
+if opened is None:
+    study_samples.rows(shown, alt, "sample_rows")
+else:
+    with st.grid(min_column_width=168, gap="small"):
+        for position, (_, row) in enumerate(found.iterrows()):
+            truth = classes[row["label"]]
+            with st.container(border=True, gap="xsmall"):
+                lines = []
+                words = [f"{row['sample_id']}: class {truth}"]
+                for who, side in ((first, "first"), (second, "second")):
+                    answer, ok = classes[row[f"{side}_prediction"]], bool(row[f"{side}_correct"])
+                    sure = float(row[f"{side}_confidence"])
+                    share, runs = float(row[f"{side}_share"]), info.seeds_of(who, dataset, protocol)
+                    lines.append(verdict(markdown_safe(names[who]), markdown_safe(answer), ok, sure, share, runs))
+                    words.append(f"{names[who]} {'right' if ok else 'wrong'}, {answer} at {sure:.0%}")
+                study_samples.picture(opened, str(row["sample_id"]), "; ".join(words) + ".")
+                st.markdown(f"**{markdown_safe(truth)}**")
+                st.caption("  \n".join(lines))
+                if opened.places.get(str(row["sample_id"])) is not None:
+                    study_samples.compare(
+                        info, dataset, str(row["sample_id"]), truth, (first, second), f"open_{position}"
+                    )
+if pages > 1:
+    st.pagination(pages, key=pager)
+if opened is not None:
+    with st.expander("These samples as a table", icon=":material/table:"):
+        study_samples.rows(shown, alt, "sample_table")
+seeds = max(info.seeds_of(id, dataset, protocol) for id in (first, second))
+st.download_button(
+    "This page's samples (CSV)",
+    found.to_csv(index=False).encode(),
+    "samples.csv",
+    "text/csv",
+    on_click="ignore",
+    icon=":material/download:",
+)
+st.caption(
+    ("Prediction and confidence are those of the first seed; right means right under most seeds. " if seeds > 1 else "")
+    + f"Study {info.id}, protocol {protocol}. The address holds data set, cell, classes, answers and order."
+)

@@ -1,0 +1,277 @@
+"""A study at a glance: accuracy near and far from the source, what distance does to it, and how sure that is."""
+
+import pandas as pd
+import streamlit as st
+
+from core.plots import study as bars
+from core.plots import study_domains as domains
+from core.plots import study_gap
+from core.plots import study_words as words
+from core.plots.style import short_labels, styles
+from core.results import origin, pairs, summary
+from core.results.published import published
+from core.study.protocols import PROTOCOLS
+from pages.ui import blocks, resources, study_inputs
+from pages.ui.study_samples import markdown_safe
+
+CHART = "study_accuracy"
+CROWD = 4  # encoders that the bars show without being asked
+
+st.title("How far do the representations carry?")
+chosen = study_inputs.chosen()
+info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
+protocol_label = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
+members = bars.members(info)
+names, look = short_labels(members), styles(members)
+table = resources.of_study(info, summary.accuracy, protocol)
+controls = resources.of_study(info, summary.controls, protocol)
+alone = pd.DataFrame(columns=list(pairs.PAIRED))
+paired = alone if first == second else resources.of_study(info, summary.paired, protocol, first, second)
+answered = [id for id in names if id in set(table["encoder"])]
+
+seeds = int(table["seeds"].max())
+st.caption(
+    f"**{markdown_safe(info.title)}**: {protocol_label}, {table['dataset'].nunique()} data sets, "
+    f"{len(answered)} encoders, {seeds} {'seed' if seeds == 1 else 'seeds'}. "
+    "Accuracy and intervals are over test images."
+)
+if first == second:
+    st.info(f"Only {names[first]} has results by this protocol, so there is nothing to compare it with.")
+elif "random" in {info.encoders[first]["family"], info.encoders[second]["family"]}:
+    st.caption(":material/balance: One contender has random weights: a floor, not a comparison of regimes.")
+else:
+    unlike = resources.of_study(info, origin.differences, first, second)
+    regimes = [info.encoders[id]["regime"] for id in (first, second)]
+    same = "Both have the same regime. " if regimes[0] == regimes[1] else ""
+    st.caption(
+        f":material/balance: {names[first]} against {names[second]}. {same}"
+        + (
+            f"Not fully controlled: these differ{'' if same else ' besides the regime'}: {'; '.join(unlike)}."
+            if unlike
+            else "Architecture, pre-training images, epochs, augmentation, input and protocol are the same."
+        )
+    )
+
+# The ten-second answer: one card a domain.
+if not paired.empty:
+    groups = list(paired.groupby("domain", sort=False))
+    for column, (domain, part) in zip(st.columns(len(groups), gap="medium"), groups, strict=True):
+        headline, detail = words.card(part, names[first], names[second])
+        with column, st.container(border=True, height="stretch"):
+            st.markdown(words.DOMAIN_NAMES[str(domain)])
+            st.markdown(f"#### {headline}")
+            st.caption(detail)
+
+# Accuracy by set.
+with st.container(horizontal=True, gap="medium"):
+    everyone = len(answered) <= CROWD or st.toggle(f"All {len(answered)} encoders", value=False, key="study_everyone")
+    with_published = st.toggle(
+        "Published figures",
+        value=False,
+        key="study_published",
+        help="What the literature gives for sets of this name by this protocol: other encoders, other code.",
+    )
+floors = [id for id in answered if info.encoders[id]["family"] == "random" and id not in (first, second)]
+# An untrained encoder is a line across the bars and no contender, unless it was chosen as one.
+shown = [id for id in answered if id not in floors] if everyone else [first, *([second] if second != first else [])]
+drawn = table[table["encoder"].isin(shown)]
+finding = words.accuracy_finding(table, paired, names, first, second, protocol_label)
+literature = published(protocol=protocol) if with_published else pd.DataFrame(columns=["dataset", "accuracy"])
+literature = literature[literature["dataset"].isin(list(table["dataset"]))].dropna(subset=["accuracy"])
+ink = bars.INK["dark" if st.context.theme.type == "dark" else "light"]
+arguments = (drawn, controls, {id: names[id] for id in shown}, look, finding, info.id, literature)
+blocks.figure(
+    bars.accuracy_bars(*arguments, ink),
+    words.accuracy_table(table, controls, answered),
+    words.accuracy_alt(drawn, names, controls),
+    CHART,
+    select=True,
+    on_paper=bars.accuracy_bars(*arguments),
+)
+st.caption(
+    f"Bars: accuracy with its 95 % interval. {bars.controls_note(controls, list(drawn['dataset']), info.id, shown)}"
+)
+
+if with_published and literature.empty:
+    st.info(
+        "No published figure at hand is for a data set of this study by this protocol.", icon=":material/menu_book:"
+    )
+elif with_published:
+    st.caption("Diamonds are published figures. They were not measured here, and their encoders and code are others:")
+    st.dataframe(
+        literature[["dataset", "model", "metric", "value", "unit", "source", "table", "note"]],
+        hide_index=True,
+        alt="Published figures for data sets of this study, with their sources.",
+        key="study_literature",
+    )
+
+# A click on a bar chooses the set here, and so does the keyboard.
+sets = list(dict.fromkeys(table["dataset"]))
+clicked = blocks.selected(CHART)
+if clicked is not None and clicked[:2] != st.session_state.get("study_clicked"):
+    st.session_state["study_clicked"] = clicked[:2]
+    st.session_state["study_set"], st.session_state["study_contender"] = clicked[:2]
+if st.session_state.get("study_set") not in sets:
+    st.session_state.pop("study_set", None)
+contender = st.session_state.get("study_contender")
+# The page of samples sets two contenders against each other: the one whose bar was clicked is one of them.
+rival = contender if contender in answered and contender not in (first, second) else second
+
+
+def aim(dataset: str, rival: str) -> None:
+    """Turn the inputs of the page of samples to a set and its second contender."""
+    st.session_state["dataset"] = dataset
+    if rival != second:
+        st.session_state["second"] = rival
+
+
+with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+    of_set = st.selectbox(
+        "Samples behind the bars of",
+        sets,
+        key="study_set",
+        format_func=lambda id: str(info.datasets[id]["label"]),
+        width=280,
+        help="Or click a bar.",
+    )
+    opened = st.button(
+        f"Open its samples: {names[first]}" + (f" and {names[rival]}" if rival != first else ""),
+        icon=":material/photo_library:",
+        key="study_open",
+        on_click=aim,
+        args=(str(of_set), rival),
+    )
+if opened:
+    # Parameters of the address that widgets are bound to can be neither set nor cleared here; the widgets keep them.
+    st.switch_page("samples.py", query_params={})
+
+# Advantage by measured distance, and the gap of each encoder.
+left, right = st.columns([3, 2], gap="large")
+with left:
+    st.subheader("Does distance decide who is ahead?")
+    distances = resources.of_study(info, summary.distances)
+    sources = [id for id, about in info.datasets.items() if about["domain"] == "source"]
+    if paired.empty:
+        st.info("A difference takes two contenders.")
+    elif distances.empty:
+        st.info(
+            "No distance was measured in this study: "
+            + (
+                "its source set or the others have too few images, or the run has not come to its end."
+                if sources
+                else "no data set is declared as the source that distances are from (domain=source)."
+            )
+        )
+    else:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+            measured = [id for id in answered if id in set(distances["encoder"])]
+            measure = (
+                st.segmented_control(
+                    "Distance by",
+                    list(domains.MEASURES),
+                    default="frechet",
+                    key="measure",
+                    bind="query-params",
+                    required=True,
+                )
+                or "frechet"
+            )
+            index = measured.index(first) if first in measured else 0
+            eyes = st.selectbox(
+                "in the features of", measured, index=index, key="features", bind="query-params", width=180
+            )
+        near_far = domains.by_distance(paired, distances, eyes, measure)
+        floor = domains.floor_of(distances, eyes, measure)
+        if near_far.empty:
+            st.info(f"No set that both contenders answered has a distance in the features of {names[eyes]}.")
+        else:
+            sentence = domains.advantage_finding(near_far, measure, names[first], names[second])
+            blocks.figure(
+                domains.advantage_chart(near_far, floor, measure, names[first], names[second], sentence),
+                near_far,
+                domains.advantage_alt(near_far, floor, measure, names[first], names[second]),
+                "study_advantage",
+            )
+            missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
+            images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
+            st.caption(
+                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {names[eyes]}, {images} images of "
+                "either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
+                + (" Dotted line: two halves of the source itself." if pd.notna(floor) else "")
+                + (f" Without a distance: {', '.join(missing)}." if missing else "")
+            )
+with right:
+    st.subheader("Generalization gap")
+    gaps = resources.of_study(info, summary.generalization_gap, protocol)
+    if gaps.empty:
+        st.info("A gap takes results on a set declared similar and on one declared different.")
+    else:
+        sentence = study_gap.gap_finding(gaps, study_gap.gap_difference(paired), names, first, second)
+        blocks.figure(
+            study_gap.gap_chart(gaps, names, look, sentence), gaps, study_gap.gap_alt(gaps, names), "study_gap"
+        )
+        st.caption(
+            "Mean accuracy on similar sets minus that on different ones. Sets differ in difficulty and number of "
+            "classes, so read gaps against each other and against random weights, not against zero."
+        )
+
+if not paired.empty:
+    st.subheader("Paired tests")
+    tests = words.tests_table(paired, names[first], names[second])
+    said = words.verdicts(paired, names[first], names[second])
+    st.dataframe(
+        tests,
+        hide_index=True,
+        alt=f"Paired tests of {names[second]} against {names[first]}: {said}.",
+        column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("p", "p (Holm)")},
+        key="study_tests",
+    )
+    st.download_button(
+        "Tests (CSV)",
+        tests.to_csv(index=False).encode(),
+        "paired_tests.csv",
+        "text/csv",
+        on_click="ignore",
+        key="study_tests_csv",
+    )
+    st.caption(
+        "McNemar's exact test on the same test images (few-shot: a paired test over episodes), Holm-corrected over the "
+        "data sets; intervals are a paired bootstrap over images. They say nothing of another training run."
+    )
+
+# What is missing, and where everything comes from.
+absent = resources.of_study(info, origin.unfinished)
+failed = absent[absent["state"] == "failed"]
+if len(failed):
+    st.subheader("What failed")
+    st.warning(
+        "1 part of this study has no results." if len(failed) == 1 else f"{len(failed)} parts of this study have none.",
+        icon=":material/error:",
+    )
+    st.dataframe(failed, hide_index=True, alt="Failed cells with their reasons.", key="study_failed")
+if len(absent) > len(failed):
+    left_over = len(absent) - len(failed)
+    st.info(
+        "1 cell of this study is still to be run."
+        if left_over == 1
+        else f"{left_over} cells of this study are still to be run.",
+        icon=":material/hourglass_top:",
+    )
+
+with st.expander("Reproduce this study", icon=":material/terminal:"):
+    st.code("invariscope study study.toml --data DIR --out OUT", language="bash", wrap_lines=True)
+    plan = resources.of_study(info, origin.plan_file)
+    if plan is None:
+        st.caption("The plan of this study cannot be read from where its results are.")
+    else:
+        st.download_button(
+            "The plan (study.toml)",
+            plan,
+            "study.toml",
+            "application/toml",
+            on_click="ignore",
+            icon=":material/download:",
+            key="study_plan",
+        )
+    st.caption("DIR is where the data sets are, OUT where the results go. A study that was stopped goes on there.")
+st.caption(resources.of_study(info, origin.provenance))

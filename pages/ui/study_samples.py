@@ -1,0 +1,97 @@
+"""What the study pages share about single data sets and samples: the choice of a set, and pictures of its samples."""
+
+import html
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from core.errors import InvariscopeError
+from core.results.store import StudyInfo
+from core.study.gallery import Gallery, absent
+from pages.ui import inputs, resources
+
+SIDE = 168
+RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
+
+
+def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str:
+    """The data set to look at, among those that a contender has answers on; in the address as `dataset`."""
+    options = [id for id in info.by_domain() if info.done(protocol, encoders, (id,))]
+    if st.session_state.get("dataset") not in options:
+        st.session_state.pop("dataset", None)
+    chosen = st.selectbox(
+        "Data set", options, key="dataset", bind="query-params", persist_state="session", width=240, help="By domain."
+    )
+    return str(chosen or options[0])
+
+
+def class_name(info: StudyInfo, dataset: str, label: int) -> str:
+    """A class as people read it."""
+    return str(info.datasets[dataset]["classes"][int(label)])
+
+
+def opened(info: StudyInfo, dataset: str) -> Gallery | None:
+    """The images of a set when they are at hand; else None, after saying where they are looked for."""
+    try:
+        found = resources.gallery(info, dataset)
+    except InvariscopeError as error:
+        st.info(absent(info, dataset, str(error)), icon=":material/hide_image:")
+        return None
+    if found.changed:
+        st.warning(
+            "The data set is no longer what the study read: a file, a label or the order differs. Images are shown by "
+            "the id of the sample and may not be the ones that were answered.",
+            icon=":material/sync_problem:",
+        )
+    return found
+
+
+def verdict(name: str, predicted: str, right: bool, confidence: float, share: float = 1.0, seeds: int = 1) -> str:
+    """One contender's answer as a line of a card: a sign, a word, the answer, how sure.
+
+    Where seeds disagree about a sample, the word is what most of them say, and the answer is the first seed's.
+    """
+    sign, word = (RIGHT, "right") if right else (WRONG, "wrong")
+    if seeds > 1 and 0 < share < 1:
+        return (
+            f"{sign} **{name}** {word}, {round(share * seeds)} of {seeds} right; first: {predicted}, {confidence:.0%}"
+        )
+    return f"{sign} **{name}** {word}: {predicted}, {confidence:.0%}"
+
+
+def picture(found: Gallery, sample_id: str, words: str) -> None:
+    """The image of a sample, or a line that it has none."""
+    data = resources.study_thumbnail(found, sample_id, SIDE)
+    if data is None:
+        st.caption(":material/broken_image: no readable image")
+    else:
+        st.image(data, width="stretch", output_format="PNG", alt=words)
+
+
+def compare(info: StudyInfo, dataset: str, sample_id: str, label: str, contenders: Sequence[str], key: str) -> None:
+    """A button that takes a sample to the page Compare."""
+    sample = inputs.StudySample(info.id, dataset, sample_id, label)
+    # The callback runs before any widget of the next run, which is when what widgets hold may still be set.
+    if st.button(
+        "Open in Compare",
+        icon=":material/compare:",
+        key=key,
+        type="tertiary",
+        on_click=inputs.take_study_sample,
+        args=(sample, list(contenders)),
+    ):
+        # Without parameters of its own Streamlit would refuse to leave those that are bound to widgets of this page.
+        st.switch_page("compare.py", query_params={})
+
+
+def markdown_safe(text: str) -> str:
+    """A file name or class name with nothing that Markdown would read."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|$~:<>" else c for c in html.unescape(text))
+
+
+def rows(table: pd.DataFrame, alt: str, key: str) -> None:
+    """Samples as a table, where there is no image to show."""
+    bar = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
+    config = {str(name): bar for name in table if "confidence" in str(name)}
+    st.dataframe(table, hide_index=True, column_config=config, alt=alt, key=key)
