@@ -50,6 +50,13 @@ def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("--no-logits", action="store_true", help="keep no side table of logits")
     study.add_argument("--engine", default="local", help="local or ray")
     study.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster (default: start one here)")
+    study.add_argument(
+        "--engine-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of ray: cache=ADDRESS, cpus_per_task=N, gpus_per_task=SHARE, log=true",
+    )
     study.add_argument("--progress", metavar="FILE", help=argparse.SUPPRESS)
     _add_common(study)
 

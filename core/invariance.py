@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import stats
 from torch import Tensor
 
 from core import readout
@@ -181,19 +180,32 @@ def _correlations(
     """
     seen = shared.reshape(len(shared), -1)
     count = seen.sum(axis=1)
-    ranks = []
-    for maps in (before, after):
-        flat = maps.reshape(seen.shape)
-        if not np.isfinite(flat[seen]).all():
-            raise ValueError("maps: expected finite numbers, got NaN or infinite")
-        # Cells out of view rank last, so the others keep the ranks that they have among themselves.
-        places = stats.rankdata(np.where(seen, flat, np.inf), axis=1)
-        ranks.append(np.where(seen, places - (count[:, None] + 1) / 2, 0.0))
+    both = np.stack((before, after)).reshape(2, *seen.shape)
+    if not np.isfinite(both[:, seen]).all():
+        raise ValueError("maps: expected finite numbers, got NaN or infinite")
+    # Cells out of view rank last, so the others keep the ranks that they have among themselves.
+    ranks = np.where(seen, _ranks(np.where(seen, both, np.inf)) - (count[:, None] + 1) / 2, 0.0)
     # Ranks are halves of whole numbers: these sums are exact in any order.
-    scale = np.sqrt(np.sum(ranks[0] ** 2, axis=1) * np.sum(ranks[1] ** 2, axis=1))
+    scale = np.sqrt(np.prod(np.sum(ranks**2, axis=2), axis=0))
     defined = (count >= 3) & (scale > 0)
     agreement = np.sum(ranks[0] * ranks[1], axis=1) / np.where(defined, scale, np.nan)
     return np.clip(agreement, -1.0, 1.0)
+
+
+def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Ranks from 1 along the last axis, equal values sharing the mean of theirs; no value is nan."""
+    # SciPy's ranks without what SciPy asks first, which on maps this small is most of the time.
+    order = values.argsort(axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
+    begins = np.ones(values.shape, dtype=np.bool_)
+    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=begins[..., 1:])
+    ends = np.roll(begins, -1, axis=-1)
+    places = np.arange(values.shape[-1])
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)
+    last = np.minimum.accumulate(np.where(ends, places, places[-1])[..., ::-1], axis=-1)[..., ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=-1)
+    return ranks
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:

@@ -6,6 +6,7 @@ import streamlit as st
 from core import confidence, pipeline, samples
 from core.images import SafeImage
 from core.plots import answers
+from core.plots.bars import bars
 from core.plots.style import styles
 from core.readout import Contender
 from pages.ui import blocks, inputs, resources
@@ -21,20 +22,27 @@ def choose_sample(id: str) -> None:
     st.session_state["image_source"] = inputs.FROM_SAMPLES
 
 
-gallery = st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads)
-with gallery, st.grid(min_column_width=92, gap="small"):
-    for id, sample in samples.samples().items():
-        with st.container(gap="xsmall"):
-            picture = resources.sample_image(id)
-            st.image(resources.square(picture.digest, 120, picture), width="stretch", alt=f"Sample: {sample.title}.")
-            st.button(
-                sample.title,
-                key=f"pick_{id}",
-                on_click=choose_sample,
-                args=(id,),
-                type="tertiary",
-                help=sample.story,
-            )
+def draw_gallery() -> None:
+    gallery = st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads)
+    with gallery, st.grid(min_column_width=92, gap="small"):
+        for id, sample in samples.samples().items():
+            with st.container(gap="xsmall"):
+                picture = resources.sample_image(id)
+                st.image(
+                    resources.square(picture.digest, 120, picture), width="stretch", alt=f"Sample: {sample.title}."
+                )
+                st.button(
+                    sample.title,
+                    key=f"pick_{id}",
+                    on_click=choose_sample,
+                    args=(id,),
+                    type="tertiary",
+                    help=sample.story,
+                )
+
+
+# Its place; it is filled after the answers, which people wait for while the gallery stays as it was.
+above = st.container()
 
 readings = [resources.reading(rival, chosen.image) for rival in rivals]
 predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
@@ -68,12 +76,7 @@ for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True
         mine = table[table["encoder"] == spec.id]
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
-        st.plotly_chart(
-            answers.bars(mine, look[spec.id], spec.label, highlight),
-            key=f"compare_bars_{spec.id}",
-            alt=answers.bars_alt(mine),
-            config=blocks.PLOT_CONFIG,
-        )
+        st.html(bars(mine, look[spec.id], answers.bars_alt(mine), highlight))
         if prediction.calibrated:
             st.caption(
                 f"{prediction.raw_confidence:.0%} before, {prediction.confidence:.0%} after temperature "
@@ -83,6 +86,9 @@ for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True
             st.caption(
                 f"{prediction.raw_confidence:.0%}: the plain softmax, as no temperature was fitted for this head."
             )
+
+with above:
+    draw_gallery()
 
 facts = pd.DataFrame(
     [

@@ -5,6 +5,7 @@ import streamlit as st
 
 from core import pipeline
 from core.plots import answers, curves, family
+from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from pages.ui import blocks, inputs, maps, resources
 
@@ -45,12 +46,7 @@ for column, rival, reading, prediction, values in zip(
         maps.draw(rival, chosen.image, reading, values, scale, answer)
         st.markdown(f"**{answer}**, {prediction.confidence:.0%} sure")
         mine = table[table["encoder"] == spec.id]
-        st.plotly_chart(
-            answers.bars(mine, look[spec.id], answer),
-            key=f"overview_bars_{spec.id}",
-            alt=answers.bars_alt(mine),
-            config=blocks.PLOT_CONFIG,
-        )
+        st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
 st.caption(
     "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
     "Bars: probability, after temperature scaling where one was fitted; tick: the softmax before it."

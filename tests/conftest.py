@@ -1,7 +1,16 @@
 """What decides which tests run: a browser is asked for, a GPU is found or not."""
 
+from pathlib import Path
+
 import pytest
 import torch
+
+
+@pytest.fixture(autouse=True)
+def places_of_this_test_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a user of this machine has measured, fetched or cached is not what a test sees."""
+    for name in ("RESULTS", "DATA", "CACHE"):
+        monkeypatch.setenv(f"INVARISCOPE_{name}", str(tmp_path / f"own {name.lower()}"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -63,6 +63,8 @@ def test_part_done_is_1_and_nothing_done_is_2(places, tmp_path: Path, capsys) ->
         (["--encoders", "random", "--datasets", "folder:near", "--option", "x"], "PROTOCOL.NAME=VALUE"),
         (["--encoders", "random", "--datasets", "folder:near", "--engine", "magic", "--name", "x"], "engine called"),
         (["--encoders", "random", "--datasets", "folder:near"], "cannot be called ''"),
+        (["--encoders", "random", "--datasets", "folder:near", "--name", "x", "--engine-option", "y"], "NAME=VALUE"),
+        (["--encoders", "random", "--datasets", "folder:near", "--name", "x", "--ray-address", "y"], "no option"),
     ],
 )
 def test_what_cannot_be_run_says_what_to_do(places, tmp_path: Path, monkeypatch, capsys, arguments, said) -> None:

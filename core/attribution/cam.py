@@ -28,8 +28,9 @@ def along(encoder: Encoder, state: State, recipe: str, directions: Tensor) -> Te
         (B, h, w) float32. With average pooling its cells sum to the score.
     """
     if encoder.layout.is_average(recipe):
-        cells = state.feature_map.shape[-1] * state.feature_map.shape[-2]
-        return torch.einsum("bkhw,bk->bhw", state.feature_map.float(), directions) / cells
+        height, width = state.feature_map.shape[-2:]
+        scores = torch.bmm(directions[:, None], state.feature_map.flatten(2).float())
+        return scores.view(-1, height, width) / (height * width)
     return _by_gradient(encoder, state, recipe, directions)
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from core.augmentations.sampling import coverage, offsets, sample, separable, within
+from core.augmentations.sampling import coverage, offsets, sample, sample_alike, separable, within
 from core.augmentations.seeding import seeded_sign, seeded_uniform
 from core.augmentations.spec import FILL, Augmentation, exact_at
 
@@ -41,8 +41,25 @@ def _turned(height: int, width: int, degrees: Tensor) -> tuple[Tensor, Tensor]:
 def rotate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images turned about their centre by `strengths` degrees, counter-clockwise or clockwise by the seed."""
     height, width = images.shape[-2:]
-    x, y = _turned(height, width, -strengths * seeded_sign(seeds))
+    degrees = -strengths * seeded_sign(seeds)
+    if images.device.type == "cpu":
+        return _turned_alike(images, degrees)
+    # Which images share an angle is a question that a GPU would have to be waited for.
+    x, y = _turned(height, width, degrees)
     return _filled(sample(images, x, y, "bicubic"), coverage(x, y, height, width))
+
+
+def _turned_alike(images: Tensor, degrees: Tensor) -> Tensor:
+    """Images turned clockwise by `degrees`, those of one angle together: a point of a sweep has two at most."""
+    height, width = images.shape[-2:]
+    angles, which = degrees.unique(return_inverse=True)
+    turned = []
+    for number, angle in enumerate(angles):
+        x, y = (position[0] for position in _turned(height, width, angle))
+        same = images if len(angles) == 1 else images[which == number]
+        turned.append(sample_alike(same, x, y, coverage(x, y, height, width), FILL))
+    # Back into the order in which they came.
+    return turned[0] if len(angles) == 1 else torch.cat(turned)[which.argsort(stable=True).argsort()]
 
 
 def unrotate(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,6 +70,16 @@ def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _engine_options(arguments: argparse.Namespace) -> dict[str, str]:
+    found = {"address": arguments.ray_address} if arguments.ray_address else {}
+    for pair in arguments.engine_option:
+        name, equals, value = pair.partition("=")
+        if not (name and equals):
+            raise InvalidRequest(f"--engine-option takes NAME=VALUE, such as cpus_per_task=2, not '{pair}'.")
+        found[name] = value
+    return found
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: `40 s`, `12 min`, `3 h 05 min`."""
     if seconds < 90:
@@ -106,7 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         cache=Path(arguments.cache) if arguments.cache else cache_folder(),
         data=Path(arguments.data) if arguments.data else data_folder(),
         device=arguments.device,
-        options={"address": arguments.ray_address} if arguments.ray_address else {},
+        options=_engine_options(arguments),
     )
     if arguments.progress:  # started by the page, whose cancel button sends this
         signal.signal(signal.SIGTERM, lambda number, frame: _stop())

@@ -6,7 +6,7 @@ from itertools import groupby
 from core import devices
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
-from core.errors import Cancelled
+from core.errors import Cancelled, InvalidRequest
 from core.study import cells, features
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed, reason_of
 
@@ -14,7 +14,13 @@ PARTS = ("train", "val", "test")
 
 
 def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
-    """The steps of all pairs; those of one encoder follow each other, so that each is loaded once."""
+    """The steps of all pairs; those of one encoder follow each other, so that each is loaded once.
+
+    Raises:
+        InvalidRequest: there are options, which this engine has not.
+    """
+    if setup.options:
+        raise InvalidRequest(f"The local engine has no option {', '.join(setup.options)}; '--engine ray' has.")
     device = devices.pick(setup.device)
     for id, group in groupby(pairs, key=lambda pair: pair.encoder):
         members = list(group)
