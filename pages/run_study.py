@@ -169,9 +169,12 @@ name = st.text_input(
     "Name", value="my-study", key="run_name", max_chars=64, help="Lower-case letters, digits, '.', '_' and '-'."
 )
 cells = len(chosen) * len(final) * len(protocols) * int(seeds)
-st.caption(
-    f"{cells} cells: {len(chosen)} encoders × {len(final)} data sets × {len(protocols)} protocols × {seeds} seeds."
-)
+if cells:
+    counts = ((chosen, "encoder"), (final, "data set"), (protocols, "protocol"), (range(int(seeds)), "seed"))
+    product = " × ".join(f"{len(group)} {word}{'' if len(group) == 1 else 's'}" for group, word in counts)
+    st.caption(f"{cells} {'cell' if cells == 1 else 'cells'}: {product}.")
+else:
+    st.caption("Choose at least one encoder, one protocol and one data set.")
 
 
 def begin() -> None:
@@ -194,10 +197,11 @@ st.button(
 )
 if message := st.session_state.pop("run_error", None):
     st.error(message, icon=":material/error:")
-with st.expander("The same on the command line", icon=":material/terminal:"):
-    st.code(
-        f"invariscope study --encoders {','.join(chosen)} --datasets '{','.join(final)}' "
-        f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
-        language="bash",
-        wrap_lines=True,
-    )
+if cells:
+    with st.expander("The same on the command line", icon=":material/terminal:"):
+        st.code(
+            f"invariscope study --encoders {','.join(chosen)} --datasets '{','.join(final)}' "
+            f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
+            language="bash",
+            wrap_lines=True,
+        )

@@ -21,10 +21,13 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-TOLERANCE = 1e-6  # nats of mean cross-entropy + penalty left to gain
+TOLERANCE = 1e-6  # nats of mean cross-entropy + penalty left to gain, at most …
+SHARE = 1e-3  # … and as a share of what has been gained over class frequencies alone, which strong penalties keep small
+LEAST = 1e-12  # nothing is gained where features say nothing
 ITERATIONS = 200
 MEMORY = 24
 ARMIJO = 1e-4
+ROUNDING = 1e-8  # of the objective, relative: a step that changes less is neither better nor worse
 MIN_CURVATURE = 1e-6  # of p(1 − p), where every sample of a class is certain
 SMALLEST_STEP = 1e-6
 
@@ -123,6 +126,8 @@ class _Objective:
         self.penalty = torch.full_like(theta[:1], strength)
         self.penalty[0, -1] = 0
         self.inverse = torch.empty(0)
+        frequency = torch.bincount(problem.labels, minlength=problem.classes).double() / len(problem.labels)
+        self.null = -float(torch.sum(frequency * frequency.log()))
 
     def _suit(self, probabilities: Tensor) -> None:
         """Scale the variables for the curvature at these probabilities (N, C)."""
@@ -135,7 +140,8 @@ class _Objective:
         """The objective, and the gradient (C, D + 1) of the cross-entropy alone; `suit` scales the variables for it."""
         logits = torch.addmm(theta[:, -1], self.problem.rotated, theta[:, :-1].T)
         logs = torch.log_softmax(logits, dim=1)
-        own = logs[self.rows, self.problem.labels].mean()
+        # Summed in double precision: near the minimum of a strong penalty the changes are that small.
+        own = logs[self.rows, self.problem.labels].double().mean()
         residual = logs.exp_()
         if suit:
             self._suit(residual)
@@ -143,7 +149,8 @@ class _Objective:
         gradient = torch.empty_like(theta)
         torch.mm(residual.T, self.problem.rotated, out=gradient[:, :-1])
         gradient[:, -1] = residual.sum(dim=0)
-        return (0.5 * (self.penalty * theta.square()).sum() - own).item(), gradient.div_(len(residual))
+        penalty = 0.5 * (self.penalty * theta.square()).double().sum()
+        return (penalty - own).item(), gradient.div_(len(residual))
 
     def direction(self, gradient: Tensor, pairs: Sequence[Pair]) -> Tensor:
         """Minus the L-BFGS inverse Hessian times the gradient (two-loop recursion)."""
@@ -189,7 +196,9 @@ def solve(
     value, data_gradient = objective(theta, suit=True)
     gradient = torch.addcmul(data_gradient, objective.penalty, theta)
     done = 0
-    while (left := 0.5 * torch.sum(gradient * objective.inverse * gradient).item()) > TOLERANCE and done < iterations:
+    while (left := 0.5 * torch.sum(gradient * objective.inverse * gradient).item()) > min(
+        TOLERANCE, max(SHARE * (objective.null - value), LEAST)
+    ) and done < iterations:
         direction = objective.direction(gradient, pairs)
         slope = torch.sum(direction * gradient).item()
         if slope >= 0:  # rounding has spoilt the memory
@@ -199,11 +208,11 @@ def solve(
         while True:
             moved = torch.add(theta, direction, alpha=step)
             next_value, next_gradient = objective(moved)
-            if next_value <= value + ARMIJO * step * slope or step < SMALLEST_STEP:
+            if next_value <= value + ARMIJO * step * slope + ROUNDING * value or step < SMALLEST_STEP:
                 break
             # The minimum of the parabola through what is known, kept within a tenth and a half.
             step *= min(0.5, max(0.1, -0.5 * step * slope / (next_value - value - step * slope)))
-        if next_value > value:
+        if next_value > value + ROUNDING * value:
             break  # no descent is left in single precision
         change = next_gradient - data_gradient
         if torch.sum(direction * change).item() > 0:

@@ -42,7 +42,7 @@ def test_a_study_is_started_watched_and_found_again(open_page) -> None:
     at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
     assert not at.exception
     at.selectbox(key="run_domain_folder:near").set_value("different").run()
-    assert any("1 cells" in caption.value for caption in at.caption)
+    assert any("1 cell: 1 encoder × 1 data set" in caption.value for caption in at.caption)
     assert any("folder:near?domain=different" in code.value for code in at.code)
     at.text_input(key="run_name").set_value("mine")
     at.button(key="run_start").click().run()

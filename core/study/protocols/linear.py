@@ -33,7 +33,7 @@ def run(material: Material) -> Answers:
 LINEAR = Protocol(
     id="linear",
     label="linear probe",
-    description="Logistic regression on frozen features, L2 strength chosen among 45 on held-out samples "
+    description="Logistic regression on frozen features, L2 strength chosen among up to 45 on held-out samples "
     "(Ericsson et al. 2021).",
     version=1,
     seeded_by_split_alone=True,
