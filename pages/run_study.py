@@ -1,5 +1,6 @@
 """Start a study in the background, watch it, stop it, and go to its results."""
 
+import shlex
 from datetime import datetime
 
 import streamlit as st
@@ -50,14 +51,20 @@ def show(job: jobs.Job) -> None:
         st.progress(min(1.0, share), text=text)
         st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
     elif job.ended:
-        st.success(f"**{name}** is done: {done} of {total} cells.", icon=":material/check_circle:")
+        failed, unopened = int(progress.get("failed", 0)), int(progress.get("unopened", 0))
+        if failed or unopened:
+            lost = f"{failed} of {total} cells failed" if failed else f"{unopened} data set(s) could not be opened"
+            say = st.warning if done > failed else st.error
+            say(f"**{name}** ended, but {lost}; the log says why.", icon=":material/warning:")
+        else:
+            st.success(f"**{name}** is done: {done} of {total} cells.", icon=":material/check_circle:")
     elif job.cancelled:
         st.info(
             f"**{name}** was stopped after {done} of {total} cells. Start it again to go on.", icon=":material/stop:"
         )
     else:
         st.error(f"**{name}** ended before its end. {last_words(job.log)}", icon=":material/error:")
-    if done:
+    if done > int(progress.get("failed", 0)):
         with st.container(horizontal=True):
             for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
                 if st.button(
@@ -200,7 +207,7 @@ if message := st.session_state.pop("run_error", None):
 if cells:
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(
-            f"invariscope study --encoders {','.join(chosen)} --datasets '{','.join(final)}' "
+            f"invariscope study --encoders {','.join(chosen)} --datasets {shlex.quote(','.join(final))} "
             f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
             language="bash",
             wrap_lines=True,

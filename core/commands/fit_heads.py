@@ -23,11 +23,13 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         InvalidRequest: a new task lacks its label or domain, or the classes differ from the known ones.
     """
     path = assets / "tasks" / f"{arguments.task}.toml"
+    if path.is_file():
+        known = tomllib.loads(path.read_text(encoding="utf-8"))["classes"]
+        if known != list(classes):
+            raise InvalidRequest(f"{path} lists other classes than {arguments.data}. Give the folder another --task.")
     if not (arguments.label and arguments.domain):
         if not path.is_file():
             raise InvalidRequest(f"Task '{arguments.task}' is new: give it a --label and a --domain.")
-        if tomllib.loads(path.read_text())["classes"] != list(classes):
-            raise InvalidRequest(f"{path} lists other classes than {arguments.data}. Give the folder another --task.")
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     table = {

@@ -12,6 +12,7 @@ from core.cli import EXIT_ERROR, EXIT_PART
 from core.commands.common import print_json, say
 from core.errors import Cancelled, InvalidRequest
 from core.paths import cache_folder, data_folder, result_roots
+from core.results import store
 from core.results.writing import write_bytes
 from core.study import plan as plans
 from core.study import run as running
@@ -41,6 +42,7 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
             "Name what to study: --encoders A,B --datasets C,folder:PATH --out DIR, a plan file, or --out with the "
             "folder of a study that was begun."
         )
+    given = _options(arguments.option)
     plan = replace(
         plan,
         name=name or arguments.name or plan.name,
@@ -50,9 +52,12 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         seeds=arguments.seeds or plan.seeds,
         title=arguments.title or plan.title,
         logits=plan.logits and not arguments.no_logits,
-        options=plan.options | _options(arguments.option),
+        options={id: plan.options.get(id, {}) | given.get(id, {}) for id in (*plan.options, *given)},
     )
-    return plan, out or f"{result_roots()[1].rstrip('/')}/{plan.name}"
+    if out is None:
+        out = f"{result_roots()[1].rstrip('/')}/{plan.name}"
+        store.free_name(plan.name, out)
+    return plan, out
 
 
 def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
@@ -154,7 +159,10 @@ def _summary(arguments: argparse.Namespace, out: str) -> int:
         print(f"{out}: {states.count('done')} cells done, {len(failed)} failed")
         for address, reason in manifest["unopened"].items():
             print(f"not opened: {address}: {reason}")
-        print("Browse it with 'invariscope', or: invariscope results export " + manifest["id"])
+        root = out.rpartition("/")[0] or "."
+        here = root in result_roots() or str(Path(root).resolve()) in result_roots()
+        browse = "invariscope" if here else f"INVARISCOPE_RESULTS={root} invariscope"
+        print(f"Browse it: {browse}")
     if not states.count("done"):
         return EXIT_ERROR
     return EXIT_PART if failed or manifest["unopened"] else 0

@@ -61,7 +61,11 @@ def survey(roots: list[str] | None = None) -> tuple[dict[str, StudyInfo], list[T
             name = entry.rstrip("/").rpartition("/")[2]
             manifest = f"{entry.rstrip('/')}/manifest.json"
             address = fs.unstrip_protocol(entry.rstrip("/"))
-            if name in found or name.startswith("."):
+            if name.startswith("."):
+                continue
+            if name in found:
+                hidden = f"Study '{name}' here is hidden by the one in {found[name].address}: rename its folder."
+                troubles.append(Trouble(address, hidden))
                 continue
             try:
                 if not fs.isfile(manifest):
@@ -82,6 +86,17 @@ def survey(roots: list[str] | None = None) -> tuple[dict[str, StudyInfo], list[T
 def studies(roots: list[str] | None = None) -> dict[str, StudyInfo]:
     """All readable studies by id, the first root's first; `survey` also says what cannot be read."""
     return survey(roots)[0]
+
+
+def free_name(id: str, address: str) -> None:
+    """Nothing, when a study at an address would be found under its id.
+
+    Raises:
+        InvalidRequest: another study has that id, and would be shown instead.
+    """
+    taken = studies().get(id)
+    if taken is not None and filesystem(taken.address)[1] != filesystem(address)[1]:
+        raise InvalidRequest(f"There is a study called '{id}' in {taken.address}: give this one another name.")
 
 
 def study(id: str, roots: list[str] | None = None) -> StudyInfo:

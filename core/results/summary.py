@@ -165,6 +165,10 @@ def _supervised(info: StudyInfo, protocol: str, own: pd.DataFrame) -> pd.DataFra
     for other in store.studies().values():
         same = {id: here[a["fingerprint"]] for id, a in other.datasets.items() if a["fingerprint"] in here}
         labelled = [id for id, net in other.encoders.items() if net["family"] == "SL"]
+        # Other settings (shots, steps) make another figure.
+        settings = (s.manifest.get("options", {}).get(protocol, {}) for s in (info, other))
+        if next(settings) != next(settings):
+            continue
         if other.address == info.address or not other.done(protocol, labelled, same):
             continue
         try:
@@ -209,7 +213,9 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
                 [
                     # Sets are drawn apart from each other: one seed for all would make their noise common.
                     atoms.accuracy_draws(answered[id, str(encoder)], metric == "mean-per-class", number)
-                    for number, (id, metric) in enumerate(zip(sets["dataset"], sets["metric"], strict=True))
+                    for number, (id, metric) in enumerate(
+                        zip(sets["dataset"], sets["metric"], strict=True), start=0 if domain == "similar" else len(part)
+                    )
                 ],
                 axis=0,
             )

@@ -115,7 +115,8 @@ def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     table = table.replace_schema_metadata(metadata)
     # Floats hardly repeat: a dictionary of them is dead weight, and their bytes compress better in planes.
-    leaves = {_leaf(field): pa.types.is_floating(_innermost(field.type)) for field in table.schema}
+    # DuckDB reads that of single and double precision, not of half.
+    leaves = {_leaf(field): _innermost(field.type) in (pa.float32(), pa.float64()) for field in table.schema}
     pq.write_table(
         table,
         buffer,
@@ -129,12 +130,23 @@ def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:
 
 def write_cell(out: str, cell: str, rows: pa.Table, logits: pa.Table | None, facts: dict[str, Any]) -> None:
     """Store a finished cell. The rows come last: a cell without them is not done and will be run again."""
+    fs, side = filesystem(f"{out}/logits/{cell}.parquet")
+    if logits is None and fs.exists(side):
+        fs.rm_file(side)  # of other rows than these
     if logits is not None:
         write_bytes(f"{out}/logits/{cell}.parquet", parquet_bytes(logits, {"key": facts["key"]}))
     write_bytes(f"{out}/cells/{cell}.parquet", parquet_bytes(rows, facts))
     fs, path = filesystem(f"{out}/failed/{cell}.json")
     if fs.exists(path):
         fs.rm_file(path)
+
+
+def sweep(out: str) -> None:
+    """Remove what a killed run left half-written in a folder; nobody else may be writing there."""
+    fs, path = filesystem(out)
+    if isinstance(fs, LocalFileSystem):
+        for partial in fs.glob(f"{path}/**/*.partial"):
+            fs.rm_file(partial)
 
 
 def write_failure(out: str, cell: str, key: str, reason: str) -> None:
@@ -147,8 +159,8 @@ def facts_of(address: str) -> dict[str, Any]:
     fs, path = filesystem(address)
     if not fs.exists(path):
         return {}
+    data = fs.cat_file(path)
     try:
-        with fs.open(path, "rb") as file:
-            return json.loads((pq.read_schema(file).metadata or {}).get(FACTS, b"{}"))
-    except (pa.ArrowInvalid, ValueError):
+        return json.loads((pq.read_schema(pa.BufferReader(data)).metadata or {}).get(FACTS, b"{}"))
+    except (pa.ArrowInvalid, ValueError, OSError):  # Arrow says of a damaged footer that it is an OSError
         return {}

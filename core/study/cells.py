@@ -59,6 +59,7 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
         "preprocessing": repr(spec.preprocessing),
         "pooling": spec.pooling,
         "data": images.fingerprint,
+        "domain": images.spec.domain,
         "skip": images.skip_unreadable,
         "logits": plan.logits,
     }

@@ -26,6 +26,7 @@ from core.encoders.spec import EncoderSpec
 from core.errors import DataUnavailable, ImageError
 
 VERSION = 1
+PARTS = ("train", "val", "test")
 SHARD = 2048
 BATCH = {"cpu": 128, "cuda": 512}
 NAMED = 3  # unreadable samples that a message names

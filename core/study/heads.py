@@ -15,7 +15,6 @@ from core.encoders.encoder import Encoder
 from core.heads import fitting, linear
 from core.heads.linear import LinearHead
 from core.study import features
-from core.study.engines.local import PARTS
 from core.study.protocols import Material, knn
 from core.study.protocols.base import validation_split
 
@@ -34,7 +33,7 @@ def fit_head(
         DataUnavailable: images cannot be read.
     """
     found = {}
-    for part in PARTS:
+    for part in features.PARTS:
         if part in images.parts:
             for _ in features.compute(encoder, images, part, cache):
                 pass

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock, Timeout
 
 from core.errors import InvalidRequest
 from core.paths import ROOT, result_roots
+from core.results import store
 from core.study import plan as plans
 from core.study.plan import Plan
 
@@ -88,36 +90,41 @@ def start(plan: Plan, data: Path, engine: str = "local") -> Path:
         InvalidRequest: the plan is no good, or a study is running already.
     """
     plan.check()
-    busy = next((job for job in jobs() if job.running), None)
-    if busy is not None:
-        raise InvalidRequest(f"The study '{busy.folder.name}' is running: wait for its end, or cancel it.")
-    folder = own_root() / plan.name
+    root = own_root()
+    folder = root / plan.name
+    store.free_name(plan.name, str(folder))
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "progress.json").unlink(missing_ok=True)
-        (folder / "asked.toml").write_bytes(plans.dump(plan))
-        started = subprocess.run(
-            [
-                *(sys.executable, "-c", DETACH, str(folder / "log.txt")),
-                *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
-                *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
-            ],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        pid = int(started.stdout)
-    except (OSError, subprocess.CalledProcessError) as error:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".starting.lock", timeout=10):  # of two visitors at once, one is told to wait
+            busy = next((job for job in jobs() if job.running), None)
+            if busy is not None:
+                raise InvalidRequest(f"The study '{busy.folder.name}' is running: wait for its end, or cancel it.")
+            _spawn(plan, folder, data, engine)
+    except (OSError, subprocess.CalledProcessError, Timeout) as error:
         raise InvalidRequest(f"The study could not be started in {folder}: {error}.") from error
-    facts = {
-        "pid": pid,
-        "created": psutil.Process(pid).create_time(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "cancelled": False,
-    }
-    _store(folder, facts)
     return folder
+
+
+def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "progress.json").unlink(missing_ok=True)
+    (folder / "asked.toml").write_bytes(plans.dump(plan))
+    started = subprocess.run(
+        [
+            *(sys.executable, "-c", DETACH, str(folder / "log.txt")),
+            *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
+            *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    pid, created = int(started.stdout), 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended at once; its log says why
+        created = psutil.Process(pid).create_time()
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    _store(folder, {"pid": pid, "created": created, "started": now, "cancelled": False})
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:

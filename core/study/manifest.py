@@ -92,6 +92,7 @@ def write(
         "engine": engine,
         "seeds": plan.seeds,
         "protocols": list(plan.protocols),
+        "options": plan.options,
         "versions": {"invariscope": core.__version__, "python": platform.python_version()}
         | {name: version(name) for name in PACKAGES},
         "machine": machine(),

@@ -61,6 +61,11 @@ class Plan:
         for id in (*self.protocols, *self.options):
             if id not in PROTOCOLS:
                 raise UnknownName("protocol", id, PROTOCOLS)
+        for id, settings in self.options.items():
+            known = PROTOCOLS[id].options
+            if strange := sorted(set(settings) - set(known)):
+                listed = ", ".join(known) or "none"
+                raise InvalidRequest(f"The protocol {id} has no option {', '.join(strange)}. Known: {listed}.")
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise InvalidRequest(f"A study takes 1 to {MAX_SEEDS} seeds, not {self.seeds}.")
         return self

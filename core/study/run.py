@@ -1,7 +1,6 @@
 """Runs a study from its plan, or goes on with one that was interrupted, and tells of it step by step."""
 
 import contextlib
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -9,21 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from core.datasets.address import open_address
-from core.datasets.spec import ImageSet
-from core.encoders import weights
-from core.encoders.registry import encoder_spec
-from core.errors import DataUnavailable, InvalidRequest, InvariscopeError
-from core.results import writing
-from core.study import cells, distances, features, manifest, plan
-from core.study.cells import Cell
+from core.errors import InvalidRequest
+from core.results import schema, writing
+from core.study import distances, plan
 from core.study.engines import engine as engine_called
-from core.study.engines.base import Engine, Pair, Setup
+from core.study.engines.base import Engine, Setup
 from core.study.plan import Plan
+from core.study.state import Work
 
 Kind = Literal["kept", "features", "cell", "failed", "distances", "end"]
 
@@ -41,6 +35,8 @@ class Event:
         remaining: seconds to go, estimated from this run; None until one cell has run.
         reason: why, for `failed`.
         top1: accuracy of the cell in [0, 1], for `cell`.
+        failed: cells that failed, for `end`.
+        unopened: data sets that could not be opened, for `end`.
     """
 
     kind: Kind
@@ -51,6 +47,8 @@ class Event:
     remaining: float | None = None
     reason: str = ""
     top1: float | None = None
+    failed: int = 0
+    unopened: int = 0
 
 
 def merged(old: Plan, new: Plan) -> Plan:
@@ -65,122 +63,23 @@ def merged(old: Plan, new: Plan) -> Plan:
         protocols=tuple(dict.fromkeys((*old.protocols, *new.protocols))),
         seeds=max(old.seeds, new.seeds),
         title=new.title or old.title,
-        options=old.options | new.options,
+        options={id: old.options.get(id, {}) | new.options.get(id, {}) for id in (*old.options, *new.options)},
     )
+
+
+def stored_manifest(out: str) -> dict[str, Any]:
+    """The manifest of the study in a folder; empty when there is none that can be read."""
+    fs, path = writing.filesystem(f"{out}/manifest.json")
+    with contextlib.suppress(ValueError):
+        found = json.loads(fs.cat_file(path)) if fs.exists(path) else {}
+        return found if found.get("schema") == schema.VERSION else {}
+    return {}
 
 
 def stored_plan(out: str) -> Plan | None:
     """The plan of the study in a folder; None when there is no study."""
     fs, path = writing.filesystem(f"{out}/study.toml")
     return plan.parse(fs.cat_file(path).decode(), f"{out}/study.toml") if fs.exists(path) else None
-
-
-class _Study:
-    """The state of a run: sets that could be opened, and what is known of each cell."""
-
-    def __init__(self, setup: Setup, engine: str) -> None:
-        self.setup, self.engine = setup, engine
-        self.sets: dict[str, ImageSet] = {}
-        self.unopened: dict[str, str] = {}
-        self.encoders: dict[str, dict[str, Any]] = {}
-        self.unloadable: dict[str, str] = {}
-        self.states: dict[Cell, dict[str, Any]] = {}
-        self.keys: dict[Cell, str] = {}
-        self.reference: ImageSet | None = None
-        self.tables: list[pa.Table] = []
-        self.distances_key: str | None = None
-        for address in setup.plan.datasets:
-            try:
-                images = open_address(address, setup.data)
-            except InvariscopeError as error:
-                self.unopened[address] = str(error)
-                continue
-            if images.spec.id in self.sets:
-                raise InvalidRequest(
-                    f"Two data sets are called '{images.spec.id}': give one another name with '?id=…' in its address."
-                )
-            self.sets[images.spec.id] = images
-        if not self.sets:
-            raise DataUnavailable(" ".join(self.unopened.values()))
-
-    def pairs(self) -> list[Pair]:
-        """The work that is left, encoder by encoder; fills the states of all cells."""
-        found = []
-        self._check_distances()
-        for id in self.setup.plan.encoders:
-            spec = encoder_spec(id)
-            try:
-                weights.fetch(spec.weights)
-                sha256 = weights.verify(spec.weights)
-            except InvariscopeError as error:
-                self.unloadable[id], sha256 = str(error), ""
-            self.encoders[id] = manifest.encoder_entry(spec, sha256)
-            for images in self.sets.values():
-                waiting = []
-                for cell in cells.cells_of(self.setup.plan, id, images):
-                    key = self.keys[cell] = cells.key_of(cell, self.setup.plan, spec, sha256, images)
-                    stored = writing.facts_of(f"{self.setup.out}/cells/{cell.id}.parquet")
-                    if stored.get("key") == key:
-                        self.states[cell] = {"state": "done", "facts": stored["facts"]}
-                    elif sha256:
-                        self.states[cell] = {"state": "waiting"}
-                        waiting.append(cell)
-                    else:
-                        self.fail(cell, self.unloadable[id])
-                # Distances need the features of all sets, of those whose cells are done too.
-                if waiting or (sha256 and self.distances_key is not None):
-                    found.append(Pair(id, images, tuple(waiting)))
-        return found
-
-    def _check_distances(self) -> None:
-        """Decide whether the distances on disk are those of these encoders and sets."""
-        self.reference = next((s for s in self.sets.values() if s.spec.domain == "source"), None)
-        if self.reference is None or len(self.sets) < 2:
-            return
-        facts = {
-            "version": distances.VERSION,
-            "reference": self.reference.spec.id,
-            "sets": {id: images.fingerprint for id, images in self.sets.items()},
-            "encoders": {id: encoder_spec(id).weights.sha256 for id in self.setup.plan.encoders},
-        }
-        key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        if writing.facts_of(f"{self.setup.out}/distances.parquet").get("key") != key:
-            self.distances_key = key
-
-    def measure(self, encoder: str) -> None:
-        """Add the distances of all sets from the reference in an encoder's features; nothing where these failed."""
-        found = {}
-        for id, images in self.sets.items():
-            key = features.key(encoder_spec(encoder), self.encoders[encoder]["weights"], images, "test")
-            folder = features.folder_of(self.setup.cache, key)
-            if (folder / "meta.json").is_file():
-                found[id] = features.load(folder)
-        if self.reference is not None and self.reference.spec.id in found:
-            id = self.reference.spec.id
-            # Features that are not finite fail their cells; the distances of the other encoders stand.
-            with contextlib.suppress(DataUnavailable):
-                self.tables.append(distances.measure(encoder, (id, found[id]), found))
-
-    def fail(self, cell: Cell, reason: str) -> None:
-        """Record a failure here and in the study's folder."""
-        self.states[cell] = {"state": "failed", "reason": reason}
-        writing.write_failure(self.setup.out, cell.id, self.keys[cell], reason)
-
-    def write(self) -> None:
-        """Write plan and manifest."""
-        manifest.write(
-            self.setup.out,
-            self.setup.plan,
-            self.encoders,
-            {id: manifest.dataset_entry(images) for id, images in self.sets.items()},
-            self.states.items(),
-            self.engine,
-            self.unopened,
-        )
-
-    def count(self, *states: str) -> int:
-        """How many cells are in one of these states."""
-        return sum(entry["state"] in states for entry in self.states.values())
 
 
 def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
@@ -194,7 +93,8 @@ def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda
         stop: called between steps; raises `Cancelled` when the work should end.
 
     Raises:
-        InvalidRequest: the plan cannot be run, or another process is running this study.
+        InvalidRequest: the plan cannot be run, or another process is running this study (told for folders; two runs
+            into one address of an object store are not kept apart).
         DataUnavailable: no data set could be opened.
         Cancelled: as `stop` raises it; the study can be resumed.
     """
@@ -215,11 +115,12 @@ def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda
 
 
 def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None]) -> Iterator[Event]:
-    old = stored_plan(setup.out)
+    old, asked = stored_plan(setup.out), setup.plan.datasets
     if old is not None:
         setup = replace(setup, plan=merged(old, setup.plan))
-    work = _Study(setup, engine)
-    pairs = work.pairs()
+    writing.sweep(setup.out)
+    work = Work(setup, engine, stored_manifest(setup.out), asked)
+    setup, pairs = work.setup, work.pairs()
     work.write()
     total, begun = len(work.states), time.monotonic()
     ran = 0
@@ -254,4 +155,4 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
             distances.write(setup.out, work.tables, work.distances_key)
     finally:
         work.write()
-    yield event("end", setup.out)
+    yield event("end", setup.out, failed=work.count("failed"), unopened=len(work.unopened))

@@ -77,6 +77,11 @@ def test_bad_plans_start_nothing(tmp_path: Path) -> None:
     assert jobs.jobs() == []
 
 
+def test_a_name_that_another_root_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="a study called 'family'"):
+        jobs.start(Plan("family", ("random",), ("folder:near",)), tmp_path / "data")
+
+
 def test_studies_are_not_started_into_an_object_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVARISCOPE_RESULTS", "s3://bucket/results")
     with pytest.raises(InvalidRequest, match="need a folder"):

@@ -14,7 +14,7 @@ import pytest
 from study_folders import folder, picture
 
 from core.datasets import splits
-from core.errors import Cancelled, DataUnavailable, InvalidRequest, UnknownName
+from core.errors import Cancelled, DataUnavailable, InvalidRequest, UnknownName, WeightsUnavailable
 from core.paths import ROOT
 from core.results import schema, store, summary
 from core.study import run as running
@@ -136,6 +136,77 @@ def test_one_bad_set_does_not_end_the_others(setup, tmp_path: Path) -> None:
     mended = list(running.study(made))
     assert sum(e.kind == "cell" for e in mended) == 2
     assert not list(Path(made.out).glob("failed/*"))
+
+
+def test_what_is_absent_today_keeps_what_it_gave(setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A set on a disk that is not plugged in, an encoder whose weights are gone: their cells stay done."""
+    made = setup(protocols=("knn",), seeds=1)
+    list(running.study(made))
+    (tmp_path / "data/far").rename(tmp_path / "unplugged")
+    list(running.study(setup(protocols=("linear",), seeds=1, datasets=DATASETS[:1])))
+    info = store.study("toy", [str(Path(made.out).parent)])
+    assert info.cells["far.knn.random.0"]["state"] == "done"
+    assert info.datasets["far"]["label"] == "far"
+    assert "far" in " ".join(info.manifest["unopened"])
+    (tmp_path / "unplugged").rename(tmp_path / "data/far")
+
+    def gone(spec: object) -> str:
+        raise WeightsUnavailable("unplugged too")
+
+    monkeypatch.setattr("core.study.state.weights.verify", gone)
+    events = list(running.study(made))
+    assert {e.what for e in events if e.kind == "failed"} == {"far.linear.random.0"}
+    info = store.study("toy", [str(Path(made.out).parent)])
+    assert info.cells["near.knn.random.0"]["state"] == info.cells["near.linear.random.0"]["state"] == "done"
+    assert events[-1].failed == 1
+
+
+def test_stopping_while_weights_are_fetched_is_no_failure(setup, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(spec: object) -> None:
+        raise Cancelled("stopped")
+
+    monkeypatch.setattr("core.study.state.weights.fetch", stopped)
+    made = setup()
+    with pytest.raises(Cancelled):
+        list(running.study(made))
+    assert not list(Path(made.out).glob("failed/*"))
+
+
+def test_a_new_domain_replaces_the_old_address(setup) -> None:
+    made = setup(protocols=("knn",), seeds=1)
+    list(running.study(made))
+    list(running.study(setup(protocols=("knn",), seeds=1, datasets=("folder:far?domain=similar",))))
+    info = store.study("toy", [str(Path(made.out).parent)])
+    assert info.datasets["far"]["domain"] == "similar"
+    with opened(made) as results:
+        found = results.frame("SELECT DISTINCT dataset, domain FROM rows ORDER BY ALL")
+    assert found.to_numpy().tolist() == [["far", "similar"], ["near", "source"]]
+    assert running.stored_plan(made.out).datasets == (DATASETS[0], "folder:far?domain=similar")
+
+
+def test_damaged_or_deleted_files_of_a_cell_are_made_again(setup) -> None:
+    made = setup(protocols=("knn",), seeds=1)
+    list(running.study(made))
+    rows = Path(made.out) / "cells" / "far.knn.random.0.parquet"
+    whole = rows.read_bytes()
+    damaged = bytearray(whole)
+    damaged[-30] ^= 0xFF
+    rows.write_bytes(bytes(damaged))
+    (Path(made.out) / "logits" / "near.knn.random.0.parquet").unlink()
+    (Path(made.out) / "cells" / "half.parquet.0123.partial").write_bytes(b"half")
+    events = list(running.study(made))
+    assert {e.what for e in events if e.kind == "cell"} >= {"near.knn.random.0"}
+    assert pq.read_table(rows).num_rows == 18
+    assert (Path(made.out) / "logits" / "near.knn.random.0.parquet").is_file()
+    assert not list(Path(made.out).rglob("*.partial"))
+    list(running.study(setup(protocols=("knn",), seeds=1, logits=False)))
+    assert not list(Path(made.out).glob("logits/*")), "no logits of an earlier plan beside new rows"
+
+
+def test_options_are_joined_one_by_one(setup) -> None:
+    old = setup(options={"few-shot": {"ways": 3}}).plan
+    new = setup(options={"few-shot": {"shots": 1}}).plan
+    assert running.merged(old, new).options == {"few-shot": {"ways": 3, "shots": 1}}
 
 
 def test_unreadable_images_are_left_out_when_asked(setup, tmp_path: Path) -> None:
@@ -266,6 +337,7 @@ def test_two_processes_do_not_work_on_one_study(setup) -> None:
         ({"encoders": ("nobody",)}, UnknownName, "no encoder called 'nobody'"),
         ({"protocols": ("magic",)}, UnknownName, "no protocol called 'magic'"),
         ({"seeds": 0}, InvalidRequest, "1 to 32 seeds"),
+        ({"options": {"linear": {"C": 1}}}, InvalidRequest, "linear has no option C"),
         ({"encoders": ()}, InvalidRequest, "at least one encoder"),
         ({"encoders": ("random", "random")}, InvalidRequest, "repeats one"),
         ({"datasets": ("folder:near", "folder:far?id=near")}, InvalidRequest, "called 'near'"),

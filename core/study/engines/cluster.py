@@ -21,6 +21,7 @@ from core.encoders import weights
 from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.results import writing
+from core.study import features
 from core.study.engines import tasks
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed
 from core.study.engines.shelf import Shelf
@@ -37,7 +38,6 @@ POLL = 0.2  # seconds between looks at `stop`
 AHEAD = 2  # tasks submitted for each that can run, so that no worker waits for this process
 ATTEMPTS = 4  # of a task whose worker died; one that kills every worker must end some time
 GRACE = 2.0  # seconds for cancelled tasks to end by themselves
-PARTS = ("train", "val", "test")
 FUNCTIONS = {"encode": tasks.encode, "join": tasks.join, "cell": tasks.run_cell}
 
 
@@ -176,7 +176,7 @@ class _Foreman:
                 token=self.token,
             )
             todo = {}
-            for name in (name for name in PARTS if name in images.parts):
+            for name in (name for name in features.PARTS if name in images.parts):
                 key = order.key(images, name)
                 self.shelf.offer(key)
                 if not self.shelf.is_complete(key):

@@ -10,8 +10,6 @@ from core.errors import Cancelled, InvalidRequest
 from core.study import cells, features
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed, reason_of
 
-PARTS = ("train", "val", "test")
-
 
 def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
     """The steps of all pairs; those of one encoder follow each other, so that each is loaded once.
@@ -37,7 +35,7 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
 def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None]) -> Iterator[Step]:
     """The steps of an encoder on a data set: its features first, then its cells."""
     id, images = pair.images.spec.id, pair.images
-    parts = [name for name in PARTS if name in images.parts]
+    parts = [name for name in features.PARTS if name in images.parts]
     total = sum(len(images.parts[name]) for name in parts)
     before = 0
     try:

@@ -76,6 +76,8 @@ class Protocol:
         version: part of every cell's key: raise it when the same material should give other answers.
         seeded_by_split_alone: whether the seed changes nothing but the validation split; a data set with a validation
             part of its own then needs one seed only.
+        options: names of the settings that a plan may give.
+        episodic: whether it answers samples in episodes, which have no side table of logits.
         reads_pixels: whether it needs images, and not features alone.
         run: material to answers.
     """
@@ -87,6 +89,8 @@ class Protocol:
     seeded_by_split_alone: bool
     reads_pixels: bool
     run: Callable[[Material], Answers]
+    options: tuple[str, ...] = ()
+    episodic: bool = False
 
 
 def validation_split(train: Features, validation: Features | None, seed: int) -> tuple[Features, NDArray[np.bool_]]:

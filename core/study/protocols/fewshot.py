@@ -252,4 +252,6 @@ FEW_SHOT = Protocol(
     seeded_by_split_alone=False,
     reads_pixels=False,
     run=run,
+    options=tuple(Options.__slots__),
+    episodic=True,
 )

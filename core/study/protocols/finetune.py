@@ -60,4 +60,5 @@ FINE_TUNE = Protocol(
     seeded_by_split_alone=False,
     reads_pixels=True,
     run=run,
+    options=(*options.Options.__slots__, "grid"),
 )
