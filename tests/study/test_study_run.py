@@ -9,14 +9,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
+import toys
 from study_folders import folder, picture
 
 from core.datasets import splits
 from core.errors import Cancelled, DataUnavailable, InvalidRequest, UnknownName, WeightsUnavailable
 from core.paths import ROOT
 from core.results import schema, store, summary
+from core.study import features
 from core.study import run as running
 from core.study.engines.base import Setup
 from core.study.plan import Plan
@@ -256,6 +260,7 @@ def test_stop_leaves_a_study_that_goes_on(setup) -> None:
 KILLED = """
 import sys
 from pathlib import Path
+from core.study import features
 from core.study import run as running
 from core.study.engines.base import Setup
 from core.study.plan import Plan
@@ -303,8 +308,6 @@ def test_same_plan_gives_the_same_numbers(setup, tmp_path: Path) -> None:
 
 def test_seeds_choose_the_validation_split() -> None:
     ids, labels = [f"train/{i}" for i in range(40)], [0] * 40
-    import numpy as np
-
     first, second = (splits.held_out(ids, np.array(labels), salt=f"validation-{seed}") for seed in (0, 1))
     assert first.sum() == second.sum() == 4
     assert (first != second).any()
@@ -361,3 +364,20 @@ def test_reading_rows_agrees_with_the_facts_of_the_run(setup) -> None:
             info.cells[f"{dataset}.linear.random.0"]["facts"]["top1"]
         )
     json.dumps(info.manifest)
+
+
+def test_a_gpu_without_room_for_a_batch_gets_half_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    contender = toys.literal()
+    whole = features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8))
+    seen = []
+
+    def cramped(inputs: torch.Tensor):
+        seen.append(len(inputs))
+        if len(inputs) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return toys.TwoChannels().forward_features(inputs)
+
+    monkeypatch.setattr(contender.encoder.network, "forward_features", cramped)
+    monkeypatch.setitem(features.BATCH, "cpu", 6)
+    np.testing.assert_array_equal(features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8)), whole)
+    assert seen == [6, 3, 1, 1, 1, 1, 1, 1]
