@@ -54,7 +54,9 @@ def test_several_roots_of_several_kinds(tmp_path, monkeypatch, memory):
         "first": f"file://{tmp_path}/one/first",
         "far": "memory:///results/far",
     }
-    assert troubles == []
+    (trouble,) = troubles
+    assert trouble.address == "memory:///results/both"
+    assert f"hidden by the one in file://{tmp_path}/one/both" in trouble.reason
 
 
 class Bucket(MemoryFileSystem):
