@@ -19,7 +19,10 @@ from pages.ui import inputs
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/compare", "/attribution", "/invariance", "/models", "/how-it-works")
+PAGES = (
+    *("/", "/compare", "/attribution", "/invariance", "/study", "/confidence", "/samples", "/run-study"),
+    *("/models", "/how-it-works"),
+)
 POSSIBLE = store.encoders_for(inputs.DEFAULT_TASK)
 DEFAULT = [id for id in inputs.DEFAULT_PAIR if id in POSSIBLE] or POSSIBLE[:2]
 DROPZONE = "[data-testid=stFileUploaderDropzoneInput]"
@@ -73,7 +76,7 @@ def test_the_first_visitor_of_a_server_may_come_by_a_deep_link(fresh_server, vis
     page = visitor.open("/invariance?augmentation=blur&" + "&".join(f"encoders={id}" for id in ids))
     for _ in range(2):
         expect(page.get_by_role("heading", level=1)).to_have_text("What leaves the representation unmoved?")
-        expect(page.get_by_role("link", name="Attribution")).to_be_visible()
+        expect(page.get_by_role("button", name="Studies")).to_be_visible()
         sidebar = page.locator("[data-testid=stSidebar]")
         for id in ids:
             expect(sidebar.get_by_text(id, exact=True).first).to_be_visible()
@@ -164,8 +167,13 @@ def test_a_long_sweep_can_be_stopped_and_run_again(server, visit):
 def test_a_choice_survives_a_walk_through_the_pages(server, visit):
     visitor = visit(server)
     page = visitor.open("/compare?image=moon&encoders=random")
-    for name in ("Models", "How it works", "Attribution"):
-        page.get_by_role("link", name=name, exact=True).first.click()
+    for menu, name in (
+        ("About", "Models"),
+        ("About", "How it works"),
+        ("One image", "Attribution"),
+    ):
+        page.get_by_role("button", name=menu, exact=True).click()
+        page.locator("[role=menuitem]").get_by_text(name, exact=True).click()
         expect(page.get_by_role("heading", level=1)).not_to_have_text("Compare encoders on an image")
         visitor.settle()
         nothing_broke(page)
