@@ -7,6 +7,7 @@ import hashlib
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import samples
 from core.encoders.registry import encoders
@@ -91,6 +92,10 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
     return list(found.values())
 
 
+def _shot() -> UploadedFile | None:
+    return st.camera_input("Take a photo", key="camera")
+
+
 def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ...]]:
     source = st.segmented_control(
         "Image from",
@@ -98,6 +103,7 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
         default=None if "image_source" in st.session_state else FROM_SAMPLES,
         required=True,
         key="image_source",
+        persist_state="session",
         width="stretch",
     )
     sample = st.session_state.get("image", DEFAULT_IMAGE)
@@ -106,7 +112,13 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
         if uploads:
             names = [name for name, _ in uploads]
             at = (
-                st.selectbox("Show", range(len(names)), format_func=lambda i: names[i], key="upload_shown")
+                st.selectbox(
+                    "Show",
+                    range(len(names)),
+                    format_func=lambda i: names[i],
+                    key="upload_shown",
+                    persist_state="session",
+                )
                 if len(names) > 1
                 else 0
             )
@@ -114,7 +126,7 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
             return image, name, False, tuple(uploads)
         st.caption("Until you choose a file, the sample stays.")
     elif source == FROM_CAMERA:
-        shot = st.camera_input("Take a photo", key="camera")
+        shot = _shot()
         if shot is not None:
             data = shot.getvalue()
             digest = hashlib.sha256(data).hexdigest()
@@ -177,15 +189,23 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     return rivals
 
 
-def keep_image() -> None:
-    """Draw the image inputs alone: a page without them would make the browser forget an upload."""
-    _pick_image()
+def keep_uploads(shown: str = "") -> None:
+    """Draw the inputs that hold an image of the visitor, all but the `shown` one: undrawn it would be forgotten."""
+    uploads = shown != FROM_UPLOAD and st.session_state.get("uploads")
+    shot = shown != FROM_CAMERA and st.session_state.get("camera")
+    if uploads or shot:
+        with st.expander("Your images, kept here", icon=":material/image:"):
+            if uploads:
+                _uploaded()
+            if shot:
+                _shot()
 
 
 def sidebar() -> None:
     """Draw the shared inputs; pages read them with `chosen`."""
     with st.sidebar:
         image, name, linkable, uploads = _pick_image()
+        keep_uploads(st.session_state["image_source"])
         task_id = st.selectbox(
             "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
         )

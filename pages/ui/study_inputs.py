@@ -78,8 +78,7 @@ def sidebar() -> None:
             rival = next((id for id in others if families[id] == "SSL"), others[0])
             second = _pick("Second contender", others, rival, "second", "Differences are second minus first.")
             st.session_state[CHOSEN] = ChosenStudy(info, protocol, first, second)
-        with st.expander("Image of the other pages", icon=":material/image:"):
-            inputs.keep_image()
+        inputs.keep_uploads()
 
 
 def _protocols(info: StudyInfo) -> list[str]:

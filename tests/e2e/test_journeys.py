@@ -169,7 +169,9 @@ def test_a_choice_survives_a_walk_through_the_pages(server, visit):
     page = visitor.open("/compare?image=moon&encoders=random")
     for menu, name in (
         ("About", "Models"),
+        ("Studies", "Study"),
         ("About", "How it works"),
+        ("Studies", "Samples"),
         ("One image", "Attribution"),
     ):
         page.get_by_role("button", name=menu, exact=True).click()
@@ -183,6 +185,27 @@ def test_a_choice_survives_a_walk_through_the_pages(server, visit):
     expect(page.get_by_role("button", name="Remove random")).to_be_visible()
     assert "image=moon" in page.url
     assert encoders()["random"].label in page.locator("[data-testid=stMain]").inner_text()
+
+
+def test_an_upload_survives_a_sample_and_a_walk_through_the_studies(server, visit):
+    visitor = visit(server)
+    page = visitor.open("/compare")
+    upload(visitor, ("first.png", encoded(photo(1), "PNG")), ("second.png", encoded(photo(2), "PNG")))
+    page.get_by_role("combobox", name="Show").click()
+    page.locator("[role=option]").get_by_text("second.png").click()
+    visitor.settle()
+    for source in ("Samples", "Upload"):
+        page.get_by_role("radio", name=source).click()
+        visitor.settle()
+        nothing_broke(page)
+    for menu, name in (("Studies", "Study"), ("Studies", "Samples"), ("One image", "Compare")):
+        page.get_by_role("button", name=menu, exact=True).click()
+        page.locator("[role=menuitem]").get_by_text(name, exact=True).click()
+        page.wait_for_function("name => location.pathname.endsWith(name)", arg=name.lower())
+        visitor.settle()
+        nothing_broke(page)
+    expect(page.get_by_role("combobox", name="Show")).to_have_value("second.png")
+    expect(page.locator("[data-testid=stMain]")).to_contain_text("second.png")
 
 
 def test_no_page_is_wider_than_a_phone(server, visit):

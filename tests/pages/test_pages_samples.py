@@ -245,7 +245,7 @@ def test_a_study_sample_that_went_away_says_so(drawn, tmp_path, open_page) -> No
     at.button(key="open_1").click().run()
     held = at.session_state[inputs.STUDY_SAMPLE]
     at.session_state[inputs.STUDY_SAMPLE] = inputs.StudySample("gone", held.dataset, held.sample_id, held.label)
-    at.run()
+    at.switch_page("compare.py").run()
     assert not at.exception
     assert "no longer at hand" in words(at)
     assert "There is no study called 'gone'" in " ".join(error.value for error in at.error)
