@@ -3,33 +3,43 @@
 The objective of a strength λ is mean cross-entropy + λ/2 · ‖W‖² on standardised features, the bias unpenalised.
 scikit-learn's `C` is 1 / (λ N).
 
-Three things make it fast:
+Four things make it fast:
 - A change of variables. With independent classes and features the Hessian is c_k (XᵀX/N) + λ for class k, where c_k is
   the mean of p(1 − p). In the basis of principal components it is diagonal, c_k Λ_j + λ, so that dividing each variable
   by its root makes the problem nearly spherical, however small λ and however correlated the features: L-BFGS (Nocedal &
   Wright 2006, algorithm 7.4) then needs few steps, and half the squared gradient estimates how far the objective still
   is from its minimum, which is what the iteration stops on.
 - A memory that outlives the strength. The curvature that L-BFGS has seen is that of the cross-entropy, and what another
-  λ changes of it is known: steps and changes of the gradient are kept without the penalty, and carried on.
-- A start that looks ahead. The path is smooth in log λ, so each solution is first guessed from the two before.
+  λ changes of it is known: steps and changes of the gradient are kept without the penalty, and carried on. The step
+  from one strength's solution to the guess of the next is one of them.
+- A start that looks ahead. Where the penalty rules, a weight grows as 1 / (c_k Λ_j + λ), so that its product with this
+  Hessian hardly changes; where it does not, the weight itself is smooth in log λ. Either is extrapolated from the two
+  solutions before, whichever of the two would have guessed the last solution better.
+- Two matrix products an evaluation, and little else. On a CPU oneDNN computes them, which uses the widest vectors there
+  are, where PyTorch's default, MKL, does not on every CPU. It wants the features in both orders: they are held twice.
+  Samples are taken in blocks, so that logits never leave the cache and need no memory for all samples at once.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import linear
 
 TOLERANCE = 1e-6  # nats of mean cross-entropy + penalty left to gain, at most …
-SHARE = 1e-3  # … and as a share of what has been gained over class frequencies alone, which strong penalties keep small
-LEAST = 1e-12  # nothing is gained where features say nothing
+SMALL_GAIN = (
+    0.1  # nats over class frequencies alone: strong penalties keep the gain below, and what is left in proportion
+)
+LEAST = 1e-6  # of the tolerance: nothing is gained where features say nothing
 ITERATIONS = 200
 MEMORY = 24
 ARMIJO = 1e-4
 ROUNDING = 1e-8  # of the objective, relative: a step that changes less is neither better nor worse
 MIN_CURVATURE = 1e-6  # of p(1 − p), where every sample of a class is certain
 SMALLEST_STEP = 1e-6
+BLOCK = 4096  # samples on a CPU: their logits stay in its cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +75,7 @@ class Solution:
         strength: λ.
         weight: (C, D) on rotated features.
         bias: (C,).
-        iterations: that were needed.
+        iterations: that were needed, at most `ITERATIONS`.
         left: estimate of what the objective could still fall, nats; above `TOLERANCE` when iterations ran out.
     """
 
@@ -116,122 +126,170 @@ def problem(features: Tensor, labels: Tensor, classes: int) -> Problem:
 Pair = tuple[Tensor, Tensor]
 """A step (C, D + 1), and the change of the cross-entropy's gradient along it."""
 
-
-class _Objective:
-    """Value and gradient for one strength, and the scale that suits its variables."""
-
-    def __init__(self, problem: Problem, strength: float, theta: Tensor) -> None:
-        self.problem = problem
-        self.rows = torch.arange(len(problem.labels), device=theta.device)
-        self.penalty = torch.full_like(theta[:1], strength)
-        self.penalty[0, -1] = 0
-        self.inverse = torch.empty(0)
-        frequency = torch.bincount(problem.labels, minlength=problem.classes).double() / len(problem.labels)
-        self.null = -float(torch.sum(frequency * frequency.log()))
-
-    def _suit(self, probabilities: Tensor) -> None:
-        """Scale the variables for the curvature at these probabilities (N, C)."""
-        curvature = probabilities.mean(dim=0) - probabilities.square().mean(dim=0)
-        spread = torch.cat([self.problem.variance, self.problem.variance.new_ones(1)])
-        hessian = curvature.clamp_min(MIN_CURVATURE)[:, None] * spread + self.penalty
-        self.inverse = 1 / hessian.clamp_min(1e-12)
-
-    def __call__(self, theta: Tensor, suit: bool = False) -> tuple[float, Tensor]:
-        """The objective, and the gradient (C, D + 1) of the cross-entropy alone; `suit` scales the variables for it."""
-        logits = torch.addmm(theta[:, -1], self.problem.rotated, theta[:, :-1].T)
-        logs = torch.log_softmax(logits, dim=1)
-        # Summed in double precision: near the minimum of a strong penalty the changes are that small.
-        own = logs[self.rows, self.problem.labels].double().mean()
-        residual = logs.exp_()
-        if suit:
-            self._suit(residual)
-        residual[self.rows, self.problem.labels] -= 1
-        gradient = torch.empty_like(theta)
-        torch.mm(residual.T, self.problem.rotated, out=gradient[:, :-1])
-        gradient[:, -1] = residual.sum(dim=0)
-        penalty = 0.5 * (self.penalty * theta.square()).double().sum()
-        return (penalty - own).item(), gradient.div_(len(residual))
-
-    def direction(self, gradient: Tensor, pairs: Sequence[Pair]) -> Tensor:
-        """Minus the L-BFGS inverse Hessian times the gradient (two-loop recursion)."""
-        q = gradient.clone()
-        known = []
-        for step, change in reversed(pairs):
-            whole = torch.addcmul(change, self.penalty, step)
-            inner = torch.sum(step * whole)
-            alpha = torch.sum(step * q) / inner
-            known.append((step, whole, inner, alpha))
-            q.sub_(whole * alpha)
-        q *= self.inverse
-        if known:
-            _, whole, inner, _ = known[0]
-            q *= inner / torch.sum(whole * self.inverse * whole)
-        for step, whole, inner, alpha in reversed(known):
-            q.add_(step * (alpha - torch.sum(whole * q) / inner))
-        return q.neg_()
+Past = tuple[float, Tensor]
+"""A strength, and the weights and bias (C, D + 1) that solve it."""
 
 
-def solve(
-    problem: Problem,
-    strength: float,
-    start: Solution | None = None,
-    iterations: int = ITERATIONS,
-    pairs: deque[Pair] | None = None,
-) -> Solution:
-    """The minimum for one strength.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Point:
+    """Weights and bias (C, D + 1), and the cross-entropy there: without the penalty, so that it serves every strength.
 
-    Args:
-        problem: the samples.
-        strength: λ > 0.
-        start: the solution of a near strength; zeros by default.
-        iterations: at most.
-        pairs: curvature seen at other strengths; this one's is added.
+    Attributes:
+        theta: weights, and the bias in the last column.
+        loss: mean cross-entropy, nats.
+        gradient: (C, D + 1) of it.
+        curvature: (C, D + 1), the diagonal c_k Λ_j of its Hessian.
     """
-    if start is None:
-        theta = torch.zeros(problem.classes, problem.rotated.shape[1] + 1, device=problem.rotated.device)
-    else:
-        theta = torch.cat([start.weight, start.bias[:, None]], dim=1)
-    pairs = deque(maxlen=MEMORY) if pairs is None else pairs
-    objective = _Objective(problem, strength, theta)
-    value, data_gradient = objective(theta, suit=True)
-    gradient = torch.addcmul(data_gradient, objective.penalty, theta)
-    done = 0
-    while (left := 0.5 * torch.sum(gradient * objective.inverse * gradient).item()) > min(
-        TOLERANCE, max(SHARE * (objective.null - value), LEAST)
-    ) and done < iterations:
-        direction = objective.direction(gradient, pairs)
+
+    theta: Tensor
+    loss: float
+    gradient: Tensor
+    curvature: Tensor
+
+    def value(self, penalty: Tensor) -> float:
+        """The objective; summed in double precision, as its changes near the minimum of a strong penalty are small."""
+        return self.loss + 0.5 * (penalty * self.theta.square()).double().sum().item()
+
+
+def _by_onednn(matrix: Tensor) -> bool:
+    return matrix.device.type == "cpu" and torch.backends.mkldnn.is_available()
+
+
+def _times(left: Tensor, right: Tensor) -> Tensor:
+    """left @ right.T."""
+    return linear(left.to_mkldnn(), right).to_dense() if _by_onednn(left) else left @ right.T
+
+
+class _CrossEntropy:
+    """Mean cross-entropy of the samples as a function of weights and bias."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.spread = torch.cat([problem.variance, problem.variance.new_ones(1)])
+        self.frequency = torch.bincount(problem.labels, minlength=problem.classes) / len(problem.labels)
+        self.null = torch.special.entr(self.frequency.double()).sum().item()
+        features, size = problem.rotated, BLOCK if _by_onednn(problem.rotated) else len(problem.rotated)
+        self.blocks = [
+            (rows, rows.T.contiguous() if _by_onednn(rows) else rows.T, (labels, torch.arange(len(rows)).to(labels)))
+            for rows, labels in zip(features.split(size), problem.labels.split(size), strict=True)
+        ]
+
+    def __call__(self, theta: Tensor) -> _Point:
+        loss = torch.zeros((), dtype=torch.float64, device=theta.device)
+        gradient, squares = torch.zeros_like(theta), torch.zeros_like(theta[:, 0])
+        for rows, transposed, truth in self.blocks:
+            # (C, samples): a class is a row, as both products want it.
+            logs = torch.log_softmax(_times(theta[:, :-1], rows).add_(theta[:, -1:]), dim=0)
+            loss -= logs[truth].double().sum()
+            residual = logs.exp_()
+            squares += torch.linalg.vector_norm(residual, dim=1).square()
+            residual[truth] -= 1
+            gradient[:, :-1] += _times(residual, transposed)
+            gradient[:, -1] += residual.sum(dim=1)
+        count = len(self.problem.labels)
+        gradient /= count
+        # The mean of p is that of the residual, plus the share of the class.
+        curvature = (gradient[:, -1] + self.frequency - squares / count).clamp_min(MIN_CURVATURE)
+        return _Point(theta, loss.item() / count, gradient, curvature[:, None] * self.spread)
+
+
+def _penalty(strength: float, theta: Tensor) -> Tensor:
+    """(1, D + 1): λ for weights, 0 for the bias."""
+    penalty = torch.full_like(theta[:1], strength)
+    penalty[0, -1] = 0
+    return penalty
+
+
+def _direction(gradient: Tensor, inverse: Tensor, penalty: Tensor, pairs: Sequence[Pair]) -> Tensor:
+    """Minus the L-BFGS inverse Hessian times the gradient (two-loop recursion), from a diagonal one."""
+    q = gradient.clone()
+    known = []
+    for step, change in reversed(pairs):
+        whole = torch.addcmul(change, penalty, step)
+        inner = torch.sum(step * whole)
+        alpha = torch.sum(step * q) / inner
+        known.append((step, whole, inner, alpha))
+        q.sub_(whole * alpha)
+    q *= inverse
+    if known:
+        _, whole, inner, _ = known[0]
+        q *= inner / torch.sum(whole * inverse * whole)
+    for step, whole, inner, alpha in reversed(known):
+        q.add_(step * (alpha - torch.sum(whole * q) / inner))
+    return q.neg_()
+
+
+def _remember(pairs: deque[Pair], here: _Point, there: _Point) -> None:
+    """Add what the way from one point to another says of the curvature, if rounding has left it positive."""
+    step, change = there.theta - here.theta, there.gradient - here.gradient
+    if torch.sum(step * change).item() > 0:
+        pairs.append((step, change))
+
+
+def _descend(
+    entropy: _CrossEntropy, point: _Point, penalty: Tensor, pairs: deque[Pair], tolerance: float
+) -> tuple[_Point, int, float]:
+    """The minimum for a penalty, the iterations it took, and what is left; the pairs are used and added to."""
+    for done in range(ITERATIONS + 1):
+        value = point.value(penalty)
+        gradient = torch.addcmul(point.gradient, penalty, point.theta)
+        inverse = 1 / (point.curvature + penalty).clamp_min(1e-12)
+        left = 0.5 * torch.sum(gradient * inverse * gradient).item()
+        if done == ITERATIONS or left <= tolerance * min(1, max(LEAST, (entropy.null - value) / SMALL_GAIN)):
+            break
+        direction = _direction(gradient, inverse, penalty, pairs)
         slope = torch.sum(direction * gradient).item()
         if slope >= 0:  # rounding has spoilt the memory
             pairs.clear()
-            direction, slope = -gradient * objective.inverse, -2 * left
+            direction, slope = -gradient * inverse, -2 * left
         step = 1.0
         while True:
-            moved = torch.add(theta, direction, alpha=step)
-            next_value, next_gradient = objective(moved)
-            if next_value <= value + ARMIJO * step * slope + ROUNDING * value or step < SMALLEST_STEP:
+            moved = entropy(torch.add(point.theta, direction, alpha=step))
+            rise = moved.value(penalty) - value
+            if rise <= ARMIJO * step * slope + ROUNDING * value or step < SMALLEST_STEP:
                 break
             # The minimum of the parabola through what is known, kept within a tenth and a half.
-            step *= min(0.5, max(0.1, -0.5 * step * slope / (next_value - value - step * slope)))
-        if next_value > value + ROUNDING * value:
+            step *= min(0.5, max(0.1, -0.5 * step * slope / (rise - step * slope)))
+        if rise > ROUNDING * value:
             break  # no descent is left in single precision
-        change = next_gradient - data_gradient
-        if torch.sum(direction * change).item() > 0:
-            pairs.append((direction * step, change))
-        theta, value, data_gradient = moved, next_value, next_gradient
-        gradient = torch.addcmul(data_gradient, objective.penalty, theta)
-        done += 1
-    return Solution(strength, theta[:, :-1].contiguous(), theta[:, -1].contiguous(), done, left)
+        _remember(pairs, point, moved)
+        point = moved
+    return point, done, left
 
 
-def path(problem: Problem, strengths: Sequence[float], iterations: int = ITERATIONS) -> Iterator[Solution]:
-    """The solutions for strengths, strongest first, each started from those before."""
+def _guess(past: Sequence[Past], strength: float, curvature: Tensor) -> Tensor:
+    """Weights and bias (C, D + 1) for a strength, from the last two or three solutions."""
+
+    def rules(before: Past, last: Past, strength: float) -> tuple[Tensor, Tensor]:
+        # Equal steps of log λ are the rule; on others the guess is only a worse one.
+        old, new = (theta * (curvature + _penalty(other, theta)) for other, theta in (before, last))
+        return (2 * new - old) / (curvature + _penalty(strength, new)), 2 * last[1] - before[1]
+
+    *_, before, last = past
+    scaled, straight = rules(before, last, strength)
+    if len(past) == 3:
+        errors = [torch.sum(curvature * (rule - last[1]).square()).item() for rule in rules(past[0], before, last[0])]
+        return straight if errors[1] < errors[0] else scaled
+    return scaled
+
+
+def path(problem: Problem, strengths: Sequence[float], tolerance: float = TOLERANCE) -> Iterator[Solution]:
+    """The solutions for strengths λ > 0, strongest first, each started from those before."""
+    entropy = _CrossEntropy(problem)
     pairs: deque[Pair] = deque(maxlen=MEMORY)
-    before: Solution | None = None
-    last: Solution | None = None
+    past: deque[Past] = deque(maxlen=3)
+    point = entropy(torch.zeros(problem.classes, problem.rotated.shape[1] + 1, device=problem.rotated.device))
     for strength in strengths:
-        start = last
-        if before is not None and last is not None:
-            # Equal steps of log λ are the rule; on others the guess is only a worse one.
-            start = replace(last, weight=2 * last.weight - before.weight, bias=2 * last.bias - before.bias)
-        before, last = last, solve(problem, strength, start, iterations, pairs)
-        yield last
+        penalty = _penalty(strength, point.theta)
+        if past:
+            guess = entropy(_guess(past, strength, point.curvature))
+            _remember(pairs, point, guess)
+            point = min(point, guess, key=lambda start: start.value(penalty))
+        point, done, left = _descend(entropy, point, penalty, pairs, tolerance)
+        past.extend([(strength, point.theta)] * (1 if past else 2))
+        yield Solution(strength, point.theta[:, :-1].contiguous(), point.theta[:, -1].contiguous(), done, left)
+
+
+def solve(problem: Problem, strength: float, tolerance: float = TOLERANCE) -> Solution:
+    """The minimum for one strength λ > 0, from weights of zero."""
+    return next(path(problem, (strength,), tolerance))

@@ -35,7 +35,7 @@ LINEAR = Protocol(
     label="linear probe",
     description="Logistic regression on frozen features, L2 strength chosen among up to 45 on held-out samples "
     "(Ericsson et al. 2021).",
-    version=1,
+    version=2,
     seeded_by_split_alone=True,
     reads_pixels=False,
     run=run,
