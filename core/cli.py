@@ -83,6 +83,34 @@ def _add_results(results: argparse.ArgumentParser) -> None:
     export.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
+    _add_common(parser, device=False)
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    verify = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, gates")
+    verify.add_argument("ids", nargs="*", metavar="ID", help="default: --all")
+    verify.add_argument("--all", action="store_true", help="every encoder of the catalog")
+    verify.add_argument("--offline", action="store_true", help="only what needs no network")
+    verify.add_argument("--markdown", action="store_true", help="print the table that stands in the README")
+    _add_common(verify, device=False)
+    convert = actions.add_parser("convert", help="keep the tensors of a file that holds more; nothing in it runs")
+    convert.add_argument("what", metavar="ID|FILE", help="an encoder (its files are fetched), or a file")
+    convert.add_argument("--container", metavar="A.B", help="keep only what is under these names of a FILE")
+    convert.add_argument("--out", metavar="FILE.safetensors", help="where a FILE's tensors go (default: beside it)")
+    _add_common(convert, device=False)
+    add = actions.add_parser("add", help="use a file of weights of your own, where it is")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--like", required=True, metavar="ID|METHOD", help="whose way of reading a file fits")
+    add.add_argument(
+        "--arch", default="", metavar="NAME", help="the network, as timm calls it (default: that of --like)"
+    )
+    add.add_argument("--id", default="", help="what the encoder will be called (default: the file's name)")
+    _add_common(add, device=False)
+    accept = actions.add_parser("accept", help="accept a licence that weights ask for, once")
+    accept.add_argument("licence", metavar="LICENCE", help="dinov3, seer or sapiens2")
+    actions.add_parser("refresh", help="write the catalog's entries of the installed timm again")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = argparse.ArgumentParser(
@@ -97,9 +125,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights-dir", metavar="DIR", help="folder of fetched weights (also INVARISCOPE_WEIGHTS)")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    models = commands.add_parser("models", help="list the encoders, or fetch one")
-    models.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
-    _add_common(models, device=False)
+    _add_models(commands.add_parser("models", help="list, fetch, check, convert and add encoders"))
 
     predict = commands.add_parser("predict", help="classify images by several encoders")
     predict.add_argument("images", nargs="+", metavar="IMAGE")
@@ -188,6 +214,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.weights_dir:
         os.environ["INVARISCOPE_WEIGHTS"] = arguments.weights_dir
     module = HANDLERS.get(arguments.command, "core.commands.dashboard")
+    if arguments.command == "models" and arguments.action in ("verify", "convert"):
+        module = f"core.commands.models_{arguments.action}"
     try:
         return importlib.import_module(module).run(arguments)
     except InvariscopeError as error:

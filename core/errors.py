@@ -6,6 +6,7 @@ InvariscopeError
 │   └── ImageTooLarge
 ├── UnknownName          an id that no registry holds
 ├── WeightsUnavailable   a file that is neither shipped, fetched nor reachable
+│   └── LicenceNotAccepted   one that is fetched only after its licence was accepted
 ├── WeightsInvalid       a file that is there but is not what the catalog says
 ├── HeadUnavailable      an encoder without a head for the task asked for
 ├── InvalidRequest       options that cannot work together, or out of range
@@ -41,6 +42,18 @@ class UnknownName(InvariscopeError):
 
 class WeightsUnavailable(InvariscopeError):
     """Weights that are neither on this machine nor reachable."""
+
+
+class LicenceNotAccepted(WeightsUnavailable):
+    """Weights whose licence must be accepted before they are fetched, and was not.
+
+    Attributes:
+        terms: which licence, a key of `core.encoders.licences.TERMS`.
+    """
+
+    def __init__(self, message: str, terms: str) -> None:
+        super().__init__(message)
+        self.terms = terms
 
 
 class WeightsInvalid(InvariscopeError):

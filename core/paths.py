@@ -19,6 +19,12 @@ def cache_folder() -> Path:
     return Path(chosen).expanduser() if chosen else _below("XDG_CACHE_HOME", ".cache")
 
 
+def weights_folder() -> Path:
+    """Where fetched weights live: `INVARISCOPE_WEIGHTS`, or a folder in the user's cache."""
+    chosen = os.environ.get("INVARISCOPE_WEIGHTS")
+    return Path(chosen).expanduser() if chosen else _below("XDG_CACHE_HOME", ".cache", "weights")
+
+
 def data_folder() -> Path:
     """Where data sets are looked for and downloaded to: `INVARISCOPE_DATA`, or a folder in the user's data."""
     chosen = os.environ.get("INVARISCOPE_DATA")

@@ -17,9 +17,8 @@ from core.attribution import METHODS, similarity
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.spec import Augmentation
 from core.confidence import Prediction
-from core.encoders import preprocess
+from core.encoders import partners, preprocess
 from core.encoders.encoder import features
-from core.encoders.registry import card
 from core.errors import InvalidRequest, UnknownName
 from core.images import SafeImage, open_image
 from core.metrics.attribution import class_activation_map
@@ -201,36 +200,16 @@ def points_table(points: Sequence[invariance.Point], encoder: str, name: str, di
 
 def controlled(first: Contender, second: Contender) -> list[str]:
     """What differs between two contenders besides the regime; empty for a controlled pair."""
-    a, b = first.encoder.spec, second.encoder.spec
-    named = (
-        ("architecture", a.architecture, b.architecture),
-        ("pre-training images", a.pretraining.data, b.pretraining.data),
-        ("epochs", a.pretraining.epochs, b.pretraining.epochs),
-        ("training augmentation", a.pretraining.augmentation, b.pretraining.augmentation),
-        ("optimisation settings", _optimisation(a.id), _optimisation(b.id)),
-        ("input preprocessing", a.preprocessing, b.preprocessing),
+    found = partners.training_differences(first.encoder.spec, second.encoder.spec)
+    for what, a, b in (
         ("head protocol", first.head.protocol, second.head.protocol),
         ("pooling of the head", first.head.pooling, second.head.pooling),
-    )
-    found = [
-        f"{what} ({_known(x)} against {_known(y)})" if isinstance(x, str | int | None) else what
-        for what, x, y in named
-        if x != y
-    ]
+    ):
+        found += [f"{what} ({a} against {b})"] if a != b else []
     if first.head.protocol == second.head.protocol == "native":
         # Each was fitted by its own authors; the same word hides two protocols.
         found.append("head protocol (each published with its encoder)")
     return found
-
-
-def _optimisation(id: str) -> tuple[object, ...]:
-    """What a packaged encoder's recipe says of its optimisation; empty for others, whose papers say it."""
-    recipe = card(id).get("recipe", {})
-    return tuple(recipe.get(key) for key in ("batch", "learning_rate", "weight_decay", "warmup", "sizes"))
-
-
-def _known(value: object) -> object:
-    return "unknown" if value is None else value
 
 
 def uncontrolled(contenders: Sequence[Contender]) -> list[str]:
@@ -246,12 +225,12 @@ def device_label(device: torch.device) -> str:
 
 
 def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:
-    """A contender on a device by name, for callers outside `core` that know only ids.
+    """A contender on a device by name, shared, for callers outside `core` that know only ids.
 
     Raises:
         InvariscopeError: a name is unknown, or a file is missing or wrong.
     """
-    return readout.load_contender(encoder_id, task_id, devices.pick(device))
+    return readout.shared_contender(encoder_id, task_id, devices.pick(device))
 
 
 def versions() -> str:

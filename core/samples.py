@@ -24,6 +24,7 @@ class Sample:
         author: who to credit, or "unknown".
         licence: as stated by the package, or "unknown".
         story: one sentence on why the image tells representations apart.
+        imagenet: names of ImageNet-1k's classes that are right for it; empty where that is a matter of opinion.
     """
 
     id: str
@@ -34,13 +35,15 @@ class Sample:
     author: str
     licence: str
     story: str
+    imagenet: tuple[str, ...] = ()
 
 
 @cache
 def samples() -> dict[str, Sample]:
     """Every sample by id: everyday images first, then those far from them."""
     table = tomllib.loads((_FOLDER / "samples.toml").read_text(encoding="utf-8"))["samples"]
-    ordered = sorted((Sample(**entry) for entry in table), key=lambda sample: sample.domain != "everyday")
+    found = (Sample(**{**entry, "imagenet": tuple(entry.get("imagenet", ()))}) for entry in table)
+    ordered = sorted(found, key=lambda sample: sample.domain != "everyday")
     return {sample.id: sample for sample in ordered}
 
 

@@ -112,6 +112,7 @@ look = styles(shown_specs)
 curve = curves.summary(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
 title = curves.finding(result["table"], result["floors"], shown, labels, shown_strengths[-1], untrained)
+blocks.marks(shown_specs)
 blocks.control_note(shown_rivals)
 left, right = st.columns([3, 2], gap="large")
 with left:

@@ -10,7 +10,7 @@ from core.datasets.address import text_of
 from core.datasets.folder import here, safe_id
 from core.datasets.spec import DOMAINS, Address
 from core.datasets.upload import MAX_MEGABYTES, store_upload
-from core.encoders import weights
+from core.encoders import partners, weights
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.paths import data_folder
@@ -100,11 +100,15 @@ if known_jobs:
 st.subheader("A new study" if not running else "The next study")
 left, right = st.columns(2, gap="large")
 with left:
-    here_now = [id for id, spec in encoders().items() if weights.is_here(spec.weights)]
+    here_now = partners.order(id for id, spec in encoders().items() if weights.is_here(spec.weights))
+    if "run_encoders" in st.session_state:  # a file may have gone since it was chosen
+        st.session_state["run_encoders"] = [id for id in st.session_state["run_encoders"] if id in here_now]
     chosen = st.multiselect(
         "Encoders",
         here_now,
-        default=[id for id in ("supervised", "simclr", "random") if id in here_now],
+        default=None
+        if "run_encoders" in st.session_state
+        else [id for id in ("supervised", "simclr", "random") if id in here_now],
         key="run_encoders",
         help="Encoders whose weights are on this machine; the Models page fetches more. Keep `random` as the floor.",
     )

@@ -107,9 +107,13 @@ def test_pair_that_differs_in_regime_alone_is_controlled() -> None:
     ("changed", "told"),
     [
         ({"architecture": "resnet50"}, "architecture (toy against resnet50)"),
-        ({"pretraining": Pretraining("everything", 0)}, "pre-training images (nothing against everything)"),
-        ({"pretraining": Pretraining("nothing", 800)}, "epochs (0 against 800)"),
-        ({"preprocessing": Preprocessing(8, 9)}, "input preprocessing"),
+        ({"pretraining": Pretraining("everything", 0, "none")}, "pre-training images (nothing against everything)"),
+        ({"pretraining": Pretraining("nothing", 800, "none")}, "epochs (0 against 800)"),
+        ({"pretraining": Pretraining("nothing", None, "none")}, "epochs (0 against unknown)"),
+        ({"pretraining": Pretraining("nothing", 0)}, "training augmentation (none against unknown)"),
+        ({"options": (("num_heads", 12),)}, "attention heads (the network's usual against 12)"),
+        ({"regime": "vision-language"}, "labels seen (class labels against captions)"),
+        ({"preprocessing": Preprocessing(8, 9)}, "input preprocessing (short side 8 against short side 9, normalisation)"),
         ({"protocol": "native"}, "head protocol (linear against native)"),
         ({"head_pooling": "head"}, "pooling of the head (avg against head)"),
     ],
@@ -117,6 +121,12 @@ def test_pair_that_differs_in_regime_alone_is_controlled() -> None:
 def test_every_other_difference_is_named(changed: dict, told: str) -> None:
     assert pipeline.controlled(contender(), contender(**changed)) == [told]
     assert pipeline.uncontrolled([contender(), contender(), contender(**changed)]) == [told]
+
+
+def test_what_is_unknown_of_both_is_no_agreement() -> None:
+    unknown = {"pretraining": Pretraining("nothing")}
+    told = ["epochs (unknown for both)", "training augmentation (unknown for both)"]
+    assert pipeline.controlled(contender(**unknown), contender(**unknown)) == told
 
 
 def test_untrained_encoders_are_left_aside() -> None:

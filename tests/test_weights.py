@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 from toys import TwoChannels
 
-from core.encoders import weights
+from core.encoders import reading, weights
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 from core.paths import ASSETS
@@ -51,7 +51,7 @@ def test_packaged_files_are_below_assets() -> None:
 
 def test_missing_file_says_what_from_where_to_where(folder: Path) -> None:
     assert not weights.is_here(FILE)
-    for action in (weights.verify, weights.state_dict):
+    for action in (weights.verify, reading.state_dict):
         with pytest.raises(WeightsUnavailable) as caught:
             action(FILE)
         assert FILE.file in str(caught.value)
@@ -100,20 +100,20 @@ def test_every_tensor_finds_its_place(folder: Path, suffix: str) -> None:
     else:
         save_file(trained(), path)
     network = TwoChannels()
-    weights.load_strictly(network, WeightFile(path.name))
+    reading.load_strictly(network, WeightFile(path.name))
     assert (network.conv.weight == 7).all()
 
 
 def test_half_precision_becomes_what_the_network_holds(folder: Path) -> None:
     network = TwoChannels()
-    weights.load_strictly(network, save({key: value.half() for key, value in trained().items()}, folder))
+    reading.load_strictly(network, save({key: value.half() for key, value in trained().items()}, folder))
     assert network.conv.weight.dtype == torch.float32
 
 
 def test_batch_counters_may_be_absent(folder: Path) -> None:
     network = nn.Sequential(nn.BatchNorm2d(2))
     content = {key: value for key, value in network.state_dict().items() if "num_batches" not in key}
-    weights.load_strictly(network, save(content, folder))
+    reading.load_strictly(network, save(content, folder))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded(folder: Path, change,
     network = TwoChannels()
     before = network.conv.weight.clone()
     with pytest.raises(WeightsInvalid) as caught:
-        weights.load_strictly(network, file)
+        reading.load_strictly(network, file)
     assert str(folder / "toy.pth") in str(caught.value)
     for words in told:
         assert words in str(caught.value)
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_listed_and_nothing_is_loaded(folder: Path, change,
 def test_dropped_keys_are_expected(folder: Path) -> None:
     content = trained() | {"fc.weight": torch.ones(2), "fc.bias": torch.ones(2)}
     network = TwoChannels()
-    weights.load_strictly(network, save(content, folder, drop=("fc.",)))
+    reading.load_strictly(network, save(content, folder, drop=("fc.",)))
     assert (network.conv.weight == 7).all()
 
 
@@ -158,31 +158,31 @@ def test_prefix_is_cut_only_at_the_beginning(folder: Path) -> None:
         "student_backbone.conv.weight": torch.zeros(2, 3, 4, 4),
         "backbone.backbone.scale": torch.ones(1),
     }
-    found = weights.state_dict(save(content, folder, prefix="backbone."))
+    found = reading.state_dict(save(content, folder, prefix="backbone."))
     assert set(found) == {"conv.weight", "backbone.scale"}
     assert (found["conv.weight"] == 7).all()
     network = TwoChannels()
-    weights.load_strictly(network, save(content, folder, prefix="student_backbone."))
+    reading.load_strictly(network, save(content, folder, prefix="student_backbone."))
     assert not network.conv.weight.any()
 
 
 def test_container_leads_to_the_tensors(folder: Path) -> None:
     content = {"epoch": 3, "state": {"model": trained() | {"step": 4}}}
-    assert set(weights.state_dict(save(content, folder, container=("state", "model")))) == {"conv.weight"}
+    assert set(reading.state_dict(save(content, folder, container=("state", "model")))) == {"conv.weight"}
 
 
 @pytest.mark.parametrize("container", [("model",), ("state", "teacher"), ("epoch", "model")])
 def test_missing_container_is_named(folder: Path, container: tuple[str, ...]) -> None:
     content = {"epoch": 3, "state": {"model": trained()}}
     with pytest.raises(WeightsInvalid, match=rf"no '{container[-1]}' inside"):
-        weights.state_dict(save(content, folder, container=container))
+        reading.state_dict(save(content, folder, container=container))
 
 
 @pytest.mark.parametrize("content", [torch.ones(3), [torch.ones(3)], 5, {"state": 5}, {0: torch.ones(3)}])
 def test_file_without_named_tensors_is_refused(folder: Path, content: object) -> None:
     container = ("state",) if isinstance(content, dict) and "state" in content else ()
     with pytest.raises(WeightsInvalid):
-        weights.load_strictly(TwoChannels(), save(content, folder, container=container))
+        reading.load_strictly(TwoChannels(), save(content, folder, container=container))
 
 
 class Bomb:
@@ -204,7 +204,7 @@ def test_code_in_a_file_is_refused_and_does_not_run(folder: Path, way: str) -> N
     else:
         (folder / "toy.pth").write_bytes(pickle.dumps(content))
     with pytest.raises(WeightsInvalid, match="refused"):
-        weights.state_dict(FILE)
+        reading.state_dict(FILE)
     assert not trace.exists()
 
 
@@ -215,4 +215,4 @@ def test_truncated_file_is_refused(folder: Path, suffix: str) -> None:
     for share in (0.5, 0.0):
         path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
         with pytest.raises(WeightsInvalid, match="damaged"):
-            weights.state_dict(WeightFile(path.name))
+            reading.state_dict(WeightFile(path.name))

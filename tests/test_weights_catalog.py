@@ -1,4 +1,4 @@
-"""The published entries, from files with the layout their publishers chose and random numbers in them."""
+"""Published entries of each kind, from files of their publishers' layout with random numbers in them, to an answer."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -95,10 +95,6 @@ def test_published_layout_loads_strictly_and_answers(id: str, folder: Path) -> N
         store.load(contender.encoder, "tiny-imagenet")
 
 
-def test_every_published_entry_is_tried() -> None:
-    assert set(PUBLISHED) == {id for id, spec in registry.encoders().items() if not spec.weights.packaged}
-
-
 def test_real_hash_is_asked_of_a_file_put_there_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
     torch.save({"fc.weight": torch.ones(1)}, tmp_path / "resnet50-supervised.pth")
@@ -119,12 +115,9 @@ def test_head_of_another_encoder_is_refused(folder: Path, monkeypatch: pytest.Mo
 
 
 def test_missing_head_file_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*arguments: object, **options: object) -> None:
-        raise ConnectionRefusedError("no network in tests")
-
-    monkeypatch.setattr(weights.urllib.request, "urlopen", offline)
+    monkeypatch.setenv("INVARISCOPE_OFFLINE", "1")
     spec = registry.encoder_spec("vits16-dino")
-    with pytest.raises(WeightsUnavailable, match=r"vits16-dino-linear\.pth.*no network.*put it at"):
+    with pytest.raises(WeightsUnavailable, match=r"vits16-dino-linear\.pth.*INVARISCOPE_OFFLINE.*put it at"):
         store.load(encoder.freeze(spec, torch.nn.Module(), CPU, "0" * 64), "imagenet-1k")
     assert not store.is_here(spec, "imagenet-1k")
 

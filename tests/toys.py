@@ -64,7 +64,7 @@ def spec(
         "preprocessing": Preprocessing(size, size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)),
         "weights": WeightFile(f"{id}.pth", url="http://127.0.0.1:9/none"),
         "heads": (),
-        "pretraining": Pretraining("nothing", 0),
+        "pretraining": Pretraining("nothing", 0, "none"),
         "licence": "none",
         "paper": "none",
         "source": "none",

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +11,8 @@ import torch
 from core.datasets.folder import SUFFIXES
 from core.errors import DataUnavailable, ImageError, UnreadableImage
 from core.images import SafeImage, open_image, working_copy
-from core.readout import Contender, load_contender
+from core.pace import Pace, Progress
+from core.readout import Contender, shared_contender
 
 
 def print_json(value: Any) -> None:
@@ -69,13 +69,18 @@ def read_images(paths: list[str]) -> tuple[list[tuple[Path, SafeImage]], int]:
     return images, bad
 
 
-def fetch_progress(name: str) -> Callable[[int, int], None]:
-    """A progress function that writes one updating line to standard error."""
+def fetch_progress(name: str) -> Progress:
+    """A progress function that writes one updating line with size, speed and remaining time to standard error."""
+
+    pace, widest = Pace(), 0
 
     def show(done: int, total: int) -> None:
-        share = f" of {total / 1e6:.0f} MB" if total else " MB"
+        nonlocal widest
+        line = f"fetching {name}: {pace.see(done, total).text}"
+        widest = max(widest, len(line))
         end = "\n" if total and done >= total else "\r"
-        print(f"fetching {name}: {done / 1e6:.0f}{share}", end=end, file=sys.stderr, flush=True)
+        # Blanks wipe out what is left of a longer line.
+        print(line.ljust(widest), end=end, file=sys.stderr, flush=True)
 
     return show
 
@@ -88,4 +93,4 @@ def folder_address(path: str, every: int = 1) -> str:
 
 def contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
     """The contenders called `ids`, fetched with progress when they are not here."""
-    return [load_contender(id, task, device, fetch_progress(id)) for id in ids]
+    return [shared_contender(id, task, device, fetch_progress(id)) for id in ids]

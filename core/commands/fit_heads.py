@@ -9,7 +9,7 @@ import tomli_w
 from core import devices
 from core.commands.common import fetch_progress, folder_address, print_json, say
 from core.datasets.address import open_address
-from core.encoders import encoder as encoders
+from core.encoders.resident import residents
 from core.errors import InvalidRequest
 from core.paths import ASSETS, cache_folder
 from core.pretraining import export
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     write_task(arguments, images.classes, assets)
     rows = []
     for id in arguments.encoders:
-        encoder = encoders.load(id, device, fetch_progress(id))
+        encoder = residents().get(id, device, fetch_progress(id))
         head = fit_head(encoder, arguments.task, images, cache_folder(), say)
         path = write_head(head, id, assets)
         if (assets / "models" / id / "card.toml").is_file():

@@ -1,11 +1,13 @@
 """`invariscope models`: the catalog and what of it is on this machine."""
 
 import argparse
+import re
+from pathlib import Path
 from typing import Any
 
 from core.commands.common import fetch_progress, print_json, say
-from core.encoders import weights
-from core.encoders.registry import encoder_spec, encoders
+from core.encoders import licences, own, weights
+from core.encoders.registry import CATALOG, encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 from core.heads import store
 
@@ -22,16 +24,18 @@ def row(spec: EncoderSpec) -> dict[str, Any]:
         "packaged": spec.weights.packaged,
         "available": weights.is_here(spec.weights),
         "licence": spec.licence,
+        "non_commercial": spec.non_commercial,
         "source": spec.source,
     }
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List every encoder, or fetch one with its heads."""
+    """List every encoder, fetch one with its heads, add one, accept a licence, or write timm's entries again."""
+    if arguments.action:
+        return ACTIONS[arguments.action](arguments)
     if arguments.fetch:
         spec = encoder_spec(arguments.fetch)
-        files = {file.file: file for file in (spec.weights, *(head.weights for head in spec.heads))}
-        for file in files.values():
+        for file in spec.files:
             say(f"{file.file}: {weights.fetch(file, fetch_progress(file.file))}")
     rows = [row(spec) for spec in encoders().values()]
     if arguments.json:
@@ -40,7 +44,46 @@ def run(arguments: argparse.Namespace) -> int:
     width = max(len(r["id"]) for r in rows)
     for r in rows:
         where = "packaged" if r["packaged"] else "here" if r["available"] else "to fetch"
-        print(
-            f"{r['id']:{width}}  {r['regime']:16} {where:9} {r['label']}  [{', '.join(r['task_heads']) or 'no heads'}]"
-        )
+        heads = ", ".join(r["task_heads"]) or "no heads"
+        mark = "  (non-commercial)" if r["non_commercial"] else ""
+        print(f"{r['id']:{width}}  {r['regime']:26} {where:9} {r['label']}  [{heads}]{mark}")
     return 0
+
+
+def _add(arguments: argparse.Namespace) -> int:
+    name = arguments.id or re.sub(r"[^a-z0-9.]+", "-", Path(arguments.file).name.split(".")[0].lower()).strip("-")
+    spec = own.add(arguments.file, name, like=arguments.like, architecture=arguments.arch)
+    if arguments.json:
+        print_json(row(spec))
+    else:
+        print(f"{spec.id}: {spec.label}, read like {arguments.like}. It can be chosen on every page now.")
+    return 0
+
+
+def _accept(arguments: argparse.Namespace) -> int:
+    terms = licences.terms(arguments.licence)
+    say(f"{terms.name} ({terms.version}): {terms.summary} Forbidden: {terms.forbidden}. {terms.url}")
+    print(f"Accepted; recorded in {licences.accept(terms.id)}")
+    return 0
+
+
+def _refresh(_: argparse.Namespace) -> int:
+    from core.encoders import timm_catalog
+
+    # What the tables written by hand cover; timm's own tables are about to be written again.
+    taken = [
+        name.removeprefix("timm:")
+        for spec in encoders().values()
+        for name in spec.covers
+        if name.startswith("timm:") and name != f"timm:{spec.id}"
+    ]
+    found = timm_catalog.refresh(CATALOG, taken)
+    for path in timm_catalog.write(CATALOG, found):
+        print(path)
+    print(f"{sum(map(len, found.tables.values()))} encoders, {len(found.left_out)} left out")
+    for name in found.unknown:
+        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/timm_rules.py knows it.")
+    return 1 if found.unknown else 0
+
+
+ACTIONS = {"add": _add, "accept": _accept, "refresh": _refresh}

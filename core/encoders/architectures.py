@@ -4,10 +4,12 @@ Every network here answers timm's contract (`forward_features`, `num_features`, 
 asks what kind it is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import timm
+from timm.layers import Conv2dSame
+from timm.layers.pool2d_same import MaxPool2dSame
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
@@ -39,14 +41,41 @@ def small_image_resnet18(width: int, stem_stride: int) -> ResNet:
     return network
 
 
+def same_padded_resnet50() -> ResNet:
+    """A headless ResNet-50 that pads as TensorFlow does ("SAME"), for weights that were trained so.
+
+    On an even side a strided layer then pads below and right only; the weights' shapes do not tell.
+    """
+    network = timm.create_model("resnet50", pretrained=False, num_classes=0)
+    for name, layer in list(network.named_modules()):
+        if isinstance(layer, nn.Conv2d) and max(layer.kernel_size) > 1:
+            padded = Conv2dSame(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel_size,
+                stride=layer.stride,
+                bias=False,
+            )
+            padded.weight = layer.weight
+            network.set_submodule(name, padded)
+    network.maxpool = MaxPool2dSame(kernel_size=3, stride=2)
+    return network
+
+
 OWN: dict[str, Callable[[], nn.Module]] = {
     "resnet18-64px": lambda: small_image_resnet18(width=64, stem_stride=1),
     "resnet18-64px-small": lambda: small_image_resnet18(width=32, stem_stride=2),
+    "resnet50-same": same_padded_resnet50,
 }
 
 
-def build(name: str) -> Network:
-    """The headless network called `name`, with fresh weights, in training mode."""
+def build(name: str, options: Iterable[tuple[str, Any]] = ()) -> Network:
+    """The headless network called `name`, with fresh weights, in training mode.
+
+    Args:
+        name: one of `OWN`, or a timm architecture with or without tag.
+        options: arguments of the architecture, such as `num_heads`.
+    """
     if name in OWN:
         return OWN[name]()
-    return timm.create_model(name, pretrained=False, num_classes=0)
+    return timm.create_model(name, pretrained=False, **{**dict(options), "num_classes": 0})

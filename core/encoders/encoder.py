@@ -1,19 +1,20 @@
 """A frozen encoder: a network with its weights, on its device, and nothing that changes."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from core import devices
-from core.encoders import architectures, weights
+from core import devices, staging
+from core.encoders import compiling, reading, skeletons, timm_files, weights
 from core.encoders.architectures import Network
 from core.encoders.layouts import LAYOUTS, Layout, State
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Encoder:
     """A network in evaluation mode whose parameters take no gradient.
 
@@ -23,6 +24,9 @@ class Encoder:
         layout: how it is cut.
         device: where it is.
         sha256: of the weight file it came from.
+        classifier: weight (C, D) and bias (C,) that timm loaded with the network; None where the head is elsewhere.
+        published: what its heads read of its own file, by key, on the CPU: no second look into the file.
+        compiled: its trunk through the compiler, for work without gradients; None unless that was asked for.
     """
 
     spec: EncoderSpec
@@ -30,9 +34,14 @@ class Encoder:
     layout: Layout
     device: torch.device
     sha256: str
+    classifier: tuple[Tensor, Tensor] | None = None
+    published: Mapping[str, Tensor] = field(default_factory=dict)
+    compiled: compiling.Trunk | None = None
 
     def trunk(self, inputs: Tensor) -> State:
         """State after the attributed layer, for (B, 3, S, S) normalised inputs on the encoder's device."""
+        if self.compiled is not None and not torch.is_grad_enabled():
+            return self.compiled(inputs)
         return self.layout.trunk(self.network, inputs)
 
     def pool(self, state: State, recipe: str | None = None) -> Tensor:
@@ -42,8 +51,7 @@ class Encoder:
     @property
     def megabytes(self) -> float:
         """Memory of the parameters and buffers."""
-        tensors = [*self.network.parameters(), *self.network.buffers()]
-        return sum(t.numel() * t.element_size() for t in tensors) / 1e6
+        return skeletons.megabytes(self.network)
 
 
 def load(id: str, device: torch.device, progress: weights.Progress = lambda done, total: None) -> Encoder:
@@ -57,15 +65,47 @@ def load(id: str, device: torch.device, progress: weights.Progress = lambda done
     spec = encoder_spec(id)
     weights.fetch(spec.weights, progress)
     digest = weights.verify(spec.weights)
-    network = architectures.build(spec.architecture)
-    weights.load_strictly(network, spec.weights)
-    return freeze(spec, network, device, digest)
+    tensors = reading.state_dict(spec.weights, digest)
+    published = _for_heads(spec, tensors)
+    if spec.weights.reader == "timm":
+        loaded = timm_files.load(spec, tensors)
+        return freeze(spec, loaded.network, device, digest, loaded.classifier, published)
+    network = skeletons.build(spec)
+    reading.load_strictly(network, spec.weights, tensors)
+    return freeze(spec, network, device, digest, published=published)
 
 
-def freeze(spec: EncoderSpec, network: Network, device: torch.device, sha256: str) -> Encoder:
+def _for_heads(spec: EncoderSpec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of what an entry's heads read of the encoder's own file."""
+    keys = {key for head in spec.heads if head.weights == spec.weights for key in (head.weight, head.bias)}
+    return {key: tensors[key].clone() for key in sorted(keys & tensors.keys())}
+
+
+def freeze(
+    spec: EncoderSpec,
+    network: Network,
+    device: torch.device,
+    sha256: str,
+    classifier: tuple[Tensor, Tensor] | None = None,
+    published: Mapping[str, Tensor] | None = None,
+) -> Encoder:
     """The encoder of a network that already has its weights; the network is put into evaluation mode for good."""
-    network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
-    return Encoder(spec, network, LAYOUTS[spec.layout], device, sha256)
+    network.eval().requires_grad_(False)
+    if device.type == "cuda":
+        _convey(network, staging.Conveyor(device))
+    # What a conveyor does not know of, and on a CPU everything: nothing is copied that is where and as it should be.
+    network.to(device, memory_format=torch.channels_last)
+    layout = LAYOUTS[spec.layout]
+    compiled = compiling.trunk(layout, network, device) if compiling.wanted() else None
+    return Encoder(spec, network, layout, device, sha256, classifier, published or {}, compiled)
+
+
+def _convey(network: Network, conveyor: staging.Conveyor) -> None:
+    """Move a network's tensors one by one; what is on the GPU already stays."""
+    for tensor in skeletons.tensors_of(network):
+        if tensor.device.type == "cpu":
+            tensor.data = conveyor.send(tensor)
+    conveyor.finish()
 
 
 def features(encoder: Encoder, inputs: Tensor, batch: int = 128) -> Tensor:
@@ -76,5 +116,5 @@ def features(encoder: Encoder, inputs: Tensor, batch: int = 128) -> Tensor:
     parts = []
     with devices.inference_slot(), devices.reduced_precision(encoder.device, allowed=True):
         for chunk in inputs.split(batch):
-            parts.append(encoder.pool(encoder.trunk(chunk.to(encoder.device, non_blocking=True))).float())
+            parts.append(encoder.pool(encoder.trunk(staging.send(chunk, encoder.device))).float())
     return torch.cat(parts)

@@ -1,17 +1,19 @@
 """The catalog: every encoder that can be asked for, by id.
 
 Published encoders are tables in `catalog/*.toml`. Packaged ones describe themselves in
-`assets/models/<id>/card.toml`, so that a retrained member needs no second edit.
+`assets/models/<id>/card.toml`, so that a retrained member needs no second edit. A person's own files are tables in the
+weights folder (`core.encoders.own` writes them), and one that is added there is seen at once.
 """
 
+import os
 import tomllib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.encoders.spec import EncoderSpec, NativeHead, Preprocessing, Pretraining, WeightFile
-from core.errors import UnknownName
-from core.paths import ASSETS
+from core.encoders.spec import EncoderSpec, NativeHead, Preprocessing, Pretraining, Published, WeightFile
+from core.errors import UnknownName, WeightsInvalid
+from core.paths import ASSETS, weights_folder
 
 CATALOG = Path(__file__).parent / "catalog"
 
@@ -39,18 +41,62 @@ def parse(id: str, table: dict[str, Any]) -> EncoderSpec:
         heads=tuple(heads),
         preprocessing=Preprocessing(**_tuples(fields.pop("preprocessing"))),
         pretraining=Pretraining(**fields.pop("pretraining")),
+        published=Published(**fields.pop("published", {})),
+        options=tuple(fields.pop("options", {}).items()),
+        covers=tuple(fields.pop("covers", ())),
         **fields,
     )
 
 
-@cache
+def own_folder() -> Path:
+    """Where the entries of a person's own files are."""
+    return weights_folder() / "own"
+
+
 def encoders() -> dict[str, EncoderSpec]:
-    """All entries by id: the packaged family first, then the published ones in catalog order."""
+    """All entries by id: the packaged family first, then the published ones in catalog order, then a person's own."""
+    folder = own_folder()
+    state = _state(folder)
+    return _with_own(folder, state)[0] if state else _shipped()
+
+
+def unreadable() -> tuple[str, ...]:
+    """What is wrong with entries of a person's own that are left out, a sentence each."""
+    folder = own_folder()
+    return _with_own(folder, _state(folder))[1]
+
+
+def _state(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Names and times of the entries in a folder: a glance, so that one that was just written is seen at once."""
+    try:
+        with os.scandir(folder) as inside:
+            return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in inside if file.name.endswith(".toml")))
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=4)
+def _with_own(folder: Path, state: tuple[tuple[str, int], ...]) -> tuple[dict[str, EncoderSpec], tuple[str, ...]]:
+    found, wrong = dict(_shipped()), []
+    for name, _ in state:
+        path = folder / name
+        try:
+            if path.stem in found:
+                raise WeightsInvalid("the catalog has an encoder of this name")
+            found[path.stem] = parse(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, KeyError, WeightsInvalid) as error:
+            wrong.append(f"{path} is left out: {error}. Mend it, or delete it and add the file again.")
+    return found, tuple(wrong)
+
+
+@cache
+def _shipped() -> dict[str, EncoderSpec]:
+    """The packaged and the published entries."""
     found = {}
     cards = {path.parent.name: card(path.parent.name) for path in ASSETS.glob("models/*/card.toml")}
     order = {"supervised": 0, "self-supervised": 1, "random": 2}
     for id, table in sorted(cards.items(), key=lambda item: (order.get(item[1]["encoder"]["regime"], 3), item[0])):
-        found[id] = parse(id, table["encoder"])
+        found[id] = parse(id, {"line": "small", **table["encoder"]})
     for path in sorted(CATALOG.glob("*.toml")):
         for id, table in tomllib.loads(path.read_text()).items():
             found[id] = parse(id, table)

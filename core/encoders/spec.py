@@ -3,9 +3,26 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Regime = Literal["supervised", "self-supervised", "semi-supervised", "weakly-supervised", "vision-language", "random"]
+Regime = Literal[
+    "supervised",
+    "self-supervised",
+    "self-supervised-fine-tuned",
+    "semi-supervised",
+    "semi-weakly-supervised",
+    "weakly-supervised",
+    "vision-language",
+    "distilled",
+    "random",
+]
+"""How an encoder was pre-trained. What is self-supervised by name and saw labels or captions has a regime of its own:
+fine-tuned with labels afterwards, taught by a network that saw captions, or distilled from several teachers."""
+
+Line = Literal["small", "resnet50", "vit", "convnext", "other"]
+"""The line of architectures an entry belongs to; within one, encoders are compared like with like."""
+
 Family = Literal["SSL", "SL", "random", "other"]
 REGIMES: tuple[str, ...] = get_args(Regime)
+LINES: tuple[str, ...] = get_args(Line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +51,34 @@ class WeightFile:
     Attributes:
         file: its name in the weights folder, unique over the catalog; for a packaged one, its path below `assets/`.
         url: where it is published; empty for a packaged one.
+        mirrors: other addresses of the same bytes, tried in order when the first fails.
         packaged: whether it ships with the app.
         sha256: of the file, or the first characters of it that the publisher states; empty when unknown.
+        md5: the first characters that the publisher states; empty when unknown.
         megabytes: approximate size, to tell a person before the download; 0 when unknown.
+        reader: how the file is opened, a key of `core.encoders.reading.READERS`.
         container: keys that lead to the state dict inside the file.
         prefix: what every wanted key starts with; it is cut off.
         drop: keys with these beginnings, after the cut, are expected and not used.
+        absent: keys of the network with these beginnings are not in the file and keep their first values.
+        keys: how the published names become the network's, a key of `core.encoders.keymaps.KEYMAPS`; may be empty.
+        terms: the licence to accept before a download, a key of `core.encoders.licences.TERMS`; may be empty.
     """
 
     file: str
     url: str = ""
+    mirrors: tuple[str, ...] = ()
     packaged: bool = False
     sha256: str = ""
+    md5: str = ""
     megabytes: float = 0.0
+    reader: str = "torch"
     container: tuple[str, ...] = ()
     prefix: str = ""
     drop: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+    keys: str = ""
+    terms: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +88,8 @@ class NativeHead:
     Attributes:
         task: the label space it speaks.
         weights: the file it is in (often the encoder's own).
-        weight: key of its (C, D) matrix.
-        bias: key of its (C,) offset.
+        weight: key of its (C, D) matrix; empty where it is the classifier of the network as timm loads it.
+        bias: key of its (C,) offset; empty beside a weight where the file has none worth reading, and it is zero.
         pooling: what of the encoder it reads; a key of the layout's pooling recipes.
     """
 
@@ -76,8 +105,25 @@ class Pretraining:
     """What an encoder learned from: data set, epochs, and the augmentation in words."""
 
     data: str
-    epochs: int | None
+    epochs: int | None = None
     augmentation: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """ImageNet-1k top-1 in percent as its authors or a named measurement state it; None where nobody did.
+
+    Attributes:
+        linear: of a linear probe on frozen features.
+        knn: of nearest neighbours on frozen features.
+        supervised: of the classifier trained or fine-tuned with labels.
+        source: who says so.
+    """
+
+    linear: float | None = None
+    knn: float | None = None
+    supervised: float | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +148,10 @@ class EncoderSpec:
         paper: short reference.
         source: page of the weights.
         note: what a reader must know before comparing; may be empty.
+        line: the line of architectures it belongs to.
+        options: arguments of the architecture that differ from its name's, such as `num_heads`.
+        published: accuracies as published.
+        covers: its names in the literature's survey that the catalog was checked against.
     """
 
     id: str
@@ -121,6 +171,20 @@ class EncoderSpec:
     paper: str
     source: str
     note: str = ""
+    line: Line = "other"
+    options: tuple[tuple[str, int | str | bool], ...] = ()
+    published: Published = Published()
+    covers: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[WeightFile, ...]:
+        """The encoder's own file, and those of its heads, each once."""
+        return tuple({file.file: file for file in (self.weights, *(head.weights for head in self.heads))}.values())
+
+    @property
+    def non_commercial(self) -> bool:
+        """Whether the licence of the weights forbids commercial use."""
+        return any(mark in self.licence.upper() for mark in ("-NC", "NONCOMMERCIAL", "SEER"))
 
     @property
     def family(self) -> Family:

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-from core.encoders import weights
+from torch import Tensor
+
+from core.encoders import reading, weights
 from core.encoders.encoder import Encoder
-from core.encoders.registry import encoder_spec, encoders
-from core.encoders.spec import EncoderSpec
+from core.encoders.partners import order
+from core.encoders.registry import encoders
+from core.encoders.spec import EncoderSpec, NativeHead
 from core.errors import HeadUnavailable, WeightsInvalid
 from core.heads import linear
 from core.heads.linear import LinearHead
@@ -21,12 +24,14 @@ def packaged_path(encoder_id: str, task_id: str) -> Path:
 def tasks_of(spec: EncoderSpec) -> list[str]:
     """The tasks an encoder can answer, in the order of `tasks()`."""
     native = {head.task for head in spec.heads}
-    return [id for id in tasks() if id in native or packaged_path(spec.id, id).is_file()]
+    # One look at the disk an encoder, not one a task: there are hundreds of encoders.
+    ships = (ASSETS / "heads" / spec.id).is_dir()
+    return [id for id in tasks() if id in native or (ships and packaged_path(spec.id, id).is_file())]
 
 
 def encoders_for(task_id: str) -> list[str]:
-    """The encoders that have a head for a task, in catalog order."""
-    return [id for id, spec in encoders().items() if task_id in tasks_of(spec)]
+    """The encoders that have a head for a task, in the order of pickers."""
+    return order(id for id, spec in encoders().items() if task_id in tasks_of(spec))
 
 
 def is_here(spec: EncoderSpec, task_id: str) -> bool:
@@ -55,7 +60,7 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
                 f"the encoder has now ({encoder.sha256[:12]}). Fit it again with 'invariscope fit-heads'."
             )
     else:
-        head = _native(encoder.spec, task_id, progress)
+        head = _native(encoder, task_id, progress)
     if head.weight.shape[0] != len(asked.classes):
         raise WeightsInvalid(
             f"The head of {encoder.spec.id} for {task_id} has {head.weight.shape[0]} classes, "
@@ -70,24 +75,40 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
     return head.to(encoder.device)
 
 
-def _native(spec: EncoderSpec, task_id: str, progress: weights.Progress) -> LinearHead:
+def _native(encoder: Encoder, task_id: str, progress: weights.Progress) -> LinearHead:
+    spec = encoder.spec
     for native in spec.heads:
         if native.task == task_id:
-            weights.fetch(native.weights, progress)
-            tensors = weights.state_dict(native.weights)
-            if native.weight not in tensors or native.bias not in tensors:
-                raise WeightsInvalid(
-                    f"{native.weights.file} has no {native.weight} and {native.bias}: it is another file."
-                )
+            weight, bias = _published(encoder, native, progress)
             return LinearHead(
                 task=task_id,
                 protocol="native",
                 pooling=native.pooling,
-                weight=tensors[native.weight].float(),
-                bias=tensors[native.bias].float(),
+                weight=weight.float(),
+                bias=bias.float(),
                 temperature=1.0,
                 calibrated=False,
                 facts={"source": native.weights.url},
             )
-    can = ", ".join(tasks_of(encoder_spec(spec.id))) or "none"
+    can = ", ".join(tasks_of(spec)) or "none"
     raise HeadUnavailable(f"{spec.label} has no head for {task_id}. It has heads for: {can}.")
+
+
+def _published(encoder: Encoder, native: NativeHead, progress: weights.Progress) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a published classifier."""
+    if not native.weight:
+        if encoder.classifier is None:
+            raise WeightsInvalid(f"{native.weights.file} has no classifier, and the catalog says it has: another file.")
+        return encoder.classifier
+    keys = [key for key in (native.weight, native.bias) if key]
+    if native.weights == encoder.spec.weights and encoder.published.keys() >= set(keys):
+        tensors = dict(encoder.published)
+    else:
+        weights.fetch(native.weights, progress)
+        tensors = reading.state_dict(native.weights)
+    absent = [key for key in keys if key not in tensors]
+    if absent:
+        raise WeightsInvalid(f"{native.weights.file} has no {' and no '.join(absent)}: it is another file.")
+    weight = tensors[native.weight]
+    # Where the catalog names no bias, the one in the file is known to be random.
+    return weight, tensors[native.bias] if native.bias else weight.new_zeros(len(weight))

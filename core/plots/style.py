@@ -18,6 +18,17 @@ HUES = {
 LINE, LEGEND, TITLE_WIDTH = 20, 28, 78  # pixels of a line of a title and of the legend; characters of a line
 DASHES = {"SSL": "solid", "SL": "dash", "random": "dot", "other": "dashdot"}
 MARKERS = {"SSL": ("circle", "circle-open", "circle-dot"), "SL": ("square", "square-open", "square-dot")}
+REGIME_NAMES = {
+    "supervised": "supervised",
+    "self-supervised": "self-supervised",
+    "self-supervised-fine-tuned": "self-supervised, fine-tuned",
+    "semi-supervised": "semi-supervised",
+    "semi-weakly-supervised": "semi-weakly supervised",
+    "weakly-supervised": "weakly supervised",
+    "vision-language": "vision-language",
+    "distilled": "distilled from several teachers",
+    "random": "random weights",
+}
 FAMILY_NAMES = {"SSL": "self-supervised", "SL": "supervised", "random": "random weights", "other": "other supervision"}
 
 

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import core
-from core.encoders import encoder, registry, weights
+from core.encoders import architectures, encoder, registry, weights
 from core.encoders.architectures import Network
 from core.heads.linear import LinearHead
 from core.pretraining.loop import Epoch, write_log
@@ -113,6 +113,6 @@ def as_shipped(folder: Path, recipe: Recipe, device: torch.device) -> encoder.En
     """The encoder as users will load it: from the half-precision file."""
     card = registry.tomllib.loads((folder / "card.toml").read_text())
     spec = registry.parse(recipe.id, card["encoder"])
-    network = encoder.architectures.build(spec.architecture)
+    network = architectures.build(spec.architecture)
     network.load_state_dict(load_file(folder / "weights.safetensors"))
     return encoder.freeze(spec, network, device, spec.weights.sha256)

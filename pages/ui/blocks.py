@@ -9,7 +9,7 @@ import streamlit as st
 
 from core import pipeline
 from core.encoders.spec import EncoderSpec
-from core.plots.style import FAMILY_NAMES, finding_of, titled
+from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
 
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
@@ -67,8 +67,20 @@ def selected(key: str) -> list[Any] | None:
 
 
 def badge(spec: EncoderSpec) -> None:
-    """The regime in words and in its family's colour."""
-    st.badge(FAMILY_NAMES[spec.family] if spec.family != "other" else spec.regime, color=BADGES[spec.family])
+    """The regime in words and in its family's colour, and a mark where commercial use is forbidden."""
+    with st.container(horizontal=True, gap="small", width="content"):
+        st.badge(REGIME_NAMES[spec.regime], color=BADGES[spec.family])
+        if spec.non_commercial:
+            st.badge("NC", color="red", help=f"{spec.licence}: no commercial use.")
+
+
+def marks(specs: Sequence[EncoderSpec]) -> None:
+    """Names and badges of several encoders in a line, for pages that give none a column of its own."""
+    with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
+        for spec in specs:
+            with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
+                st.markdown(f"**{spec.label}**", width="content")
+                badge(spec)
 
 
 def control_note(rivals: Sequence[Contender]) -> None:

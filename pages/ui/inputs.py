@@ -153,7 +153,8 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
 
 
 def _pick_contenders(task_id: str) -> list[Contender]:
-    possible = store.encoders_for(task_id)
+    # What can answer at once comes before what has to be fetched; within each, the order of all pickers.
+    possible = sorted(store.encoders_for(task_id), key=lambda id: not store.is_here(encoders()[id], task_id))
     first = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
     asked = st.session_state.get("encoders", first)
     wanted = [id for id in asked if id in possible]
@@ -169,11 +170,14 @@ def _pick_contenders(task_id: str) -> list[Contender]:
         key="encoders",
         bind="query-params",
         max_selections=MAX_CONTENDERS,
-        help="Up to four encoders that have a head for this task. The Models page tells what each one is.",
+        help="Up to four encoders that have a head for this task, those on this machine first. The Models page tells "
+        "what each one is.",
     )
     if not ids:
         st.caption("Choose at least one; until then the first pair stays.")
         ids = first
+    if restricted := [id for id in ids if encoders()[id].non_commercial]:
+        st.caption(f":material/money_off: NC, no commercial use: {', '.join(restricted)}.")
     rivals = []
     for id in ids:
         spec = encoders()[id]

@@ -1,4 +1,4 @@
-"""The only place that caches: encoders once a process, numbers by digest, with limits.
+"""The only place that caches: numbers by digest, with limits. Encoders are kept by `core.encoders.resident`.
 
 Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): every key is the
 SHA-256 of the uploaded bytes, and arguments that start with an underscore stay out of the key.
@@ -12,10 +12,8 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import devices, images, invariance, pipeline, samples
+from core import images, invariance, pipeline, samples
 from core.datasets.address import open_address
-from core.encoders import encoder as encoders
-from core.encoders.encoder import Encoder
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
@@ -30,19 +28,9 @@ from core.study.gallery import Gallery
 T = TypeVar("T")
 
 
-@st.cache_resource(show_spinner=False, max_entries=6)
-def _encoder(id: str) -> Encoder:
-    return encoders.load(id, devices.pick("auto"))
-
-
-@st.cache_resource(show_spinner=False, max_entries=32)
-def _contender(encoder_id: str, task_id: str, _encoder_object: Encoder) -> Contender:
-    return Contender(_encoder_object, store.load(_encoder_object, task_id))
-
-
 def contender(encoder_id: str, task_id: str) -> Contender:
-    """An encoder with its head, loaded once for everybody; the encoder is shared by all its heads."""
-    return _contender(encoder_id, task_id, _encoder(encoder_id))
+    """An encoder with its head, loaded once for everybody; it stays in memory until others need the room."""
+    return pipeline.load(encoder_id, task_id)
 
 
 def with_floor(rivals: Sequence[Contender], task_id: str) -> list[Contender]:

@@ -7,7 +7,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from core import pipeline, samples
-from core.encoders.registry import encoders
 from core.plots import answers
 from core.tasks import tasks
 from pages.ui import inputs, resources
@@ -73,41 +72,6 @@ def test_walking_through_all_pages_in_one_session_keeps_the_choices(open_page):
         if page not in ("models.py", "how_it_works.py"):
             assert at.selectbox(key="image").value == "coffee"
             assert at.multiselect(key="encoders").value == ["random"]
-
-
-def test_models_lists_every_encoder(open_page):
-    at = open_page("models.py")
-    shown = [heading.value for heading in at.subheader]
-    assert shown == [spec.label for spec in encoders().values()]
-
-
-def test_models_finds_by_name_regime_and_state(open_page):
-    at = open_page("models.py")
-    at.text_input(key="models_query").set_value("no such encoder").run()
-    assert not at.exception
-    assert [note.value for note in at.info] == ["No encoder fits these filters."]
-    at.text_input(key="models_query").set_value("").run()
-    at.button_group(key="models_regime").set_value(["random"]).run()
-    assert [heading.value for heading in at.subheader] == [
-        spec.label for spec in encoders().values() if spec.regime == "random"
-    ]
-    at.button_group(key="models_regime").set_value([]).run()
-    at.button_group(key="models_state").set_value(["to fetch"]).run()
-    assert not at.exception
-    assert [heading.value for heading in at.subheader] == [
-        spec.label for spec in encoders().values() if not spec.weights.packaged
-    ]
-
-
-def test_an_encoder_added_on_models_is_a_contender(open_page):
-    at = open_page("compare.py")
-    before = at.multiselect(key="encoders").value
-    at.switch_page("models.py").run()
-    at.button(key="add_random").click().run()
-    assert not at.exception
-    at.switch_page("compare.py").run()
-    assert not at.exception
-    assert at.multiselect(key="encoders").value == [*before, "random"]
 
 
 def test_how_it_works_names_every_task_augmentation_and_credit(open_page):

@@ -121,15 +121,11 @@ def test_unreadable_images_are_left_out_when_asked(setup, tmp_path: Path) -> Non
 
 def test_missing_weights_are_recorded(setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path / "weights"))
-    monkeypatch.setattr("core.encoders.weights.urllib.request.urlopen", refuse)
+    monkeypatch.setenv("INVARISCOPE_OFFLINE", "1")
     made = setup(encoders=("random", "deit-s"), seeds=1, protocols=("knn",))
     events = list(running.study(made))
     assert {e.what for e in events if e.kind == "failed"} == {"near.knn.deit-s.0", "far.knn.deit-s.0"}
     assert len(cells_on_disk(made)) == 2
-
-
-def refuse(*arguments: object, **options: object) -> None:
-    raise ConnectionError("no network in tests")
 
 
 def test_stop_leaves_a_study_that_goes_on(setup) -> None:

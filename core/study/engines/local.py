@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
 from core import devices
-from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
+from core.encoders.resident import residents
 from core.errors import Cancelled, InvalidRequest
 from core.study import cells, features
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed, reason_of
@@ -23,7 +23,7 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
     for id, group in groupby(pairs, key=lambda pair: pair.encoder):
         members = list(group)
         try:
-            encoder = encoders.load(id, device)
+            encoder = residents().get(id, device)
         except EXPECTED as error:
             for pair in members:
                 yield from failed(pair, error)

@@ -18,9 +18,9 @@ import core
 from core import devices
 from core.datasets.address import open_address
 from core.datasets.spec import ImageSet
-from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.registry import encoder_spec
+from core.encoders.resident import residents
 from core.errors import DataUnavailable, InvalidRequest, WeightsInvalid
 from core.results import writing
 from core.study import cells, features
@@ -142,11 +142,11 @@ def _check_shared(out: str, shelf: Shelf, token: str) -> None:
             )
 
 
-# A few of each: a worker lives as long as the study and meets all of its encoders and data sets, one after another.
-@lru_cache(maxsize=2)
 def _encoder(id: str, device: str, sha256: str) -> Encoder:
     """The encoder, when its weights are those that the study began with."""
-    found = encoders.load(id, devices.pick(device))
+    found = residents().get(id, devices.pick(device))
+    # A worker lives as long as the study and meets all of its encoders, and there are several on a node.
+    residents().keep(2)
     if found.sha256 != sha256:
         raise WeightsInvalid(
             f"The weights of {id} are others here ({found.sha256[:12]}) than where the study was started "
@@ -155,6 +155,7 @@ def _encoder(id: str, device: str, sha256: str) -> Encoder:
     return found
 
 
+# A few: a worker meets all data sets of the study, one after another.
 @lru_cache(maxsize=4)
 def _images(address: str, data: Path, fingerprint: str) -> ImageSet:
     """The data set, when it is the one that the study began with."""

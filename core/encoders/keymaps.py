@@ -1,0 +1,151 @@
+"""Published names of tensors, turned into the names that timm's networks use.
+
+A key map sees the names after the catalog's prefix was cut, and gives every tensor back under its new name; a name it
+does not know stays as it is, so that strict loading reports it. What the publisher's network keeps beside its weights
+and timm computes by itself (index tables, masks) is left out by name.
+"""
+
+import re
+from collections.abc import Callable
+
+from torch import Tensor
+
+from core.errors import WeightsInvalid
+
+Tensors = dict[str, Tensor]
+Rule = tuple[str, str | Callable[[re.Match[str]], str]]
+"""A pattern that a whole name must match, and what becomes of it."""
+
+
+def renamed(tensors: Tensors, rules: tuple[Rule, ...]) -> Tensors:
+    """The tensors under new names, by the first rule whose pattern matches the whole name.
+
+    Raises:
+        WeightsInvalid: two tensors would get one name.
+    """
+    found: Tensors = {}
+    origin: dict[str, str] = {}
+    for old, tensor in tensors.items():
+        new = old
+        for pattern, replacement in rules:
+            if match := re.fullmatch(pattern, old):
+                new = replacement(match) if callable(replacement) else match.expand(replacement)
+                break
+        if new in found:
+            raise WeightsInvalid(f"'{old}' and '{origin[new]}' both mean the network's '{new}'")
+        found[new], origin[new] = tensor, old
+    return found
+
+
+def torchvision_vit(tensors: Tensors) -> Tensors:
+    """Of torchvision's VisionTransformer; the names of the MLP's layers before and after torchvision 0.12 alike."""
+    block = r"encoder\.layers\.encoder_layer_(\d+)\."
+    return renamed(
+        tensors,
+        (
+            (r"class_token", "cls_token"),
+            (r"encoder\.pos_embedding", "pos_embed"),
+            (r"conv_proj\.(weight|bias)", r"patch_embed.proj.\1"),
+            (block + r"ln_([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
+            (block + r"self_attention\.in_proj_(weight|bias)", r"blocks.\1.attn.qkv.\2"),
+            (block + r"self_attention\.out_proj\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
+            (block + r"mlp\.(?:0|linear_1)\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
+            (block + r"mlp\.(?:3|linear_2)\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
+            (r"encoder\.ln\.(weight|bias)", r"norm.\1"),
+            (r"heads\.head\.(weight|bias)", r"head.\1"),
+        ),
+    )
+
+
+def _stage(kind: str) -> Callable[[re.Match[str]], str]:
+    """Of `features.N`: odd ones are stages, even ones from 2 on the reduction before the next stage."""
+    return lambda match: f"stages.{int(match[1]) // 2}.{kind}.{match[2]}"
+
+
+def torchvision_convnext(tensors: Tensors) -> Tensors:
+    """Of torchvision's ConvNeXt: blocks by position, and a layer scale of (C, 1, 1) that becomes (C,)."""
+    block = r"features\.([1357])\.(\d+)\."
+    parts = {"0": "conv_dw", "2": "norm", "3": "mlp.fc1", "5": "mlp.fc2"}
+    found = renamed(
+        tensors,
+        (
+            (r"features\.0\.([01])\.(weight|bias)", r"stem.\1.\2"),
+            (
+                block + r"block\.([0235])\.(weight|bias)",
+                lambda match: f"{_stage('blocks')(match)}.{parts[match[3]]}.{match[4]}",
+            ),
+            (block + r"layer_scale", lambda match: f"{_stage('blocks')(match)}.gamma"),
+            (
+                r"features\.([246])\.([01])\.(weight|bias)",
+                lambda match: f"{_stage('downsample')(match)}.{match[3]}",
+            ),
+            (r"classifier\.0\.(weight|bias)", r"head.norm.\1"),
+            (r"classifier\.2\.(weight|bias)", r"head.fc.\1"),
+        ),
+    )
+    return {key: value.flatten() if key.endswith(".gamma") else value for key, value in found.items()}
+
+
+def facebook_convnext(tensors: Tensors) -> Tensors:
+    """Of the ConvNeXt authors' network, which VICRegL and others keep."""
+    block = r"stages\.(\d+)\.(\d+)\."
+    return renamed(
+        tensors,
+        (
+            (r"downsample_layers\.0\.([01])\.(weight|bias)", r"stem.\1.\2"),
+            (r"downsample_layers\.([123])\.([01])\.(weight|bias)", r"stages.\1.downsample.\2.\3"),
+            (block + r"dwconv\.(weight|bias)", r"stages.\1.blocks.\2.conv_dw.\3"),
+            (block + r"norm\.(weight|bias)", r"stages.\1.blocks.\2.norm.\3"),
+            (block + r"pwconv([12])\.(weight|bias)", r"stages.\1.blocks.\2.mlp.fc\3.\4"),
+            (block + r"gamma", r"stages.\1.blocks.\2.gamma"),
+            (r"norm\.(weight|bias)", r"head.norm.\1"),
+            (r"head\.(weight|bias)", r"head.fc.\1"),
+        ),
+    )
+
+
+def original_swin(tensors: Tensors) -> Tensors:
+    """Of the Swin authors' network, which iBOT keeps.
+
+    There a stage ends with the reduction that timm puts at the beginning of the next one; the tables of relative
+    positions and the masks of shifted windows are computed, not learned.
+    """
+    kept = {key: value for key, value in tensors.items() if not key.endswith(("relative_position_index", "attn_mask"))}
+    return renamed(
+        kept,
+        (
+            (
+                r"layers\.(\d+)\.downsample\.(.+)",
+                lambda match: f"layers.{int(match[1]) + 1}.downsample.{match[2]}",
+            ),
+            (r"head\.(weight|bias)", r"head.fc.\1"),
+        ),
+    )
+
+
+def mmpretrain_vit(tensors: Tensors) -> Tensors:
+    """Of mmpretrain's VisionTransformer and of the classifier beside it (`head.layers.head`)."""
+    block = r"layers\.(\d+)\."
+    return renamed(
+        tensors,
+        (
+            (r"patch_embed\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
+            (block + r"ln([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
+            (block + r"attn\.(qkv|proj)\.(weight|bias)", r"blocks.\1.attn.\2.\3"),
+            (block + r"ffn\.layers\.0\.0\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
+            (block + r"ffn\.layers\.1\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
+            (r"ln1\.(weight|bias)", r"norm.\1"),
+            # Only of networks that average the patches: what timm calls the norm before the classifier.
+            (r"ln2\.(weight|bias)", r"fc_norm.\1"),
+            (r"head\.layers\.head\.(weight|bias)", r"head.\1"),
+        ),
+    )
+
+
+KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
+    "torchvision-vit": torchvision_vit,
+    "torchvision-convnext": torchvision_convnext,
+    "facebook-convnext": facebook_convnext,
+    "ibot-swin": original_swin,
+    "mmpretrain-vit": mmpretrain_vit,
+}

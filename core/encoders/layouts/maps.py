@@ -1,0 +1,29 @@
+"""The layout of convolutional networks."""
+
+from torch import Tensor
+
+from core.encoders.architectures import Network
+from core.encoders.layouts.base import State
+from core.errors import InvalidRequest
+
+
+class MapLayout:
+    """Convolutional networks whose `forward_features` ends in a (B, K, h, w) map."""
+
+    def trunk(self, network: Network, inputs: Tensor) -> State:
+        """The last convolutional map."""
+        return State(network.forward_features(inputs))
+
+    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+        """`avg`: mean over the map. `gem3`: generalised mean, p = 3. `head`: as before the network's classifier."""
+        if recipe == "avg":
+            return state.feature_map.mean(dim=(2, 3))
+        if recipe == "gem3":
+            return state.feature_map.clamp_min(1e-6).pow(3).mean(dim=(2, 3)).pow(1 / 3)
+        if recipe == "head":
+            return network.forward_head(state.feature_map, pre_logits=True)
+        raise InvalidRequest(f"Pooling '{recipe}' is not known for convolutional maps; use avg, gem3 or head.")
+
+    def is_average(self, recipe: str) -> bool:
+        """True for `avg`."""
+        return recipe == "avg"

@@ -1,0 +1,166 @@
+"""The child process that turns a file of unknown content into plain tensors; it has nothing to harm.
+
+Started by `core.encoders.converting` in an empty folder, without environment, with the file as its standard input.
+Only the standard library is imported before the network is gone, which a process with threads cannot give up.
+"""
+
+import contextlib
+import ctypes
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import BinaryIO
+
+NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
+NO_NEW_PRIVILEGES = 38
+SECONDS = 600
+"""Of computing that one conversion may take."""
+RESULT = "converted.safetensors"
+WITHIN = "::"
+FORBIDDEN = (
+    "open",
+    "socket.",
+    "subprocess.",
+    "os.",
+    "shutil.",
+    "pty.",
+    "ctypes.",
+    "webbrowser.",
+    "urllib.",
+    "ftplib.",
+    "http.",
+    "smtplib.",
+    "tempfile.",
+    "signal.",
+    "mmap.",
+    "fcntl.",
+    "syslog.",
+    "code.",
+    "sqlite3.",
+    "winreg.",
+    "msvcrt.",
+    "_winapi.",
+    "cpython.run_",
+    "compile",
+    "exec",
+    "import",
+)
+"""Beginnings of what Python announces before it does it, and what reading and writing tensors never needs."""
+
+
+def main() -> None:
+    """Convert standard input into `converted.safetensors` here; a line of JSON on standard output says how it went."""
+    container, sha256 = json.loads(sys.argv[1]), sys.argv[2]
+    network = give_up_network()
+    from core.encoders import unpickling
+
+    size = os.fstat(0).st_size
+    file = os.fdopen(0, "rb")
+    _warm_up()
+    limit(size)
+    caught = forbid()
+    try:
+        report = _convert(file, size, container, sha256)
+    except unpickling.Refused as error:
+        report = {"refused": str(error)}
+    except MemoryError:
+        report = {"refused": "it needs more memory than a file of its size should"}
+    # What was caught is told even if something swallowed the exception.
+    if caught:
+        report = {"refused": f"it tried to use {caught[0]}"}
+    print(json.dumps({**report, "network": network}), flush=True)
+    # Without the interpreter's own goodbyes, which would meet the audit hook.
+    os._exit(0)
+
+
+def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> dict[str, object]:
+    import torch
+    from safetensors.torch import save_file
+
+    from core.encoders import unpickling
+
+    content, left_out = unpickling.read(file, size)
+    found: dict[str, torch.Tensor] = {}
+    for path, tensor in unpickling.tensors(content):
+        if list(path[: len(container)]) != container or len(path) == 0:
+            continue
+        name = WITHIN.join(path)
+        if name in found or any(WITHIN in part for part in path):
+            raise unpickling.Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
+        found[name] = tensor.clone(memory_format=torch.contiguous_format)
+    if not found:
+        where = f" under {'.'.join(container)}" if container else ""
+        raise unpickling.Refused(f"it holds no tensors{where}")
+    bytes_found = sum(tensor.nbytes for tensor in found.values())
+    if bytes_found > unpickling.room(size):
+        raise unpickling.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
+    save_file(found, RESULT, metadata={"format": "pt", "source_sha256": sha256})
+    return {"tensors": len(found), "left_out": sorted(left_out)}
+
+
+def give_up_network() -> str:
+    """Leave for an empty network where Linux permits it; what stands between this process and the network."""
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None, use_errno=True)
+        library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        if library.unshare(NEW_USER | NEW_NETWORK) == 0:
+            return "namespace"
+    return "audit hook"
+
+
+def _warm_up() -> None:
+    """Import what is imported on first use, by doing everything once with a tensor of our own."""
+    import io
+
+    import torch
+    from safetensors.torch import save_file
+
+    from core.encoders import unpickling
+
+    torch.set_num_threads(1)
+    for zipped in (True, False):
+        buffer = io.BytesIO()
+        torch.save({"a": torch.ones(2, 2).T}, buffer, _use_new_zipfile_serialization=zipped)
+        buffer.seek(0)
+        content, _ = unpickling.read(buffer, len(buffer.getvalue()))
+        tensors = {"::".join(path): tensor.clone() for path, tensor in unpickling.tensors(content)}
+        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, RESULT, metadata={"format": "pt"})
+    with contextlib.suppress(unpickling.Refused):
+        unpickling.read(io.BytesIO(b"no checkpoint"), 13)
+    "cp437".encode("cp437")
+    os.remove(RESULT)
+
+
+def limit(size: int) -> None:
+    """Bound memory, time, the size of files and crash dumps by what a file of `size` bytes can need."""
+    from core.encoders import unpickling
+
+    try:
+        import resource
+    except ImportError:
+        # Windows has no such limits; the parent's time limit remains.
+        return
+    used = 0
+    with contextlib.suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    bounds = {"RLIMIT_CPU": SECONDS, "RLIMIT_FSIZE": unpickling.room(size) + (1 << 24), "RLIMIT_CORE": 0}
+    if used:
+        bounds["RLIMIT_AS"] = used + 2 * unpickling.room(size) + (1 << 29)
+    for name, bound in bounds.items():
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(getattr(resource, name), (bound, bound))
+
+
+def forbid() -> list[str]:
+    """Refuse for good all that Python announces and tensors do not need; what was tried is added to the list."""
+    caught: list[str] = []
+
+    def hook(event: str, _: tuple[object, ...]) -> None:
+        if event.startswith(FORBIDDEN):
+            caught.append(event)
+            raise PermissionError(event)
+
+    install: Callable[[Callable[[str, tuple[object, ...]], None]], None] = sys.addaudithook
+    install(hook)
+    return caught

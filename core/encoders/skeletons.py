@@ -1,0 +1,92 @@
+"""Networks without memory, for those whose every number comes from a file: nothing is drawn only to be overwritten.
+
+To draw the first values of a ResNet-50 takes longer than to read its file. Not every network can do without: what a
+file does not hold (tables that a layer computes for itself, weights that an entry says are absent) has to be computed.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from core.encoders import architectures
+from core.encoders.architectures import Network
+from core.encoders.spec import EncoderSpec
+
+COUNTER = "num_batches_tracked"
+"""BatchNorm's count of batches, which old files lack: inference ignores it, and it begins at zero."""
+
+
+def build(spec: EncoderSpec) -> Network:
+    """The entry's headless network, to be filled strictly: without memory where all of it comes from the file.
+
+    Whatever `reading.load_strictly` leaves alone has its proper first value, as in `architectures.build`.
+    """
+    if not spec.weights.absent:
+        network = on_meta(spec)
+        if network is not None and complete(network):
+            return network
+    return architectures.build(spec.architecture, spec.options)
+
+
+def on_meta(spec: EncoderSpec) -> Network | None:
+    """The entry's headless network without memory; None where its code computes with numbers as it is built."""
+    try:
+        with torch.device("meta"):
+            return architectures.build(spec.architecture, spec.options)
+    except (NotImplementedError, RuntimeError):
+        return None
+
+
+def complete(network: nn.Module) -> bool:
+    """Whether a state dict holds every tensor of a network: no buffer is left out of it, no layer keeps one aside."""
+    saved = network.state_dict().keys()
+    named = {name for name, _ in (*network.named_parameters(), *network.named_buffers())}
+    return named <= saved and not any(_aside(module) for module in network.modules())
+
+
+def _aside(module: nn.Module) -> bool:
+    """Whether a layer holds tensors that PyTorch does not know of."""
+    own = ("_parameters", "_buffers", "_modules")
+    return any(_holds_tensor(value) for name, value in vars(module).items() if name not in own)
+
+
+def _holds_tensor(value: object) -> bool:
+    if isinstance(value, Tensor):
+        return True
+    if isinstance(value, dict):
+        return any(_holds_tensor(item) for item in value.values())
+    return isinstance(value, list | tuple | set) and any(_holds_tensor(item) for item in value)
+
+
+def owned(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Copies of tensors as a network wants them, channels last where they are convolutions; `found` is emptied.
+
+    Copies, because what was read may be a view of its file or of a larger block: a file that changes later must not
+    change a network, and a network must not keep alive what it does not use.
+    """
+    copies = {}
+    for key in list(found):
+        value = found.pop(key)
+        order = torch.channels_last if value.ndim == 4 else torch.contiguous_format
+        copies[key] = value.to(wanted[key].dtype, copy=True, memory_format=order)
+    return copies
+
+
+def start_counters(network: nn.Module) -> None:
+    """Give BatchNorm's counters that the file did not hold their first value."""
+    for module in network.modules():
+        counter = module._buffers.get(COUNTER)
+        if counter is not None and counter.is_meta:
+            module._buffers[COUNTER] = torch.zeros((), dtype=counter.dtype)
+
+
+def tensors_of(network: nn.Module) -> Iterator[Tensor]:
+    """Every parameter and buffer of a network."""
+    yield from network.parameters()
+    yield from network.buffers()
+
+
+def megabytes(network: nn.Module) -> float:
+    """Memory of the parameters and buffers, which a network without memory has too."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors_of(network)) / 1e6

@@ -1,0 +1,97 @@
+"""Weight files in the layout of timm's hub, loaded by timm's own filters, strictly.
+
+timm changes keys and shapes of many files as it loads them (position embeddings of another size, older names). That is
+its knowledge, so its loader does it; but it is handed tensors that were read safely, the number of classes stays the
+file's own (with another one timm silently loads what fits and leaves a random head), and what the file does not hold
+must be what the catalog says.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import timm
+import torch
+from torch import Tensor
+
+from core.encoders import reading
+from core.encoders.architectures import Network
+from core.encoders.spec import EncoderSpec
+from core.encoders.weights import path_of
+from core.errors import WeightsInvalid
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A network from a file of timm's.
+
+    Attributes:
+        network: headless, in training mode.
+        classifier: weight (C, D) and bias (C,) that were in the file; None where it has none.
+    """
+
+    network: Network
+    classifier: tuple[Tensor, Tensor] | None
+
+
+def build(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Network:
+    """The network of an entry with the file's own classifier, filled from `tensors` when they are given.
+
+    Raises:
+        RuntimeError, KeyError: the tensors do not fit; which of the two is timm's choice.
+    """
+    options = dict(spec.options)
+    overlay: dict[str, object] = {"state_dict": tensors, "custom_load": False, "hf_hub_id": None, "url": ""}
+    if "num_classes" in options or any(prefix in spec.weights.drop for prefix in ("head.", "fc.")):
+        options["num_classes"] = overlay["num_classes"] = 0
+    if tensors is not None and spec.weights.absent:
+        # timm would load whatever fits here; it is given what the file is known to lack, and loads strictly.
+        fresh = timm.create_model(spec.architecture, pretrained=False, pretrained_cfg_overlay=overlay, **options)
+        filtered = _filter_of(fresh)(dict(tensors), fresh)
+        lacking = {key: value for key, value in fresh.state_dict().items() if key.startswith(spec.weights.absent)}
+        fresh.load_state_dict(filtered | lacking, strict=True)
+        return fresh
+    return timm.create_model(
+        spec.architecture, pretrained=tensors is not None, pretrained_cfg_overlay=overlay, **options
+    )
+
+
+def _filter_of(network: Network) -> Callable[[dict[str, Tensor], Network], dict[str, Tensor]]:
+    """What timm turns published names of this family of networks into its own with."""
+    home: Any = sys.modules[type(network).__module__]
+    return cast("Callable[[dict[str, Tensor], Network], dict[str, Tensor]]", home.checkpoint_filter_fn)
+
+
+def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Loaded:
+    """The network of an entry from its file on this machine.
+
+    Args:
+        spec: the entry.
+        tensors: of its file, as `reading.state_dict` gave them; without them the file is read.
+
+    Raises:
+        WeightsUnavailable: the file is not here.
+        WeightsInvalid: it is corrupt, or does not fit the network.
+    """
+    tensors = reading.state_dict(spec.weights) if tensors is None else tensors
+    tensors = {key: value for key, value in tensors.items() if not key.startswith(spec.weights.drop or ("\0",))}
+    try:
+        network = build(spec, tensors)
+    except (RuntimeError, KeyError, ValueError, AssertionError) as error:
+        with torch.device("meta"):
+            mismatch = reading.compare(build(spec).state_dict(), tensors, spec.weights.absent)
+        said = f"{mismatch.listing}. Probably {mismatch.guess}." if mismatch.listing else f"{error}."
+        raise WeightsInvalid(f"{path_of(spec.weights)} does not fit {spec.architecture}: {said}") from error
+    return Loaded(network, split(network))
+
+
+def split(network: Network) -> tuple[Tensor, Tensor] | None:
+    """Take the classifier off a network of timm's: its weight and bias, None where it had none."""
+    classifier = network.get_classifier()
+    weight, bias = getattr(classifier, "weight", None), getattr(classifier, "bias", None)
+    network.reset_classifier(0)
+    if weight is None:
+        return None
+    weight = weight.detach().flatten(1).float()
+    return weight, weight.new_zeros(len(weight)) if bias is None else bias.detach().float()
