@@ -63,7 +63,7 @@ def test_a_changed_file_is_told(folder: Path) -> None:
     file = moco_file(folder / "mine.pth")
     own.add(file, "mine", like="moco", architecture=NETWORK)
     torch.save({"state_dict": {}}, file)
-    with pytest.raises(WeightsInvalid, match=r"mine\.pth is not the file"):
+    with pytest.raises(WeightsInvalid, match=r"mine\.pth is not the file.*add it again under another name"):
         encoder.load("mine", CPU)
 
 
@@ -131,8 +131,11 @@ def test_a_damaged_entry_is_told_and_the_others_stay(folder: Path) -> None:
     assert unreadable() == ()
     (own_folder() / "broken.toml").write_text("label = ")
     (own_folder() / "resnet50-dino.toml").write_text((own_folder() / "mine.toml").read_text())
-    first, second = unreadable()
+    text = (own_folder() / "mine.toml").read_text()
+    (own_folder() / "wrong.toml").write_text(text.replace('regime = "self-supervised"', 'regime = "magic"'))
+    first, second, third = unreadable()
     assert "broken.toml is left out" in first
+    assert "there is no regime 'magic'" in third
     assert "the catalog has an encoder of this name" in second
     assert "mine" in encoders()
     assert encoders()["resnet50-dino"].weights.url

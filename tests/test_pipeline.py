@@ -113,7 +113,10 @@ def test_pair_that_differs_in_regime_alone_is_controlled() -> None:
         ({"pretraining": Pretraining("nothing", 0)}, "training augmentation (none against unknown)"),
         ({"options": (("num_heads", 12),)}, "attention heads (the network's usual against 12)"),
         ({"regime": "vision-language"}, "labels seen (class labels against captions)"),
-        ({"preprocessing": Preprocessing(8, 9)}, "input preprocessing (short side 8 against short side 9, normalisation)"),
+        (
+            {"preprocessing": Preprocessing(8, 9)},
+            "input preprocessing (short side 8 against short side 9, normalisation)",
+        ),  # noqa: E501
         ({"protocol": "native"}, "head protocol (linear against native)"),
         ({"head_pooling": "head"}, "pooling of the head (avg against head)"),
     ],

@@ -72,22 +72,25 @@ class Handler(BaseHTTPRequestHandler):
             return
         total, wanted = len(served.content), self.headers["Range"]
         unchanged = not served.conditions or self.headers["If-Range"] in (None, served.headers.get("ETag"))
-        start = int(wanted[6:-1]) if wanted and served.ranges and unchanged else 0
+        partial = bool(wanted and served.ranges and unchanged)
+        first, _, last = wanted[6:].partition("-") if partial else ("0", "", "")
+        start, end = int(first), int(last or total - 1)
         if start >= total:
             self.begin(416, {"Content-Range": f"bytes */{total}", "Content-Length": "0"})
             return
-        body = served.content[start:]
-        facts = {"Content-Range": f"bytes {start}-{total - 1}/{total}"} if start else {}
+        body = served.content[start : end + 1]
+        partial = start > 0 or end < total - 1
+        facts = {"Content-Range": f"bytes {start}-{end}/{total}"} if partial else {}
         if served.chunked:
             self.protocol_version = "HTTP/1.1"
-            self.begin(206 if start else 200, facts | {"Transfer-Encoding": "chunked"})
+            self.begin(206 if partial else 200, facts | {"Transfer-Encoding": "chunked"})
             self.wfile.write(b"%x\r\n" % len(body) + body[: served.stop_after])
             if served.stop_after is None:
                 self.wfile.write(b"\r\n0\r\n\r\n")
             self.close_connection = True
             return
         length = {"Content-Length": str(len(body))} if served.length else {}
-        self.begin(206 if start else 200, facts | length)
+        self.begin(206 if partial else 200, facts | length)
         self.wfile.write(body[: served.stop_after])
 
     def begin(self, status: int, headers: dict[str, str]) -> None:

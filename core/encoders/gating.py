@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from core import readout, samples
-from core.encoders import addresses, gates, preprocess, weights
+from core.encoders import addresses, gates, hashes, preprocess, weights
 from core.encoders.gates import Check
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
@@ -122,12 +122,16 @@ def _record(spec: EncoderSpec, checks: list[Check]) -> None:
 
 
 def recorded(spec: EncoderSpec) -> tuple[str, list[Check]]:
-    """Date and results of the last check of an entry on this machine; empty when there was none."""
+    """Date and results of the last check of an entry on this machine; empty when there was none of these files."""
     path = _path(spec)
     if not path.is_file():
         return "", []
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
+        # By the ledger and the catalog: a page must not hash gigabytes to show a card.
+        known = {file.file: hashes.recorded(weights.path_of(file)) or file.sha256 for file in spec.files}
+        if any(known[name] and not digest.startswith(known[name]) for name, digest in table["files"].items()):
+            return "", []
         return str(table["date"]), [Check(**check) for check in table["checks"]]
     except (ValueError, KeyError, TypeError):
         return "", []  # a record is made again by the next check; a damaged one says nothing

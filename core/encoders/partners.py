@@ -220,8 +220,8 @@ def _is_published(spec: EncoderSpec) -> bool:
 def closest(spec: EncoderSpec, count: int = SHOWN) -> list[Partner]:
     """The nearest partners of an encoder across the divide between SSL and SL, the nearest first.
 
-    The same network comes before the same line and width, then the same images, then the fewest differences; among
-    equals the one of a default pair, then the one with a head. The packaged family is compared among itself.
+    The same network comes before the same line and width, then the same images, then the other one of a default pair,
+    then the fewest differences; among equals the one with a head. The packaged family is compared among itself.
     Untrained encoders have no partner: they are a floor.
 
     Args:
@@ -240,8 +240,8 @@ def closest(spec: EncoderSpec, count: int = SHOWN) -> list[Partner]:
             (spec.line, spec.feature_dim) != (other.line, other.feature_dim),
             spec.line != other.line,
             spec.pretraining.data != other.pretraining.data,
-            len(found),
             other.id not in mates,
+            len(found),
             not other.heads,
             at,
         )

@@ -11,7 +11,16 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.encoders.spec import EncoderSpec, NativeHead, Preprocessing, Pretraining, Published, WeightFile
+from core.encoders.spec import (
+    LINES,
+    REGIMES,
+    EncoderSpec,
+    NativeHead,
+    Preprocessing,
+    Pretraining,
+    Published,
+    WeightFile,
+)
 from core.errors import UnknownName, WeightsInvalid
 from core.paths import ASSETS, weights_folder
 
@@ -83,7 +92,10 @@ def _with_own(folder: Path, state: tuple[tuple[str, int], ...]) -> tuple[dict[st
         try:
             if path.stem in found:
                 raise WeightsInvalid("the catalog has an encoder of this name")
-            found[path.stem] = parse(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+            spec = parse(path.stem, tomllib.loads(path.read_text(encoding="utf-8")))
+            if spec.regime not in REGIMES or spec.line not in LINES:
+                raise WeightsInvalid(f"there is no regime '{spec.regime}' or no line '{spec.line}'")
+            found[path.stem] = spec
         except (OSError, ValueError, TypeError, KeyError, WeightsInvalid) as error:
             wrong.append(f"{path} is left out: {error}. Mend it, or delete it and add the file again.")
     return found, tuple(wrong)

@@ -42,7 +42,9 @@ def verify(weights: WeightFile) -> str:
         raise unavailable(weights)
     digest, complaint = hashes.compare(path, weights, path)
     if complaint:
-        raise WeightsInvalid(f"{path} is {complaint}. Delete it and fetch it again.")
+        own = Path(weights.file).is_absolute()
+        todo = "Put it back as it was, or add it again under another name" if own else "Delete it and fetch it again"
+        raise WeightsInvalid(f"{path} is {complaint}. {todo}.")
     return digest
 
 

@@ -185,12 +185,19 @@ def _pick_contenders(task_id: str) -> list[Contender]:
             st.warning(
                 f"{spec.label} is not on this machine yet. Fetch it on the Models page.", icon=":material/download:"
             )
+            if st.button(f"Open {id}", key=f"open_{id}", on_click=open_card, args=(id,), type="tertiary"):
+                st.switch_page("models.py", query_params={})
             continue
         try:
             rivals.append(resources.contender(id, task_id))
         except InvariscopeError as error:
             explain(error)
     return rivals
+
+
+def open_card(id: str) -> None:
+    """Make an encoder the one whose card the Models page shows. For callbacks."""
+    st.session_state["model"] = id
 
 
 def keep_uploads(shown: str = "") -> None:

@@ -1,0 +1,116 @@
+"""`invariscope models` and what it can do beside listing."""
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import nothing_fetched, refused, strict
+from malicious import payloads
+
+from core.cli import main
+from core.encoders import architectures, licences
+from core.encoders.registry import encoders
+
+__all__ = ["nothing_fetched"]
+
+
+@pytest.fixture(autouse=True)
+def loud_again():
+    logger = logging.getLogger("timm")
+    before = logger.level
+    yield
+    logger.setLevel(before)
+
+
+def run(capsys, *arguments: object, code: int = 0) -> str:
+    assert main(["models", *(str(a) for a in arguments)]) == code
+    return capsys.readouterr().out
+
+
+def test_verify_offline_says_what_was_checked(capsys) -> None:
+    rows = strict(run(capsys, "verify", "resnet50-dino", "convnextv2_atto.fcmae", "--offline", "--json"))
+    assert [row["id"] for row in rows] == ["resnet50-dino", "convnextv2_atto.fcmae"]
+    for row in rows:
+        assert set(row) == {"id", "ok", "checks"}
+        assert row["ok"] is True
+        assert len(row["checks"]) == 6
+        assert all(set(check) == {"name", "ok", "detail"} and check["ok"] for check in row["checks"])
+
+
+def test_verify_loads_what_is_here(capsys) -> None:
+    (row,) = strict(run(capsys, "verify", "supervised", "--json"))
+    assert row["ok"]
+    assert "prediction-repeatable" in {check["name"] for check in row["checks"]}
+
+
+def test_verify_asks_addresses_unless_it_must_not(capsys, monkeypatch) -> None:
+    monkeypatch.setattr("core.encoders.addresses.ask", refuse)
+    (row,) = strict(run(capsys, "verify", "resnet50-dino", "--json", code=1))
+    assert [check["name"] for check in row["checks"] if not check["ok"]] == ["reachable", "reachable"]
+    assert not row["ok"]
+    text = run(capsys, "verify", "resnet50-dino", code=1)
+    assert "FAIL reachable" in text
+    assert "0 of 1 encoders passed" in text
+
+
+def refuse(*_: object) -> None:
+    from core.encoders.addresses import NotGiven
+
+    raise NotGiven("no network in tests")
+
+
+def test_verify_table_for_the_readme(capsys) -> None:
+    lines = run(capsys, "verify", "resnet50-swav-800", "--offline", "--markdown").splitlines()
+    assert len(lines) == 3
+    assert "`resnet50-swav-800`" in lines[2]
+    assert "75.3" in lines[2]
+    assert "| 6 of 6 |" in lines[2]
+
+
+def test_unknown_encoder_is_refused(capsys) -> None:
+    assert "resnet50-dino" in refused(capsys, "models", "verify", "resnet50-dinos")
+
+
+def test_convert_runs_nothing(capsys, tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    bad = tmp_path / "bad.pth"
+    torch.save(payloads(trace)["os.system"], bad)
+    line = refused(capsys, "models", "convert", bad)
+    assert str(bad) in line
+    assert not trace.exists()
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+def test_convert_keeps_tensors(capsys, tmp_path: Path) -> None:
+    good = tmp_path / "good.pth"
+    torch.save({"state_dict": {"a": torch.ones(2)}, "epoch": 3}, good)
+    assert "1 tensors" in run(capsys, "convert", good)
+    assert (tmp_path / "good.pth.safetensors").is_file()
+
+
+def test_accept_is_recorded_once(capsys) -> None:
+    assert not licences.accepted("dinov3")
+    assert "recorded in" in run(capsys, "accept", "dinov3")
+    assert licences.accepted("dinov3")
+    assert "seer" in refused(capsys, "models", "accept", "gpl")
+
+
+def test_add_makes_a_file_an_encoder(capsys, tmp_path: Path) -> None:
+    file = tmp_path / "My Own.pth.tar"
+    torch.manual_seed(0)
+    network = architectures.build("resnet50")
+    named = {f"module.encoder_q.{key}": value for key, value in network.state_dict().items()}
+    torch.save({"state_dict": named}, file)
+    (row,) = [strict(run(capsys, "add", file, "--like", "resnet50-moco-v2-800", "--json"))]
+    assert row["id"] == "my-own"
+    assert "my-own" in encoders()
+    assert "already" in refused(capsys, "models", "add", file, "--like", "resnet50-moco-v2-800")
+    assert "prefix" in refused(capsys, "models", "add", file, "--like", "resnet50-vicreg", "--id", "other")
+
+
+def test_list_marks_non_commercial_licences(capsys) -> None:
+    lines = {line.split()[0]: line for line in run(capsys).splitlines()}
+    assert "(non-commercial)" in lines["resnet50-moco-v3-1000"]
+    assert "(non-commercial)" not in lines["resnet50-dino"]
+    assert len(lines) == len(encoders())
