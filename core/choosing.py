@@ -65,7 +65,7 @@ def _size(spec: EncoderSpec) -> float | None:
 SORTS: dict[str, Callable[[EncoderSpec], float | None]] = {
     "linear": lambda spec: spec.published.linear,
     "k-NN": lambda spec: spec.published.knn,
-    "supervised": lambda spec: spec.published.supervised,
+    "with labels": lambda spec: spec.published.supervised,
     "size": lambda spec: -size if (size := _size(spec)) else None,
 }
 """What encoders are sorted by, the largest value first and unknown ones last; beside `default` and `name`."""
@@ -139,7 +139,7 @@ def row(spec: EncoderSpec) -> dict[str, Any]:
         "method": spec.method,
         "linear": spec.published.linear,
         "k-NN": spec.published.knn,
-        "supervised": spec.published.supervised,
+        "with labels": spec.published.supervised,
         "data": spec.pretraining.data,
         "epochs": spec.pretraining.epochs,
         "MB": _size(spec),
@@ -155,5 +155,5 @@ def table(specs: Iterable[EncoderSpec]) -> pd.DataFrame:
     found = pd.DataFrame([row(spec) for spec in specs])
     if found.empty:
         return found
-    numbers = ["epochs", "linear", "k-NN", "supervised", "MB"]
+    numbers = ["epochs", "linear", "k-NN", "with labels", "MB"]
     return found.astype(dict.fromkeys(numbers, "float64")).astype({"epochs": "Int64"})

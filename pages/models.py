@@ -56,7 +56,7 @@ if found:
         for name, what in (
             ("linear", "of a linear probe"),
             ("k-NN", "of nearest neighbours"),
-            ("supervised", "of a classifier trained with labels"),
+            ("with labels", "of the whole network trained or fine-tuned with labels"),
         )
     }
     st.dataframe(

@@ -58,7 +58,7 @@ def test_state_follows_the_files(tmp_path) -> None:
     assert choosing.state(encoder_spec("simclr")) == choosing.PACKAGED
 
 
-@pytest.mark.parametrize("name", ["linear", "k-NN", "supervised"])
+@pytest.mark.parametrize("name", ["linear", "k-NN", "with labels"])
 def test_sorting_by_accuracy_puts_unknown_last(name) -> None:
     column = choosing.table(choosing.choose(Wanted({}), name))[name]
     known = column.dropna()

@@ -106,7 +106,10 @@ def test_add_makes_a_file_an_encoder(capsys, tmp_path: Path) -> None:
     assert row["id"] == "my-own"
     assert "my-own" in encoders()
     assert "already" in refused(capsys, "models", "add", file, "--like", "resnet50-moco-v2-800")
-    assert "prefix" in refused(capsys, "models", "add", file, "--like", "resnet50-vicreg", "--id", "other")
+    line = refused(capsys, "models", "add", file, "--like", "resnet50-vicreg", "--id", "other")
+    assert "holds its tensors inside 'state_dict'" in line
+    line = refused(capsys, "models", "add", file, "--like", "resnet50-densecl", "--id", "other")
+    assert "the file's names begin with 'module.encoder_q.'" in line
 
 
 def test_list_marks_non_commercial_licences(capsys) -> None:

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from toys import CPU, image, small_resnet, small_vit
+from toys import CPU, image, small_resnet, small_vit, spec
 
 from core import devices, pipeline, readout
 from core.attribution import METHODS
-from core.encoders.encoder import freeze
+from core.encoders.encoder import Encoder, freeze
+from core.encoders.layouts import LAYOUTS
+from core.encoders.resident import Residents
+from core.encoders.spec import EncoderSpec, WeightFile
 from core.readout import Contender
 
 pytestmark = pytest.mark.cuda
@@ -69,3 +72,18 @@ def test_sweeps_agree(pair: tuple[Contender, Contender], name: str, monkeypatch:
 def test_auto_is_the_gpu() -> None:
     assert devices.pick("auto").type == "cuda"
     assert pipeline.device_label(devices.pick("cuda")) == torch.cuda.get_device_name()
+
+
+def test_memory_of_an_encoder_that_left_comes_back() -> None:
+    def entry(id: str) -> EncoderSpec:
+        return spec(id, weights=WeightFile(f"{id}.pth", megabytes=67))
+
+    def load(id: str, device: torch.device, progress) -> Encoder:
+        network = torch.nn.Linear(4096, 4096, device=device)
+        return Encoder(entry(id), network, LAYOUTS["map"], device, "")
+
+    shared = Residents(load, lambda device: 70_000_000, entry)
+    shared.get("a", torch.device("cuda"))
+    before = torch.cuda.memory_reserved()
+    shared.get("b", torch.device("cuda"))
+    assert torch.cuda.memory_reserved() <= before

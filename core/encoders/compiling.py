@@ -1,8 +1,9 @@
 """Encoders through `torch.compile`, for those who ask: `INVARISCOPE_COMPILE=1`.
 
-Off by default, because on a CPU it does not pay for a person who looks at images: on two cores the first image waits 10
-to 20 seconds for the compiler, a second batch size as long again, and afterwards a ResNet-50 at 224 px is 1.06 times
-as fast for one image and 1.2 times for sixteen. It pays for sweeps over thousands of views.
+Off by default, because on a CPU it does not pay for a person who looks at images. Measured on two cores at 224 px: the
+first image waits 10 to 20 seconds for the compiler (2 once the compiler's own cache knows the network), the first of
+another batch size 2 to 8 more; afterwards a ResNet-50 is 1.06 times as fast for one image and 1.2 times for sixteen,
+and a ViT-S/16 is as fast as before. It pays for sweeps of a convolutional network over thousands of views.
 """
 
 import logging
@@ -45,8 +46,8 @@ def trunk(layout: Layout, network: Network, device: torch.device) -> Trunk:
 def _warn() -> None:
     """Say once what it costs."""
     logging.getLogger(__name__).warning(
-        "%s=1 on a CPU: the first image of every encoder waits 10 to 20 seconds for the compiler, so does the first of "
-        "another batch size, and a ResNet-50 gains 6 %% for single images and a fifth for batches of 16. "
+        "%s=1 on a CPU: the first image of every encoder waits up to 20 seconds for the compiler, the first of another "
+        "batch size up to 8; a ResNet-50 gains 6 %% for one image and a fifth for batches of 16, a ViT-S/16 nothing. "
         "Unset it unless you sweep over thousands of views.",
         VARIABLE,
     )

@@ -154,6 +154,12 @@ def arrange(content: Any, file: WeightFile) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise WeightsInvalid(f"{path} holds no named tensors; it is laid out differently from what the catalog says.")
     tensors = {key: value.detach() for key, value in content.items() if isinstance(value, Tensor)}
+    inside = [key for key, value in content.items() if isinstance(value, dict) and _holds_tensors(value)]
+    if inside and not tensors:
+        raise WeightsInvalid(
+            f"{path} holds its tensors inside {' or '.join(repr(key) for key in inside[:6])}, where the catalog expects "
+            "them outside; it is laid out differently from what the catalog says."
+        )
     # startswith, never replace(): "backbone." also stands inside "student_backbone.".
     chosen = {key[len(file.prefix) :]: value for key, value in tensors.items() if key.startswith(file.prefix)}
     if tensors and not chosen:
@@ -181,6 +187,10 @@ def _opened(path: Path, reader: Callable[[Path], object]) -> Any:
             f"refused; nothing ran. If it should hold other objects beside its tensors, 'invariscope models convert "
             f"{path}' keeps the tensors alone."
         ) from error
+
+
+def _holds_tensors(content: dict[Any, Any]) -> bool:
+    return any(isinstance(value, Tensor) for value in content.values())
 
 
 def _inside(content: object) -> str:

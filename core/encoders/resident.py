@@ -196,7 +196,9 @@ class Residents:
             del self._places[key]
             return None
         self._places.move_to_end(key)
-        place.encoder = encoder
+        if place.encoder is None:
+            place.encoder = encoder
+            self._make_room(key[1], self._budget(encoder.device))
         return encoder
 
     def _fill(self, key: Key, stamp: Stamp, device: torch.device, loading: _Loading, progress: Progress) -> Encoder:

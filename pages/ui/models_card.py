@@ -17,7 +17,7 @@ from core.tasks import tasks
 from pages.ui import blocks, lineup, models_download, resources
 
 COLOURS: dict[str, Literal["gray", "red"]] = {choosing.TO_FETCH: "gray", choosing.MISSING: "red"}
-NUMBERS = {"linear": "Linear probe", "knn": "k-NN", "supervised": "Supervised"}
+NUMBERS = {"linear": "Linear probe", "knn": "k-NN", "supervised": "With labels"}
 COMMERCIAL = {"yes": "commercial use allowed", "no": "**no commercial use**", "unknown": "commercial use unknown"}
 
 
