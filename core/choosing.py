@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.partners import order
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec

@@ -48,7 +48,7 @@ class LicenceNotAccepted(WeightsUnavailable):
     """Weights whose licence must be accepted before they are fetched, and was not.
 
     Attributes:
-        terms: which licence, a key of `core.encoders.licences.TERMS`.
+        terms: which licence, a key of `core.encoders.files.licences.TERMS`.
     """
 
     def __init__(self, message: str, terms: str) -> None:

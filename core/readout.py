@@ -12,8 +12,8 @@ from torch.nn import functional as F
 from core import devices, staging
 from core.encoders import encoder as encoders
 from core.encoders import precision as precisions
-from core.encoders import weights
 from core.encoders.encoder import Encoder
+from core.encoders.files import weights
 from core.encoders.layouts import State
 from core.encoders.preprocess import normalise
 from core.encoders.resident import residents

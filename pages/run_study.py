@@ -10,7 +10,8 @@ from core.datasets.address import text_of
 from core.datasets.folder import here, safe_id
 from core.datasets.spec import DOMAINS, Address
 from core.datasets.upload import MAX_MEGABYTES, store_upload
-from core.encoders import partners, weights
+from core.encoders import partners
+from core.encoders.files import weights
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.paths import data_folder

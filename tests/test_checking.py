@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.encoders import checking, synthetic
+from core.encoders.checks import checking, synthetic
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 

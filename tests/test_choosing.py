@@ -4,7 +4,7 @@ import pytest
 
 from core import choosing
 from core.choosing import COMMERCIAL, ON_MACHINE, WITH_HEAD, Wanted
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec, encoders
 from core.heads import store
 

@@ -99,7 +99,7 @@ def test_doctor(capsys):
 
 
 def test_doctor_finds_what_is_broken(monkeypatch, capsys):
-    from core.encoders import weights
+    from core.encoders.files import weights
     from core.errors import WeightsInvalid
 
     def broken(file):

@@ -9,7 +9,8 @@ from command_line import nothing_fetched, refused, strict
 from malicious import payloads
 
 from core.cli import main
-from core.encoders import architectures, licences
+from core.encoders import architectures
+from core.encoders.files import licences
 from core.encoders.registry import encoders
 
 __all__ = ["nothing_fetched"]
@@ -45,7 +46,7 @@ def test_verify_loads_what_is_here(capsys) -> None:
 
 
 def test_verify_asks_addresses_unless_it_must_not(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("core.encoders.addresses.ask", refuse)
+    monkeypatch.setattr("core.encoders.files.addresses.ask", refuse)
     (row,) = strict(run(capsys, "verify", "resnet50-dino", "--json", code=1))
     assert [check["name"] for check in row["checks"] if not check["ok"]] == ["reachable", "reachable"]
     assert not row["ok"]
@@ -55,7 +56,7 @@ def test_verify_asks_addresses_unless_it_must_not(capsys, monkeypatch) -> None:
 
 
 def refuse(*_: object) -> None:
-    from core.encoders.addresses import NotGiven
+    from core.encoders.files.addresses import NotGiven
 
     raise NotGiven("no network in tests")
 

@@ -16,8 +16,10 @@ from safetensors.torch import load_file
 from toys import TwoChannels, spec
 
 from core.commands import models_convert
-from core.encoders import hashes, reading, registry
-from core.encoders.converting import convert
+from core.encoders import registry
+from core.encoders.files import hashes
+from core.encoders.opening import reading
+from core.encoders.opening.converting import convert
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
@@ -106,7 +108,7 @@ def test_what_needs_no_conversion_or_is_not_there(folder: Path) -> None:
 
 ATTEMPTS = """
 import json, os, socket, subprocess, sys, ctypes, pathlib, shutil, urllib.request
-from core.encoders import quarantine
+from core.encoders.opening import quarantine
 network = quarantine.give_up_network()
 def connect():
     with socket.socket() as s:

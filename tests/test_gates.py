@@ -9,9 +9,9 @@ from timm.models.resnet import Bottleneck, ResNet
 from torch import nn
 from toys import CPU, noise, small_resnet, small_vit
 
-from core.encoders import gates
+from core.encoders.checks import gates
+from core.encoders.checks.gates import Check
 from core.encoders.encoder import load
-from core.encoders.gates import Check
 from core.errors import InvalidRequest
 from core.paths import ASSETS
 

@@ -8,7 +8,7 @@ import pytest
 from weight_servers import CONTENT, serving
 
 from core import samples
-from core.encoders import gating
+from core.encoders.checks import gating
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import WeightFile
 from core.errors import WeightsUnavailable

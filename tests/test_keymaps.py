@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torchvision.models import ConvNeXt, SwinTransformer, VisionTransformer
 from torchvision.models.convnext import CNBlockConfig
 
-from core.encoders.keymaps import KEYMAPS, renamed
+from core.encoders.opening.keymaps import KEYMAPS, renamed
 from core.errors import WeightsInvalid
 
 

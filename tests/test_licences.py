@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from weight_servers import CONTENT, SHA256, Server, serving, settle
 
-from core.encoders import licences, weights
+from core.encoders.files import licences, weights
 from core.encoders.spec import WeightFile
 from core.errors import InvariscopeError, LicenceNotAccepted, UnknownName, WeightsUnavailable
 

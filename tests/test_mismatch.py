@@ -9,8 +9,8 @@ from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from core.encoders.mismatch import beginnings
-from core.encoders.reading import compare
+from core.encoders.opening.mismatch import beginnings
+from core.encoders.opening.reading import compare
 
 Tensors = dict[str, Tensor]
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from toys import CPU
 
-from core.encoders import architectures, encoder, own, weights
+from core.encoders import architectures, encoder, own
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec, encoders, own_folder, unreadable
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.heads import store

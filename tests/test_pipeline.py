@@ -116,7 +116,7 @@ def test_pair_that_differs_in_regime_alone_is_controlled() -> None:
         (
             {"preprocessing": Preprocessing(8, 9)},
             "input preprocessing (short side 8 against short side 9, normalisation)",
-        ),  # noqa: E501
+        ),
         ({"protocol": "native"}, "head protocol (linear against native)"),
         ({"head_pooling": "head"}, "pooling of the head (avg against head)"),
     ],

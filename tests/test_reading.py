@@ -11,7 +11,8 @@ from malicious import payloads, strangers, written
 from safetensors.torch import save_file
 from toys import TwoChannels
 
-from core.encoders import hashes, reading
+from core.encoders.files import hashes
+from core.encoders.opening import reading
 from core.encoders.spec import WeightFile
 from core.errors import UnknownName, WeightsInvalid
 from core.paths import ROOT

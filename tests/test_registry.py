@@ -8,7 +8,8 @@ import pytest
 import torch
 from toys import CPU
 
-from core.encoders import architectures, encoder, weights
+from core.encoders import architectures, encoder
+from core.encoders.files import weights
 from core.encoders.layouts import LAYOUTS
 from core.encoders.registry import card, encoder_spec, encoders, parse
 from core.encoders.spec import REGIMES, EncoderSpec, Regime

@@ -7,9 +7,11 @@ import torch
 from safetensors.torch import save_file
 from toys import CPU, spec
 
-from core.encoders import architectures, compiling, encoder, hashes, reading, skeletons, timm_files
+from core.encoders import architectures, compiling, encoder, skeletons, timm_files
 from core.encoders.architectures import Network
+from core.encoders.files import hashes
 from core.encoders.layouts import LAYOUTS
+from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec, NativeHead, Preprocessing, WeightFile
 from core.errors import InvalidRequest
 from core.heads import store

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from toys import CPU, noise
 
-from core.encoders import architectures, encoder, synthetic, timm_files
+from core.encoders import architectures, encoder, timm_files
+from core.encoders.checks import synthetic
 from core.encoders.layouts import LAYOUTS, TokenLayout
 from core.encoders.registry import encoder_spec, encoders
 from core.heads import store

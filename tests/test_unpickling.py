@@ -14,8 +14,8 @@ import torch
 from malicious import payloads, strangers, written
 from torch import Tensor
 
-from core.encoders import unpickling
-from core.encoders.husks import Refused
+from core.encoders.opening import unpickling
+from core.encoders.opening.husks import Refused
 
 WAYS = ["torch", "old torch", "0", "2", "4"]
 

@@ -10,7 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 from toys import TwoChannels
 
-from core.encoders import reading, weights
+from core.encoders.files import weights
+from core.encoders.opening import reading
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 from core.paths import ASSETS

@@ -11,7 +11,8 @@ from torch import Tensor
 from toys import CPU, noise
 
 from core import readout
-from core.encoders import architectures, encoder, registry, weights
+from core.encoders import architectures, encoder, registry
+from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec
 from core.errors import HeadUnavailable, WeightsInvalid, WeightsUnavailable
 from core.heads import store

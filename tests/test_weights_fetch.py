@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 from weight_servers import CONTENT, MD5, SHA256, Server, left, serving, settle
 
-from core.encoders import downloads, weights
+from core.encoders.files import downloads, weights
 from core.encoders.spec import WeightFile
 from core.errors import Cancelled, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
@@ -182,7 +182,7 @@ def test_eight_at_once_download_once(server: Server, folder: Path) -> None:
 
 FETCH = """
 import sys
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.spec import WeightFile
 print(weights.fetch(WeightFile("toy.pth", sys.argv[1])))
 """

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from weight_servers import CONTENT, OTHER, SHA256, Server, left, serving, settle
 
-from core.encoders import weights
-from core.encoders.downloads import SPARE, Origin
+from core.encoders.files import weights
+from core.encoders.files.downloads import SPARE, Origin
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 

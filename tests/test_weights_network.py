@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from weight_servers import CONTENT, OTHER, SHA256, Server, left, serving, settle
 
-from core.encoders import addresses, weights
+from core.encoders.files import addresses, weights
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 

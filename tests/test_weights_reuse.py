@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from weight_servers import CONTENT, MD5, OTHER, SHA256, Server, left, serving, settle
 
-from core.encoders import reuse, weights
+from core.encoders.files import reuse, weights
 from core.encoders.spec import WeightFile
 from core.errors import WeightsUnavailable
 

@@ -1,4 +1,4 @@
-"""Weights come by `core.encoders.weights` alone: no library downloads, and no repository's code runs."""
+"""Weights come by `core.encoders.files.weights` alone: no library downloads, and no repository's code runs."""
 
 import ast
 from collections.abc import Iterator

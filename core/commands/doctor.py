@@ -14,7 +14,7 @@ import core
 from core import devices, pipeline
 from core.cli import EXIT_PART
 from core.commands.common import print_json
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.heads import store

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.common import fetch_progress, print_json, say
-from core.encoders import licences, own, weights
+from core.encoders import own
+from core.encoders.files import licences, weights
 from core.encoders.registry import CATALOG, encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 from core.heads import store

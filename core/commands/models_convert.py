@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.common import fetch_progress, print_json, say
-from core.encoders import reading, weights
-from core.encoders.converting import Conversion, convert
+from core.encoders.files import weights
+from core.encoders.opening import reading
+from core.encoders.opening.converting import Conversion, convert
 from core.encoders.registry import encoders
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid

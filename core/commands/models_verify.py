@@ -7,8 +7,9 @@ from dataclasses import asdict
 from typing import Any
 
 from core.commands.common import print_json, say
-from core.encoders import checking, gating, weights
-from core.encoders.gates import Check
+from core.encoders.checks import checking, gating
+from core.encoders.checks.gates import Check
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 

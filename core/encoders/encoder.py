@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from core import devices, staging
-from core.encoders import compiling, reading, skeletons, timm_files, weights
+from core.encoders import compiling, skeletons, timm_files
 from core.encoders.architectures import Network
+from core.encoders.files import weights
 from core.encoders.layouts import LAYOUTS, Layout, State
+from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 

@@ -14,8 +14,9 @@ from typing import Any
 import tomli_w
 import torch
 
-from core.encoders import architectures, reading, timm_files
-from core.encoders.hashes import sha256_of
+from core.encoders import architectures, timm_files
+from core.encoders.files.hashes import sha256_of
+from core.encoders.opening import reading
 from core.encoders.partners import network
 from core.encoders.registry import encoder_spec, encoders, own_folder
 from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile

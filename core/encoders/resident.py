@@ -19,8 +19,9 @@ from typing import Any, Protocol, TypeVar
 import torch
 
 from core.encoders import encoder as encoders
-from core.encoders import room, weights
+from core.encoders import room
 from core.encoders.encoder import Encoder
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 from core.errors import Cancelled

@@ -6,8 +6,10 @@ from pathlib import Path
 import psutil
 import torch
 
-from core.encoders import skeletons, synthetic, weights
+from core.encoders import skeletons
+from core.encoders.checks import synthetic
 from core.encoders.encoder import Encoder
+from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec
 from core.errors import InvalidRequest
 

@@ -56,13 +56,13 @@ class WeightFile:
         sha256: of the file, or the first characters of it that the publisher states; empty when unknown.
         md5: the first characters that the publisher states; empty when unknown.
         megabytes: approximate size, to tell a person before the download; 0 when unknown.
-        reader: how the file is opened, a key of `core.encoders.reading.READERS`.
+        reader: how the file is opened, a key of `opening.reading.READERS`.
         container: keys that lead to the state dict inside the file.
         prefix: what every wanted key starts with; it is cut off.
         drop: keys with these beginnings, after the cut, are expected and not used.
         absent: keys of the network with these beginnings are not in the file and keep their first values.
-        keys: how the published names become the network's, a key of `core.encoders.keymaps.KEYMAPS`; may be empty.
-        terms: the licence to accept before a download, a key of `core.encoders.licences.TERMS`; may be empty.
+        keys: how the published names become the network's, a key of `opening.keymaps.KEYMAPS`; may be empty.
+        terms: the licence to accept before a download, a key of `files.licences.TERMS`; may be empty.
     """
 
     file: str

@@ -15,10 +15,10 @@ import timm
 import torch
 from torch import Tensor
 
-from core.encoders import reading
 from core.encoders.architectures import Network
+from core.encoders.files.weights import path_of
+from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec
-from core.encoders.weights import path_of
 from core.errors import WeightsInvalid
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from core.encoders import reading, weights
 from core.encoders.encoder import Encoder
+from core.encoders.files import weights
+from core.encoders.opening import reading
 from core.encoders.partners import order
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, NativeHead

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import core
-from core.encoders import architectures, encoder, registry, weights
+from core.encoders import architectures, encoder, registry
 from core.encoders.architectures import Network
+from core.encoders.files import weights
 from core.heads.linear import LinearHead
 from core.pretraining.loop import Epoch, write_log
 from core.pretraining.recipe import Recipe

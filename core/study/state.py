@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from core.datasets.address import open_address
 from core.datasets.spec import ImageSet
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 from core.errors import Cancelled, DataUnavailable, InvalidRequest, InvariscopeError

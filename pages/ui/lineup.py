@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec
 from core.heads import store
 from pages.ui import inputs

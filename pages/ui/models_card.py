@@ -5,7 +5,9 @@ from typing import Literal
 import streamlit as st
 
 from core import choosing
-from core.encoders import gating, hashes, partners, weights
+from core.encoders import partners
+from core.encoders.checks import gating
+from core.encoders.files import hashes, weights
 from core.encoders.registry import card as card_of
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, WeightFile

@@ -3,8 +3,8 @@
 import streamlit as st
 
 from core import choosing
-from core.encoders import downloads, licences, weights
-from core.encoders.licences import Terms
+from core.encoders.files import downloads, licences, weights
+from core.encoders.files.licences import Terms
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
 from core.pace import Pace

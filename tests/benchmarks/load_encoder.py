@@ -30,8 +30,10 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from core import devices, readout  # noqa: E402
-from core.encoders import architectures, encoder, hashes, precision, reading  # noqa: E402
+from core.encoders import architectures, encoder, precision  # noqa: E402
 from core.encoders.encoder import Encoder  # noqa: E402
+from core.encoders.files import hashes  # noqa: E402
+from core.encoders.opening import reading  # noqa: E402
 from core.encoders.registry import encoder_spec  # noqa: E402
 from core.encoders.resident import Residents  # noqa: E402
 from core.encoders.spec import EncoderSpec  # noqa: E402

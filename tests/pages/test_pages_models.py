@@ -2,7 +2,8 @@
 
 import pytest
 
-from core.encoders import licences, partners, weights
+from core.encoders import partners
+from core.encoders.files import licences, weights
 from core.encoders.partners import PAIRS
 from core.encoders.registry import encoder_spec, encoders
 from core.errors import WeightsUnavailable

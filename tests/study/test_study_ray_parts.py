@@ -14,7 +14,7 @@ import study_folders
 import torch
 
 from core.datasets.address import open_address
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec
 from core.errors import Cancelled, DataUnavailable, InvalidRequest
 from core.study import features

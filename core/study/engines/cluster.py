@@ -17,7 +17,7 @@ from typing import Any, Literal
 from fsspec.implementations.local import LocalFileSystem
 
 from core.datasets.address import parse, path_of, text_of
-from core.encoders import weights
+from core.encoders.files import weights
 from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.results import writing

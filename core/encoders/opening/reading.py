@@ -1,7 +1,7 @@
 """Files of weights, opened: plain tensors under the network's names, every one in its place, or an error.
 
 Nothing here runs what a file asks for. Unpickling is always `weights_only`; what needs more is converted first, in a
-process of its own (`core.encoders.converting`).
+process of its own (`core.encoders.opening.converting`).
 """
 
 import argparse
@@ -15,12 +15,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from core.encoders import hashes, skeletons
-from core.encoders.gates import is_finite
-from core.encoders.keymaps import KEYMAPS
-from core.encoders.mismatch import Mismatch, beginnings
+from core.encoders import skeletons
+from core.encoders.checks.gates import is_finite
+from core.encoders.files import hashes
+from core.encoders.files.weights import path_of, verify
+from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.opening.mismatch import Mismatch, beginnings
 from core.encoders.spec import WeightFile
-from core.encoders.weights import path_of, verify
 from core.errors import UnknownName, WeightsInvalid
 
 WITHIN = "::"
@@ -157,8 +158,8 @@ def arrange(content: Any, file: WeightFile) -> dict[str, Tensor]:
     inside = [key for key, value in content.items() if isinstance(value, dict) and _holds_tensors(value)]
     if inside and not tensors:
         raise WeightsInvalid(
-            f"{path} holds its tensors inside {' or '.join(repr(key) for key in inside[:6])}, where the catalog expects "
-            "them outside; it is laid out differently from what the catalog says."
+            f"{path} holds its tensors inside {' or '.join(repr(key) for key in inside[:6])}; it is laid out otherwise "
+            "than the catalog says, which expects them outside."
         )
     # startswith, never replace(): "backbone." also stands inside "student_backbone.".
     chosen = {key[len(file.prefix) :]: value for key, value in tensors.items() if key.startswith(file.prefix)}

@@ -1,8 +1,8 @@
 """The tensors of a pickle without its code: every class that is not a plain container becomes an inert husk.
 
-Meant for the child process of `core.encoders.converting` alone. A pickle is a program that asks for functions by name
-and calls them. Here a name gives one of a few functions of `core.encoders.husks`, or a husk: an object that remembers
-what it was given and does nothing. Names of Python's own machinery, which only an attack asks for, end the reading.
+Meant for the child process of `converting` alone. A pickle is a program that asks for functions by name and calls them.
+Here a name gives one of a few functions of `husks`, or a husk: an object that remembers what it was given and does
+nothing. Names of Python's own machinery, which only an attack asks for, end the reading.
 """
 
 import io
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from core.encoders.husks import BUILTINS, FUNCTIONS, STORAGES, Array, Husk, Numbers, Refused
+from core.encoders.opening.husks import BUILTINS, FUNCTIONS, STORAGES, Array, Husk, Numbers, Refused
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first thing in torch's format from before 1.6."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.encoders import downloads, hashes, licences, reuse
-from core.encoders.addresses import offline
-from core.encoders.hashes import sha256_of
+from core.encoders.files import downloads, hashes, licences, reuse
+from core.encoders.files.addresses import offline
+from core.encoders.files.hashes import sha256_of
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 from core.pace import Progress

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from core.encoders import hashes
-from core.encoders.addresses import LOGIN, Answer, NotGiven, ask, looks_like_a_page, number, why
+from core.encoders.files import hashes
+from core.encoders.files.addresses import LOGIN, Answer, NotGiven, ask, looks_like_a_page, number, why
 from core.encoders.spec import WeightFile
 from core.errors import WeightsUnavailable
 from core.pace import Progress

@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from core import readout, samples
-from core.encoders import addresses, gates, hashes, preprocess, weights
-from core.encoders.gates import Check
+from core.encoders import preprocess
+from core.encoders.checks import gates
+from core.encoders.checks.gates import Check
+from core.encoders.files import addresses, hashes, weights
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
 from core.images import open_image

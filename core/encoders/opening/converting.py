@@ -3,8 +3,8 @@
 What protects, in order:
 
 1. Nothing in the file runs. It is read in a child process by an unpickler in which every class but a few containers is
-   an inert husk (`core.encoders.unpickling`): no import, no constructor, no function of the file's choosing. A file
-   that asks for one of Python's own functions (`os.system`, `exec`, ...) is refused as a whole.
+   an inert husk (see `unpickling`): no import, no constructor, no function of the file's choosing. A file that asks for
+   one of Python's own functions (`os.system`, `exec`, ...) is refused as a whole.
 2. Should that unpickler have a hole: the child has no network (a namespace of its own where Linux permits it), an empty
    environment, an empty folder, bounded memory, time and file size, and an audit hook that ends it at the first
    attempt to open a file, start a process or use a socket from Python.
@@ -27,8 +27,8 @@ from pathlib import Path
 
 import safetensors
 
-from core.encoders import hashes
-from core.encoders.quarantine import RESULT, SECONDS
+from core.encoders.files import hashes
+from core.encoders.opening.quarantine import RESULT, SECONDS
 from core.errors import InvalidRequest, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
 
@@ -90,7 +90,7 @@ def convert(path: Path, target: Path, container: tuple[str, ...] = ()) -> Conver
 def _in_quarantine(path: Path, folder: Path, container: tuple[str, ...], digest: str) -> dict[str, object]:
     """What the child reports, once it made the result."""
     places = [str(ROOT), *(place for place in sys.path if place)]
-    program = f"import sys; sys.path[:] = {places!r}; from core.encoders.quarantine import main; main()"
+    program = f"import sys; sys.path[:] = {places!r}; from core.encoders.opening.quarantine import main; main()"
     # Windows finds its own libraries through SYSTEMROOT and nothing else is needed anywhere.
     environment = {"OMP_NUM_THREADS": "1", **{k: os.environ[k] for k in ("SYSTEMROOT",) if k in os.environ}}
     with path.open("rb") as file:

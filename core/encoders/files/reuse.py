@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 
 from huggingface_hub import try_to_load_from_cache
 
-from core.encoders import hashes
-from core.encoders.addresses import HUB
-from core.encoders.downloads import SPARE, addresses
+from core.encoders.files import hashes
+from core.encoders.files.addresses import HUB
+from core.encoders.files.downloads import SPARE, addresses
 from core.encoders.spec import WeightFile
 
 RESOLVED = re.compile(re.escape(HUB) + r"/((?:[^/]+/)?[^/]+)/resolve/([^/]+)/([^?#]+)")

@@ -10,13 +10,15 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from core.encoders import reading, synthetic, timm_files
+from core.encoders import timm_files
 from core.encoders.architectures import Network
-from core.encoders.gates import Check
+from core.encoders.checks import synthetic
+from core.encoders.checks.gates import Check
+from core.encoders.checks.synthetic import Synthetic, Tensors
+from core.encoders.files.licences import TERMS
 from core.encoders.layouts import LAYOUTS
-from core.encoders.licences import TERMS
+from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec
-from core.encoders.synthetic import Synthetic, Tensors
 from core.errors import InvariscopeError, WeightsInvalid
 from core.tasks import tasks
 

@@ -1,6 +1,6 @@
 """The child process that turns a file of unknown content into plain tensors; it has nothing to harm.
 
-Started by `core.encoders.converting` in an empty folder, without environment, with the file as its standard input.
+Started by `converting` in an empty folder, without environment, with the file as its standard input.
 Only the standard library is imported before the network is gone, which a process with threads cannot give up.
 """
 
@@ -53,7 +53,7 @@ def main() -> None:
     """Convert standard input into `converted.safetensors` here; a line of JSON on standard output says how it went."""
     container, sha256 = json.loads(sys.argv[1]), sys.argv[2]
     network = give_up_network()
-    from core.encoders import unpickling
+    from core.encoders.opening import unpickling
 
     size = os.fstat(0).st_size
     file = os.fdopen(0, "rb")
@@ -78,7 +78,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
     import torch
     from safetensors.torch import save_file
 
-    from core.encoders import unpickling
+    from core.encoders.opening import unpickling
 
     content, left_out = unpickling.read(file, size)
     found: dict[str, torch.Tensor] = {}
@@ -116,7 +116,7 @@ def _warm_up() -> None:
     import torch
     from safetensors.torch import save_file
 
-    from core.encoders import unpickling
+    from core.encoders.opening import unpickling
 
     torch.set_num_threads(1)
     for zipped in (True, False):
@@ -134,7 +134,7 @@ def _warm_up() -> None:
 
 def limit(size: int) -> None:
     """Bound memory, time, the size of files and crash dumps by what a file of `size` bytes can need."""
-    from core.encoders import unpickling
+    from core.encoders.opening import unpickling
 
     try:
         import resource

@@ -1,0 +1,1 @@
+"""Whether entries of the catalog, and encoders on this machine, are what they should be."""

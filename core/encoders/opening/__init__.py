@@ -1,0 +1,1 @@
+"""Weight files, opened: plain tensors under a network's names, and nothing run."""
