@@ -178,7 +178,7 @@ def test_trap_7_a_random_published_bias_must_be_zeroed_when_the_entry_says_so() 
     assert by_name(gates.of_head(weight, torch.zeros(4), zero_bias=True))["head-bias"].ok
 
 
-def test_collapsed_features_are_told() -> None:
+def test_trap_6_collapsed_features_are_told() -> None:
     features = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 0.001]])
     assert by_name(gates.of_features(features))["features-differ"].ok
     check = by_name(gates.of_features(features[[0, 2]]))["features-differ"]

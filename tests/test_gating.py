@@ -5,9 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from toys import CPU
 from weight_servers import CONTENT, serving
 
-from core import samples
+from core import readout, samples
+from core.commands.common import contenders
+from core.encoders import architectures
 from core.encoders.checks import gating
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import WeightFile
@@ -75,3 +79,24 @@ def test_a_mirror_answers_for_an_address_that_is_gone() -> None:
     alone = gating.reachable(replace(gone, mirrors=()))
     assert not alone.ok
     assert "127.0.0.1:9" in alone.detail
+
+
+def test_a_published_file_with_an_untrained_network_is_doubted_wherever_it_is_shown(folder: Path, capsys) -> None:
+    spec = encoder_spec("resnet50-moco-v3-1000")
+    torch.manual_seed(0)
+    named = {f"module.{key}": value for key, value in architectures.build("resnet50").state_dict().items()}
+    head = torch.nn.Linear(2048, 1000)
+    named |= {"module.fc.weight": head.weight.detach(), "module.fc.bias": head.bias.detach()}
+    torch.save({"state_dict": named}, folder / spec.weights.file)
+    contender = readout.load_contender(spec.id, "imagenet-1k", CPU)
+    said = gating.doubts(contender)
+    assert len(said) == 2
+    assert "BatchNorm" in said[0]
+    assert "fresh layer" in said[1]
+    contenders([spec.id], "imagenet-1k", CPU)
+    assert "may be untrained: 0 of 53 BatchNorm layers" in capsys.readouterr().err
+
+
+def test_packaged_encoders_are_not_doubted() -> None:
+    for id in ("supervised", "random"):
+        assert gating.doubts(readout.load_contender(id, "tiny-imagenet", CPU)) == []

@@ -13,7 +13,10 @@ from toys import CPU, noise
 from core.encoders import architectures, encoder, timm_files
 from core.encoders.checks import synthetic
 from core.encoders.layouts import LAYOUTS, TokenLayout
+from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec, encoders
+from core.encoders.spec import WeightFile
+from core.errors import WeightsInvalid
 from core.heads import store
 
 
@@ -38,6 +41,31 @@ def pooled(network: nn.Module, inputs: Tensor, recipe: str) -> Tensor:
 def recipe_of(id: str) -> str:
     (head,) = encoder_spec(id).heads
     return head.pooling
+
+
+@pytest.mark.parametrize("id", ["resnet50-dino", "resnet50-swav-800"])
+def test_trap_7_dino_and_swav_name_their_heads_module_linear(id: str, tmp_path: Path, monkeypatch) -> None:
+    """What reads `fc` from these files finds nothing, or a random layer that torch.hub put there."""
+    monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
+    spec = encoder_spec(id)
+    (native,) = spec.heads
+    weight, bias = torch.randn(1000, 2048), torch.randn(1000)
+    content = {"state_dict": {"module.linear.weight": weight, "module.linear.bias": bias}, "best_acc": 75.3}
+    torch.save(content, tmp_path / native.weights.file)
+    head = store.load(encoder.freeze(spec, nn.Module(), CPU, "0" * 64), "imagenet-1k")
+    torch.testing.assert_close(head.weight, weight)
+    torch.testing.assert_close(head.bias, bias)
+
+
+def test_trap_6_a_prefix_left_in_place_is_an_error_where_pytorch_says_nothing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
+    network = architectures.build("resnet50")
+    named = {f"module.encoder_q.{key}": value for key, value in network.state_dict().items()}
+    result = architectures.build("resnet50").load_state_dict(named, strict=False)
+    assert (len(result.missing_keys), len(result.unexpected_keys)) == (265, 318)
+    torch.save(named, tmp_path / "bare.pth")
+    with pytest.raises(WeightsInvalid, match=r"265 missing.*the file's names begin with 'module\.encoder_q\.'"):
+        reading.load_strictly(network, WeightFile("bare.pth", "https://example.org/bare.pth"))
 
 
 def test_trap_7_dinos_vit_s_and_vit_b_heads_are_as_wide_and_read_other_features() -> None:

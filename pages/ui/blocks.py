@@ -93,12 +93,12 @@ def control_note(rivals: Sequence[Contender]) -> None:
             )
         return
     differences = pipeline.uncontrolled(rivals)
+    one_regime = len({r.encoder.spec.regime for r in trained}) == 1
     if not differences:
         st.caption(":material/balance: Controlled pair: architecture, images, epochs and head protocol are the same.")
     else:
-        st.caption(
-            f":material/balance: Not fully controlled. Besides the regime these differ: {'; '.join(differences)}."
-        )
+        what = "One regime, and these differ" if one_regime else "Besides the regime these differ"
+        st.caption(f":material/balance: Not fully controlled. {what}: {'; '.join(differences)}.")
 
 
 def provenance(rivals: Sequence[Contender], extra: str = "") -> None:

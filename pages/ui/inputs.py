@@ -189,7 +189,10 @@ def _pick_contenders(task_id: str) -> list[Contender]:
                 st.switch_page("models.py", query_params={})
             continue
         try:
-            rivals.append(resources.contender(id, task_id))
+            rival = resources.contender(id, task_id)
+            rivals.append(rival)
+            for doubt in resources.doubts(rival):
+                st.error(f"{spec.label} loaded, and may be untrained: {doubt}", icon=":material/error:")
         except InvariscopeError as error:
             explain(error)
     return rivals

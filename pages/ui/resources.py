@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from core import images, invariance, pipeline, samples
 from core.datasets.address import open_address
+from core.encoders.checks import gating
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
@@ -31,6 +32,16 @@ T = TypeVar("T")
 def contender(encoder_id: str, task_id: str) -> Contender:
     """An encoder with its head, loaded once for everybody; it stays in memory until others need the room."""
     return pipeline.load(encoder_id, task_id)
+
+
+@st.cache_data(show_spinner=False, max_entries=256)
+def _doubts(encoder_id: str, sha256: str, task_id: str, _contender: Contender) -> list[str]:
+    return gating.doubts(_contender)
+
+
+def doubts(rival: Contender) -> list[str]:
+    """Why a contender may be no trained encoder, in sentences; empty as a rule."""
+    return _doubts(rival.encoder.spec.id, rival.encoder.sha256, rival.head.task, rival)
 
 
 def with_floor(rivals: Sequence[Contender], task_id: str) -> list[Contender]:

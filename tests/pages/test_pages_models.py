@@ -1,8 +1,9 @@
 """The Models page: hundreds of encoders to look through, one card, and what can be done with it."""
 
 import pytest
+import torch
 
-from core.encoders import partners
+from core.encoders import architectures, partners
 from core.encoders.files import licences, weights
 from core.encoders.partners import PAIRS
 from core.encoders.registry import encoder_spec, encoders
@@ -253,3 +254,16 @@ def test_your_own_is_added_and_shown(open_page, tmp_path, monkeypatch: pytest.Mo
     assert rows(at)[3] == "mine"
     assert any("was added" in note.value for note in at.success)
     assert at.multiselect(key="encoders").value == inputs.DEFAULT_PAIR
+
+
+def test_a_contender_whose_network_nobody_trained_is_doubted_beside_its_answer(open_page, tmp_path) -> None:
+    spec = encoders()["resnet50-moco-v3-1000"]
+    torch.manual_seed(0)
+    named = {f"module.{key}": value for key, value in architectures.build("resnet50").state_dict().items()}
+    named |= {"module.fc.weight": torch.randn(1000, 2048) / 50, "module.fc.bias": torch.zeros(1000)}
+    torch.save({"state_dict": named}, tmp_path / "weights" / spec.weights.file)
+    at = open_page("compare.py", task="imagenet-1k", encoders=[spec.id])
+    said = " ".join(error.value for error in at.error)
+    assert "may be untrained" in said
+    assert "BatchNorm" in said
+    assert any("NC, no commercial use" in note.value for note in at.caption)

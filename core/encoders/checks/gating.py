@@ -108,6 +108,18 @@ def _of_contender(spec: EncoderSpec) -> list[Check]:
     ]
 
 
+def doubts(contender: Contender) -> list[str]:
+    """Why a published contender that loaded may be none: sentences of the gates that need no image, empty as a rule.
+
+    A file can fit name by name and still hold a network or a head that nobody trained.
+    """
+    spec, head = contender.encoder.spec, contender.head
+    if spec.weights.packaged or spec.regime == "random":
+        return []
+    checks = [*gates.of_network(contender.encoder.network), *gates.of_head(head.weight.cpu(), head.bias.cpu())]
+    return [check.detail for check in checks if not check.ok]
+
+
 def _path(spec: EncoderSpec) -> Path:
     return weights_folder() / "checks" / f"{spec.id}.json"
 
