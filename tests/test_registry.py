@@ -21,7 +21,7 @@ from core.tasks import class_index, task, tasks
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 POOLINGS = {
     "map": {"avg", "gem3", "head"},
-    "tokens": {"token", "cls4", "cls-mean", "cls-mean-interleaved"},
+    "tokens": {"token", "cls4", "cls-mean", "cls-mean-interleaved", "cls4-mean"},
     "pooled-tokens": {"head"},
     "class-attention": {"token"},
 }
@@ -75,7 +75,9 @@ def test_weight_files_are_described(spec: EncoderSpec) -> None:
             assert file.url.startswith("https://")
             assert "/" not in file.file
             # One encoder with another head has the file of the first.
-            assert file.file.startswith(spec.id) or file.file.startswith(spec.id.removesuffix("-cls"))
+            assert file.file.startswith(spec.id) or file.file.startswith(
+                spec.id.removesuffix("-cls").removesuffix("-4l")
+            )
 
 
 @every_packaged

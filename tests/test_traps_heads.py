@@ -92,8 +92,18 @@ def test_trap_7_dinov2s_one_layer_head_reads_cls_then_the_mean_without_registers
     torch.testing.assert_close(pooled(network, inputs, "cls-mean"), expected)
     for id, spec in encoders().items():
         if spec.method == "DINOv2":
-            assert recipe_of(id) == "cls-mean"
+            assert recipe_of(id) == ("cls4-mean" if id.endswith("-4l") else "cls-mean")
             assert dict(spec.options)["img_size"] == spec.preprocessing.size == 224
+
+
+def test_trap_7_dinov2s_four_layer_head_reads_four_cls_tokens_and_the_last_mean() -> None:
+    network = shaken(timm.create_model("vit_small_patch14_reg4_dinov2", depth=5, img_size=224, num_classes=0))
+    inputs = noise(1, 224)
+    layers = network.get_intermediate_layers(inputs, n=4, return_prefix_tokens=True, norm=True)
+    expected = torch.cat([*(prefix[:, 0] for _, prefix in layers), layers[-1][0].mean(dim=1)], dim=1)
+    found = pooled(network, inputs, "cls4-mean")
+    assert found.shape == (1, 5 * 384)
+    torch.testing.assert_close(found, expected)
 
 
 def test_trap_7_moco_v3s_vit_s_has_twelve_heads() -> None:

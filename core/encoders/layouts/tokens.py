@@ -78,7 +78,8 @@ class TokenLayout:
 
         `token`: the last CLS token. `cls4`: those of the last four blocks side by side (DINO's ViT-S probes).
         `cls-mean`: CLS, then the mean of the patches (DINOv2's one-layer probes). `cls-mean-interleaved`: the same two
-        vectors, number by number in turn (DINO's ViT-B probes): as wide, and for another head.
+        vectors, number by number in turn (DINO's ViT-B probes): as wide, and for another head. `cls4-mean`: as `cls4`,
+        then the mean of the patches (DINOv2's four-layer probes).
         """
         prefix, residual, earlier = state.rest
         rope = getattr(network, "rope", None)
@@ -95,8 +96,11 @@ class TokenLayout:
             return torch.cat([last, patches], dim=1)
         if recipe == "cls-mean-interleaved":
             return torch.stack([last, patches], dim=2).flatten(1)
+        if recipe == "cls4-mean":
+            return torch.cat([earlier.flatten(1), last, patches], dim=1)
         raise InvalidRequest(
-            f"Pooling '{recipe}' is not known for token networks; use token, cls4, cls-mean or cls-mean-interleaved."
+            f"Pooling '{recipe}' is not known for token networks; use token, cls4, cls-mean, "
+            "cls-mean-interleaved or cls4-mean."
         )
 
     def is_average(self, recipe: str) -> bool:
