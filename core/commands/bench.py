@@ -114,7 +114,8 @@ def table(rows: list[Row]) -> str:
         cells.append((row.name, _measured(row), row.bar or "–", words[row.met], row.detail))
     widths = [max(len(line[i]) for line in cells) for i in range(4)]
     return "\n".join(
-        "  ".join([*(cell.ljust(width) for cell, width in zip(line, widths, strict=False)), line[4]]) for line in cells
+        "  ".join([*(cell.ljust(width) for cell, width in zip(line[:4], widths, strict=True)), line[4]])
+        for line in cells
     )
 
 

@@ -174,6 +174,7 @@ def open_zip(path: Path, limits: Limits = LOCAL, thorough: bool = False) -> Tree
         members, folders = _zip_members(path, archive, limits)
         if thorough:
             _read_through(path, archive, members.values(), limits)
+    # Whatever ended it, Ctrl-C too: the file is not left open, and the reason goes on.
     except BaseException:
         archive.close()
         raise
@@ -237,6 +238,7 @@ def _read_through(path: Path, archive: zipfile.ZipFile, members: Iterable[zipfil
                         raise problem
         except DataUnavailable:
             raise
+        # Decompressors answer hostile bytes with any exception at all.
         except Exception as error:
             raise refused(path, f"its member '{info.filename}' is damaged ({error})") from error
 

@@ -237,11 +237,13 @@ class Residents:
 
     def _place(self, stamp: Stamp, encoder: Encoder, size: int) -> _Place:
         network = weakref.ref(encoder.network)
-        gone = None
-        if encoder.device.type == "cuda":
+
+        def gone(_: weakref.ref[Encoder]) -> None:
             # Called while the last user drops the encoder, with whatever locks that user holds: so nothing at once.
-            gone = lambda _: self._soon(lambda: self._empty(network))  # noqa: E731
-        return _Place(stamp, encoder, weakref.ref(encoder, gone), network, size)
+            self._soon(lambda: self._empty(network))
+
+        on_gpu = encoder.device.type == "cuda"
+        return _Place(stamp, encoder, weakref.ref(encoder, gone if on_gpu else None), network, size)
 
     def _make_room(self, device: str, limit: int) -> None:
         """Let encoders leave, the least recently used first, those in use only when there are no others."""

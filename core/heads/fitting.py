@@ -66,7 +66,7 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor)
         best: tuple[tuple[float, float], float, logistic.Solution] | None = None
         found, iterations, waited, lowest = [], 0, 0, float("inf")
         path = logistic.path(search, [1 / (c * kept) for c in STRENGTHS])
-        for c, solution in zip(STRENGTHS, path, strict=False):
+        for c, solution in zip(STRENGTHS, path, strict=True):
             logits = solution.logits(unseen)
             top1 = float((logits.argmax(dim=1) == truth).float().mean())
             found.append(top1)

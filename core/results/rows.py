@@ -54,6 +54,7 @@ def table(names: Names, answers: Answers, test: Features) -> pa.Table:
         **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
     }
     for name in ("top5", "top5_probability"):
+        # A table holds lists here, not a matrix; the dictionary's values are of too many kinds to be declared.
         columns[name] = list(columns[name])  # type: ignore[call-overload]
     if answers.temperature is None:
         columns |= {f"calibrated_{name}": [None] * count for name in ("confidence", "true_probability", "brier")}

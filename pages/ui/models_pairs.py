@@ -18,8 +18,8 @@ def show(spec: EncoderSpec) -> None:
 def pairs() -> None:
     """All default pairs, three in a row."""
     for start in range(0, len(PAIRS), 3):
-        columns = st.columns(3)
-        for column, pair in zip(columns, PAIRS[start : start + 3], strict=False):
+        row = PAIRS[start : start + 3]
+        for column, pair in zip(st.columns(3)[: len(row)], row, strict=True):
             with column, st.container(border=True, height="stretch", gap="xsmall"):
                 _pair(pair)
 

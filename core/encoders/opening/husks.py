@@ -75,7 +75,7 @@ class Numbers(Husk):
         """A husk around a tensor."""
         husk = super().__new__(cls)
         husk.__dict__["held"] = tensor
-        return husk  # type: ignore[return-value]
+        return husk  # type: ignore[return-value]  # the base class declares its own name
 
     def tensor(self) -> Tensor | None:
         """The tensor, or None when the file made this husk by itself."""

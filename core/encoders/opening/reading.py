@@ -48,6 +48,7 @@ def _torch(path: Path) -> object:
         return safetensors.torch.load_file(path)
     try:
         return _unpickled(path)
+    # Unpicklers refuse with any exception at all. What stands in was made from this very file, by hash, or it is said.
     except Exception:
         if converted_path(path).is_file():
             return _converted(path)
