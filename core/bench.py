@@ -189,19 +189,19 @@ def readout_rows(contender: Contender, count: int, repetitions: int) -> list[Row
     def ours() -> Map:
         return _ours(contender, inputs)
 
-    rivals: dict[str, Callable[[], Map]] = {"captum": lambda: _by_captum(contender, network, layer, inputs)}
+    references: dict[str, Callable[[], Map]] = {"captum": lambda: _by_captum(contender, network, layer, inputs)}
     if find_spec("pytorch_grad_cam"):
-        rivals["pytorch-grad-cam"] = lambda: _by_grad_cam(contender, network, layer, inputs)
-    base, own, *theirs = interleaved([bare, ours, *rivals.values()], repetitions, encoder.device)
+        references["pytorch-grad-cam"] = lambda: _by_grad_cam(contender, network, layer, inputs)
+    base, own, *theirs = interleaved([bare, ours, *references.values()], repetitions, encoder.device)
     what = f"{spec.id}, {count} images of {spec.preprocessing.size} px"
     rows = [Row("readout", own / base, "× bare forward", 1.15, f"{what}: {own * 1e3:.1f} against {base * 1e3:.1f} ms")]
     expected = ours()
-    for (name, rival), seconds in zip(rivals.items(), theirs, strict=True):
+    for (name, reference), seconds in zip(references.items(), theirs, strict=True):
         compared = f"{what}: {own * 1e3:.1f} against {seconds * 1e3:.1f} ms"
         rows.append(Row(name, seconds / own, "× as fast", 2.0, compared, at_least=True))
-        apart = deviation(rival(), expected)
+        apart = deviation(reference(), expected)
         rows.append(Row(f"{name} maps", apart, "of their range", 1e-4, "largest difference of a cell"))
-    if "pytorch-grad-cam" not in rivals:
+    if "pytorch-grad-cam" not in references:
         rows.append(Row("pytorch-grad-cam", None, "× as fast", 2.0, "not installed", at_least=True))
     return rows
 
@@ -233,24 +233,24 @@ def sweep_row(contender: Contender, count: int, repetitions: int) -> Row:
     return Row(f"sweep {spec.id}", base / own, "of bare forward", 0.8, detail, at_least=True)
 
 
-def answer_upload(rivals: Sequence[Contender], data: bytes) -> list[bytes]:
+def answer_upload(contenders: Sequence[Contender], data: bytes) -> list[bytes]:
     """What the page shows for an upload, from bytes to one overlay a contender as PNG."""
     image = images.open_image(data)
     maps = []
-    for rival in rivals:
-        reading = pipeline.read_images(rival, [image])[0]
-        maps.append(pipeline.attribute(rival, image, reading, pipeline.predict(rival, reading).top))
+    for contender in contenders:
+        reading = pipeline.read_images(contender, [image])[0]
+        maps.append(pipeline.attribute(contender, image, reading, pipeline.predict(contender, reading).top))
     scale = overlay.shared_scale(maps)
-    crops = [preprocess.display_crop(image.rgb, rival.encoder.spec.preprocessing) for rival in rivals]
+    crops = [preprocess.display_crop(image.rgb, contender.encoder.spec.preprocessing) for contender in contenders]
     pairs = zip(crops, maps, strict=True)
     return [images.encode_png(overlay.blend(crop, values, scale, opacity=0.65)) for crop, values in pairs]
 
 
-def upload_row(rivals: Sequence[Contender], megapixels: int, limit: float | None, repetitions: int) -> Row:
+def upload_row(contenders: Sequence[Contender], megapixels: int, limit: float | None, repetitions: int) -> Row:
     """Seconds from the bytes of a photograph to answers, maps and pictures of all contenders, already loaded."""
     data = photograph(megapixels)
-    (seconds,) = interleaved([lambda: answer_upload(rivals, data)], repetitions, rivals[0].encoder.device)
-    names = " and ".join(rival.encoder.spec.id for rival in rivals)
+    (seconds,) = interleaved([lambda: answer_upload(contenders, data)], repetitions, contenders[0].encoder.device)
+    names = " and ".join(contender.encoder.spec.id for contender in contenders)
     detail = f"JPEG of {len(data) / 1e6:.1f} MB, to pictures of {names}"
     return Row(f"upload {megapixels} MP", seconds, "s", limit, detail)
 

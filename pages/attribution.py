@@ -12,10 +12,10 @@ from pages.ui import blocks, inputs, maps, resources
 
 st.title("Where does the answer come from?")
 chosen = inputs.chosen()
-rivals, task = chosen.rivals, chosen.task
-specs = [rival.encoder.spec for rival in rivals]
-readings = [resources.reading(rival, chosen.image) for rival in rivals]
-predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
+contenders, task = chosen.contenders, chosen.task
+specs = [contender.encoder.spec for contender in contenders]
+readings = [resources.reading(contender, chosen.image) for contender in contenders]
+predictions = [pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)]
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
@@ -34,18 +34,20 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 st.caption(METHODS[method].description)
 
 classes = [target if target is not None else p.top for p in predictions]
-values = [resources.attribution(rival, chosen.image, c, method) for rival, c in zip(rivals, classes, strict=True)]
+values = [
+    resources.attribution(contender, chosen.image, c, method) for contender, c in zip(contenders, classes, strict=True)
+]
 scales = maps.scales(values, shared)
 
-blocks.control_note(rivals)
-columns = st.columns(max(2, len(rivals)), gap="medium")
-for i, (column, rival) in enumerate(zip(columns[: len(rivals)], rivals, strict=True)):
-    spec, name = rival.encoder.spec, task.classes[classes[i]]
+blocks.control_note(contenders)
+columns = st.columns(max(2, len(contenders)), gap="medium")
+for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contenders, strict=True)):
+    spec, name = contender.encoder.spec, task.classes[classes[i]]
     with column:
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
         png = maps.draw(
-            rival,
+            contender,
             chosen.image,
             readings[i],
             values[i],
@@ -62,9 +64,9 @@ for i, (column, rival) in enumerate(zip(columns[: len(rivals)], rivals, strict=T
             f"{values[i].max():.3g} {METHODS[method].unit}; "
             f"full colour at {scales[i]:.3g}. Layer {spec.target_layer}."
         )
-        maps.downloads(rival, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
+        maps.downloads(contender, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
 
-if len(rivals) > 1:
+if len(contenders) > 1:
     st.subheader("Do they look at the same places?")
     if len(set(classes)) > 1:
         st.info(
@@ -73,9 +75,9 @@ if len(rivals) > 1:
             icon=":material/info:",
         )
     first = values[0]
-    for rival, other in zip(rivals[1:], values[1:], strict=True):
-        label = f"{specs[0].label} against {rival.encoder.spec.label}"
-        if rival.encoder.spec.preprocessing != specs[0].preprocessing:
+    for contender, other in zip(contenders[1:], values[1:], strict=True):
+        label = f"{specs[0].label} against {contender.encoder.spec.label}"
+        if contender.encoder.spec.preprocessing != specs[0].preprocessing:
             st.caption(f"{label}: they read different crops of the image, so the maps are not compared cell by cell.")
             continue
         if other.shape != first.shape:
@@ -96,7 +98,9 @@ if len(rivals) > 1:
                 output_format="PNG",
                 alt=f"Difference of the maps, {label}: red where the first finds more, blue where the second does.",
             )
-            st.caption(f"Difference: red, more evidence for {specs[0].label}; blue, for {rival.encoder.spec.label}.")
+            st.caption(
+                f"Difference: red, more evidence for {specs[0].label}; blue, for {contender.encoder.spec.label}."
+            )
         with right:
             st.markdown(f"**{label}**")
             cells = st.columns(3)
@@ -125,16 +129,16 @@ st.caption(
 options = [id for id in samples.samples() if resources.sample_image(id).digest != chosen.image.digest]
 other_id = st.selectbox("Other image", options, key="pair_image", width=260)
 other_image = resources.sample_image(other_id)
-columns = st.columns([1, *[1.4] * len(rivals)], gap="medium")
+columns = st.columns([1, *[1.4] * len(contenders)], gap="medium")
 columns[0].image(
     resources.thumbnail(other_image.digest, 320, other_image),
     width="stretch",
     alt=f"The other image: {samples.samples()[other_id].title}.",
 )
-pairs = [resources.pair(rival, chosen.image, other_image) for rival in rivals]
+pairs = [resources.pair(contender, chosen.image, other_image) for contender in contenders]
 pair_scales = maps.scales([found for _, found in pairs], shared)
-for column, rival, (cosine, found), pair_scale in zip(columns[1:], rivals, pairs, pair_scales, strict=True):
-    spec = rival.encoder.spec
+for column, contender, (cosine, found), pair_scale in zip(columns[1:], contenders, pairs, pair_scales, strict=True):
+    spec = contender.encoder.spec
     with column:
         crop = display_crop(chosen.image.rgb, spec.preprocessing, maps.SIDE)
         picture = overlay.blend(crop, found, pair_scale, opacity, signed=True)
@@ -144,11 +148,13 @@ for column, rival, (cosine, found), pair_scale in zip(columns[1:], rivals, pairs
             output_format="PNG",
             alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {maps.place_words(found)}.",
         )
-        st.markdown(f"{spec.label}: cosine **{cosine:.2f}**, different images on average {resources.floor(rival):.2f}")
+        st.markdown(
+            f"{spec.label}: cosine **{cosine:.2f}**, different images on average {resources.floor(contender):.2f}"
+        )
 
 ids = ",".join(spec.id for spec in specs)
 line = f"invariscope attribute IMAGE --encoders {ids} --task {task.id} --method {method} --out maps"
 if target is not None:
     line += f' --class "{task.classes[target]}"'
 blocks.command(line)
-blocks.provenance(rivals)
+blocks.provenance(contenders)

@@ -13,8 +13,8 @@ from pages.ui import blocks, inputs, resources
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
-rivals, task = chosen.rivals, chosen.task
-specs = [rival.encoder.spec for rival in rivals]
+contenders, task = chosen.contenders, chosen.task
+specs = [contender.encoder.spec for contender in contenders]
 
 
 def choose_sample(id: str) -> None:
@@ -44,15 +44,15 @@ def draw_gallery() -> None:
 # Its place; it is filled after the answers, which people wait for while the gallery stays as it was.
 above = st.container()
 
-readings = [resources.reading(rival, chosen.image) for rival in rivals]
-predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
+readings = [resources.reading(contender, chosen.image) for contender in contenders]
+predictions = [pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)]
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
     top = st.slider("Classes shown", 3, 10, 5, key="compare_top", width=220)
 
 st.markdown(f"**{answers.finding(specs, predictions, task.classes)}**")
-blocks.control_note(rivals)
+blocks.control_note(contenders)
 if target is not None:
     said = "; ".join(
         f"{spec.label} {p.probabilities[target]:.1%} (rank {int((p.order == target).argmax()) + 1})"
@@ -62,7 +62,7 @@ if target is not None:
 
 table = answers.answers_table(specs, predictions, task.classes, top, target)
 look = styles(specs)
-columns = st.columns([1.1, *[1.3] * len(rivals)], gap="medium")
+columns = st.columns([1.1, *[1.3] * len(contenders)], gap="medium")
 with columns[0]:
     st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
     st.caption(
@@ -100,9 +100,9 @@ facts = pd.DataFrame(
             "margin": p.margin,
             "entropy (nats)": p.entropy,
             "energy": p.energy,
-            "head": rival.head.protocol,
+            "head": contender.head.protocol,
         }
-        for spec, p, rival in zip(specs, predictions, rivals, strict=True)
+        for spec, p, contender in zip(specs, predictions, contenders, strict=True)
     ]
 )
 percent = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
@@ -128,10 +128,10 @@ st.download_button(
 def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Contender, ...]) -> pd.DataFrame:
     rows = []
     for name, image in images:
-        found = [pipeline.predict(rival, resources.reading(rival, image)) for rival in contenders]
+        found = [pipeline.predict(contender, resources.reading(contender, image)) for contender in contenders]
         row: dict[str, object] = {"image": name, "size": f"{image.width} × {image.height}"}
-        for rival, prediction in zip(contenders, found, strict=True):
-            id = rival.encoder.spec.id
+        for contender, prediction in zip(contenders, found, strict=True):
+            id = contender.encoder.spec.id
             row[id] = task.classes[prediction.top]
             row[f"{id} confidence"] = prediction.confidence
         row["agree"] = confidence.agreement(found)
@@ -141,8 +141,8 @@ def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Con
 
 if len(chosen.uploads) > 1:
     st.subheader(f"All {len(chosen.uploads)} uploads")
-    batch = batch_table(chosen.uploads, rivals)
-    if len(rivals) > 1:
+    batch = batch_table(chosen.uploads, contenders)
+    if len(contenders) > 1:
         st.markdown(f"The contenders agree on **{int(batch['agree'].sum())} of {len(batch)}** images.")
     st.dataframe(
         batch,
@@ -162,4 +162,4 @@ if len(chosen.uploads) > 1:
 
 ids = ",".join(spec.id for spec in specs)
 blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")
-blocks.provenance(rivals)
+blocks.provenance(contenders)

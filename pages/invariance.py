@@ -14,7 +14,7 @@ MAX_IMAGES = 32
 st.title("What leaves the representation unmoved?")
 chosen = inputs.chosen()
 task = chosen.task
-rivals = list(chosen.rivals)
+contenders = list(chosen.contenders)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     name = st.selectbox("Augmentation", list(AUGMENTATIONS), key="augmentation", bind="query-params", width=220)
     augmentation = pipeline.augmentation(name)
@@ -47,8 +47,8 @@ if everything and len(chosen.uploads) > MAX_IMAGES:
     )
 strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
 if with_random:
-    rivals = resources.with_floor(rivals, task.id)
-specs = [rival.encoder.spec for rival in rivals]
+    contenders = resources.with_floor(contenders, task.id)
+specs = [contender.encoder.spec for contender in contenders]
 
 wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
 buttons = st.container(horizontal=True, gap="small")
@@ -61,16 +61,16 @@ def sweep() -> pd.DataFrame:
     """The points table; the loop touches the page after every point, which is where a cancel takes effect."""
     bar = place.progress(0.0, text="Starting")
     cancel_place.button("Cancel", icon=":material/stop:", key="cancel_sweep")
-    tables, done, total = [], 0, len(rivals) * len(strengths)
-    for rival in rivals:
-        id = rival.encoder.spec.id
+    tables, done, total = [], 0, len(contenders) * len(strengths)
+    for contender in contenders:
+        id = contender.encoder.spec.id
         found = []
         for strength in strengths:
-            found.append(resources.point(rival, chosen_images, name, strength, seeds))
+            found.append(resources.point(contender, chosen_images, name, strength, seeds))
             done += 1
             bar.progress(
                 done / total,
-                text=f"{rival.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}",
+                text=f"{contender.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}",
             )
         tables.append(pipeline.points_table(found, id, name, [image.digest for image in chosen_images]))
     place.empty()
@@ -85,9 +85,9 @@ if run or (small and (result is None or result["wanted"] != wanted) and not st.s
     result = {
         "wanted": wanted,
         "table": sweep(),
-        "floors": {r.encoder.spec.id: resources.floor(r) for r in rivals},
+        "floors": {r.encoder.spec.id: resources.floor(r) for r in contenders},
         "image": chosen.image if chosen.image in chosen_images else chosen_images[0],
-        "rivals": rivals,
+        "contenders": contenders,
     }
     st.session_state["sweep"] = result
 if st.session_state.get("cancel_sweep"):
@@ -104,7 +104,7 @@ if result["wanted"] != wanted:
     )
 # Everything below is drawn from the run, never from the settings above, which may have moved on.
 _, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
-shown_image, shown_rivals = result["image"], result["rivals"]
+shown_image, shown_contenders = result["image"], result["contenders"]
 shown = pipeline.augmentation(shown_name)
 shown_specs = [inputs.encoders()[id] for id in shown_ids]
 labels = short_labels(shown_specs)
@@ -113,14 +113,14 @@ curve = curves.summary(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
 title = curves.finding(result["table"], result["floors"], shown, labels, shown_strengths[-1], untrained)
 blocks.marks(shown_specs)
-blocks.control_note(shown_rivals)
+blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
 with left:
     chart = curves.stacked(curve, shown, labels, look, result["floors"], title, corrected)
     blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels, corrected), "invariance_curves")
 with right:
     st.subheader("What the encoders saw")
-    views = strip.views(shown_rivals[0], shown_image, shown, shown_strengths)
+    views = strip.views(shown_contenders[0], shown_image, shown, shown_strengths)
     answers = strip.answers(result["table"], shown_image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -161,4 +161,4 @@ blocks.command(
     f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {ids} "
     f"--task {shown_task} --seeds {shown_seeds} --out sweep.parquet"
 )
-blocks.provenance(shown_rivals, "Cosine of pooled features (cosine invariance).")
+blocks.provenance(shown_contenders, "Cosine of pooled features (cosine invariance).")

@@ -15,35 +15,35 @@ SEEDS = 3
 st.title("What does a representation keep when labels are taken away?")
 chosen = inputs.chosen()
 
-rivals = chosen.rivals
-specs = [rival.encoder.spec for rival in rivals]
-readings = [resources.reading(rival, chosen.image) for rival in rivals]
-predictions = [pipeline.predict(rival, reading) for rival, reading in zip(rivals, readings, strict=True)]
+contenders = chosen.contenders
+specs = [contender.encoder.spec for contender in contenders]
+readings = [resources.reading(contender, chosen.image) for contender in contenders]
+predictions = [pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)]
 st.markdown(f"**{answers.finding(specs, predictions, chosen.task.classes)}**")
-blocks.control_note(rivals)
+blocks.control_note(contenders)
 
 table = answers.answers_table(specs, predictions, chosen.task.classes, top=5)
 look = styles(specs)
 class_maps = [
-    resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(rivals, predictions, strict=True)
+    resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
 ]
 scale = maps.scales(class_maps, shared=True)[0]
 
-columns = st.columns(len(rivals) + 1, gap="medium")
+columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:
     st.markdown(f"##### {chosen.name}")
     st.badge("the image", color="gray")
     st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
     st.caption(f"{chosen.image.width} × {chosen.image.height} px. Change it in the sidebar: samples, upload or camera.")
-for column, rival, reading, prediction, values in zip(
-    columns[1:], rivals, readings, predictions, class_maps, strict=True
+for column, contender, reading, prediction, values in zip(
+    columns[1:], contenders, readings, predictions, class_maps, strict=True
 ):
-    spec = rival.encoder.spec
+    spec = contender.encoder.spec
     answer = chosen.task.classes[prediction.top]
     with column:
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
-        maps.draw(rival, chosen.image, reading, values, scale, answer)
+        maps.draw(contender, chosen.image, reading, values, scale, answer)
         st.markdown(f"**{answer}**, {prediction.confidence:.0%} sure")
         mine = table[table["encoder"] == spec.id]
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
@@ -57,13 +57,15 @@ left, right = st.columns(2, gap="medium")
 with left, st.spinner("Turning the image", show_time=True):
     augmentation = pipeline.augmentation(SWEEP)
     points, floors = [], {}
-    turned = resources.with_floor(rivals, chosen.task.id)
-    for rival in turned:
-        id = rival.encoder.spec.id
-        found = [resources.point(rival, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths]
+    turned = resources.with_floor(contenders, chosen.task.id)
+    for contender in turned:
+        id = contender.encoder.spec.id
+        found = [
+            resources.point(contender, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths
+        ]
         points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
-        floors[id] = resources.floor(rival)
-    turned_specs = [rival.encoder.spec for rival in turned]
+        floors[id] = resources.floor(contender)
+    turned_specs = [contender.encoder.spec for contender in turned]
     labels = short_labels(turned_specs)
     curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
 with left:
@@ -84,4 +86,4 @@ with st.container(horizontal=True, gap="medium"):
     st.page_link("attribution.py", label="See where each class comes from", icon=":material/center_focus_strong:")
     st.page_link("invariance.py", label="Turn, blur, cover and recolour", icon=":material/ssid_chart:")
     st.page_link("how_it_works.py", label="What is measured, and its limits", icon=":material/menu_book:")
-blocks.provenance(rivals)
+blocks.provenance(contenders)

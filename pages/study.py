@@ -115,14 +115,14 @@ if st.session_state.get("study_set") not in sets:
     st.session_state.pop("study_set", None)
 contender = st.session_state.get("study_contender")
 # The page of samples sets two contenders against each other: the one whose bar was clicked is one of them.
-rival = contender if contender in answered and contender not in (first, second) else second
+partner = contender if contender in answered and contender not in (first, second) else second
 
 
-def aim(dataset: str, rival: str) -> None:
+def aim(dataset: str, partner: str) -> None:
     """Turn the inputs of the page of samples to a set and its second contender."""
     st.session_state["dataset"] = dataset
-    if rival != second:
-        st.session_state["second"] = rival
+    if partner != second:
+        st.session_state["second"] = partner
 
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -135,11 +135,11 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         help="Or click a bar.",
     )
     opened = st.button(
-        f"Open its samples: {names[first]}" + (f" and {names[rival]}" if rival != first else ""),
+        f"Open its samples: {names[first]}" + (f" and {names[partner]}" if partner != first else ""),
         icon=":material/photo_library:",
         key="study_open",
         on_click=aim,
-        args=(str(of_set), rival),
+        args=(str(of_set), partner),
     )
 if opened:
     # Parameters of the address that widgets are bound to can be neither set nor cleared here; the widgets keep them.

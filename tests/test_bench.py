@@ -104,7 +104,7 @@ def test_a_whole_quick_run_prints_the_schema(
     assert code == int(any(row["met"] is False for row in rows.values()))
 
 
-def test_a_missing_rival_is_named_and_fails_nothing(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
+def test_a_missing_contender_is_named_and_fails_nothing(monkeypatch: pytest.MonkeyPatch, one_thread: None) -> None:
     monkeypatch.setattr(bench, "find_spec", lambda name: None)
     rows = {row.name: row for row in bench.readout_rows(command.packaged(CPU)[0], 2, 1)}
     assert rows["pytorch-grad-cam"].detail == "not installed"

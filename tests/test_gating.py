@@ -10,7 +10,7 @@ from toys import CPU
 from weight_servers import CONTENT, serving
 
 from core import readout, samples
-from core.commands.common import contenders
+from core.commands.common import open_contenders
 from core.encoders import architectures
 from core.encoders.checks import gating
 from core.encoders.registry import encoder_spec
@@ -93,7 +93,7 @@ def test_a_published_file_with_an_untrained_network_is_doubted_wherever_it_is_sh
     assert len(said) == 2
     assert "BatchNorm" in said[0]
     assert "fresh layer" in said[1]
-    contenders([spec.id], "imagenet-1k", CPU)
+    open_contenders([spec.id], "imagenet-1k", CPU)
     assert "may be untrained: 0 of 53 BatchNorm layers" in capsys.readouterr().err
 
 

@@ -95,26 +95,26 @@ def test_the_raw_grid_shows_every_cell_as_one_block():
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS)
 def test_the_strip_shows_the_very_pixels_that_a_sweep_measures(augmentation, monkeypatch):
-    rival, image = toys.small_resnet(), toys.image()
+    contender, image = toys.small_resnet(), toys.image()
     strengths = (augmentation.strengths[0], augmentation.strengths[-1])
-    shown = strip.views(rival, image, augmentation, strengths)
+    shown = strip.views(contender, image, augmentation, strengths)
     read = []
     real = invariance.augmented
     monkeypatch.setattr(invariance, "augmented", lambda *a, **k: read.append(real(*a, **k)) or read[-1])
-    clean = pipeline.clean(rival, [image])
+    clean = pipeline.clean(contender, [image])
     for strength in strengths:
-        invariance.measure(rival, clean, augmentation, strength, seeds=2)
+        invariance.measure(contender, clean, augmentation, strength, seeds=2)
     for png, views in zip(shown, read, strict=True):
         pixels = np.asarray(Image.open(io.BytesIO(png)))
         measured = views[0].permute(1, 2, 0).numpy() * 255  # seed 0
         assert np.abs(pixels - measured).max() <= 0.5 + 1e-4
-    crop = preprocess.model_crop(image.rgb, rival.encoder.spec.preprocessing)
+    crop = preprocess.model_crop(image.rgb, contender.encoder.spec.preprocessing)
     assert (np.asarray(Image.open(io.BytesIO(shown[0]))) == crop).all()
 
 
 def test_the_strip_tells_seed_0_of_the_image_shown():
-    rival, images = toys.small_resnet(), [toys.image(seed=1), toys.image(seed=2)]
-    found = [point for _, _, point in pipeline.sweep(rival, images, "blur", seeds=2)]
+    contender, images = toys.small_resnet(), [toys.image(seed=1), toys.image(seed=2)]
+    found = [point for _, _, point in pipeline.sweep(contender, images, "blur", seeds=2)]
     table = pipeline.points_table(found, "resnet", "blur", [image.digest for image in images])
     told = strip.answers(table, images[1].digest)
     assert set(told) == {("resnet", strength) for strength in AUGMENTATIONS["blur"].strengths}

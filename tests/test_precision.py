@@ -42,40 +42,40 @@ def nothing_known_or_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     precision._verdicts.cache_clear()
 
 
-def contender(network: torch.nn.Module) -> Contender:
+def made_contender(network: torch.nn.Module) -> Contender:
     return Contender(encoder(network, spec()), linear_head(HEAD_WEIGHT.clone(), HEAD_BIAS.clone()))
 
 
 @pytest.mark.parametrize("name", ["fp16", "bf16"])
 def test_what_answers_alike_may_run_in_half(name: str) -> None:
-    rival = contender(TwoChannels())
-    verdict = precision.guard(rival.encoder, precision=name, head=rival.head)
+    contender = made_contender(TwoChannels())
+    verdict = precision.guard(contender.encoder, precision=name, head=contender.head)
     assert verdict.ok
     assert verdict.used == name
-    assert (verdict.changed, verdict.probes) == (0, len(precision.sample_batch(rival.encoder.spec.preprocessing)))
+    assert (verdict.changed, verdict.probes) == (0, len(precision.sample_batch(contender.encoder.spec.preprocessing)))
     assert 0 < verdict.largest < 0.02
     assert verdict.cosine > 0.9999
     assert "it is used" in verdict.sentence
 
 
 def test_a_changed_answer_keeps_float32_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
-    rival = contender(BrokenInHalf())
+    contender = made_contender(BrokenInHalf())
     inputs = noise(6, 8)
-    full = readout.read(rival, inputs).logits
+    full = readout.read(contender, inputs).logits
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert torch.equal(readout.read(rival, inputs, precision="bf16").logits, full)
+            assert torch.equal(readout.read(contender, inputs, precision="bf16").logits, full)
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith("toy: bf16 changes ")
     assert said.endswith("it stays at fp32.")
 
 
 def test_half_precision_is_what_is_computed() -> None:
-    rival = contender(TwoChannels())
+    contender = made_contender(TwoChannels())
     inputs = noise(6, 8)
-    full = readout.read(rival, inputs)
+    full = readout.read(contender, inputs)
     for name in ("fp16", "bf16"):
-        half = readout.read(rival, inputs, precision=name)
+        half = readout.read(contender, inputs, precision=name)
         assert half.pooled.dtype == half.logits.dtype == torch.float32
         assert not torch.equal(half.logits, full.logits)
         torch.testing.assert_close(half.logits, full.logits, rtol=0.05, atol=0.2)
@@ -83,33 +83,33 @@ def test_half_precision_is_what_is_computed() -> None:
 
 def test_a_call_goes_before_the_environment_and_both_before_the_sweeps_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.devices.has_fast_bf16", lambda device: True)
-    rival = contender(TwoChannels())
+    contender = made_contender(TwoChannels())
     inputs = noise(6, 8)
-    full, sweep = readout.read(rival, inputs).logits, readout.read(rival, inputs, reduced=True).logits
+    full, sweep = readout.read(contender, inputs).logits, readout.read(contender, inputs, reduced=True).logits
     assert not torch.equal(full, sweep)
     monkeypatch.setenv(precision.VARIABLE, "bf16")
-    assert torch.equal(readout.read(rival, inputs).logits, sweep)
-    assert torch.equal(readout.read(rival, inputs, reduced=True, precision="fp32").logits, full)
+    assert torch.equal(readout.read(contender, inputs).logits, sweep)
+    assert torch.equal(readout.read(contender, inputs, reduced=True, precision="fp32").logits, full)
     monkeypatch.setenv(precision.VARIABLE, "fp32")
-    assert torch.equal(readout.read(rival, inputs, reduced=True).logits, full)
+    assert torch.equal(readout.read(contender, inputs, reduced=True).logits, full)
 
 
 def test_features_that_turn_are_refused_even_if_no_sample_shows_it() -> None:
-    rival = contender(BrokenInHalf())
-    always = replace(rival.head, bias=torch.tensor([1e6, 0.0, 0.0]))
-    verdict = precision.guard(rival.encoder, precision="bf16", head=always)
+    contender = made_contender(BrokenInHalf())
+    always = replace(contender.head, bias=torch.tensor([1e6, 0.0, 0.0]))
+    verdict = precision.guard(contender.encoder, precision="bf16", head=always)
     assert verdict.changed == 0
     assert verdict.cosine < 0.999
     assert not verdict.ok
 
 
 def test_numbers_that_overflow_are_refused() -> None:
-    rival = contender(Loud())
-    verdict = precision.guard(rival.encoder, precision="fp16", head=rival.head)
+    contender = made_contender(Loud())
+    verdict = precision.guard(contender.encoder, precision="fp16", head=contender.head)
     assert math.isinf(verdict.largest)
     assert verdict.used == "fp32"
     assert "overflows" in verdict.sentence
-    assert precision.guard(rival.encoder, precision="bf16", head=rival.head).ok
+    assert precision.guard(contender.encoder, precision="bf16", head=contender.head).ok
 
 
 def test_without_a_head_the_nearest_other_image_is_the_answer() -> None:
@@ -121,34 +121,34 @@ def test_without_a_head_the_nearest_other_image_is_the_answer() -> None:
 
 
 def test_attention_runs_in_half_too() -> None:
-    rival = small_vit("cls4")
-    verdict = precision.guard(rival.encoder, precision="bf16", head=rival.head)
+    contender = small_vit("cls4")
+    verdict = precision.guard(contender.encoder, precision="bf16", head=contender.head)
     assert 0 < verdict.largest < 0.2
 
 
 def test_a_verdict_is_reached_once_for_weights_precision_and_head() -> None:
     network = Counting()
-    rival = contender(network)
+    contender = made_contender(network)
 
     def passes(work: Callable[[], object]) -> int:
         before = network.passes
         work()
         return network.passes - before
 
-    assert passes(lambda: precision.guard(rival.encoder, precision="bf16", head=rival.head)) == 2
-    assert passes(lambda: precision.guard(rival.encoder, precision="bf16", head=rival.head)) == 0
-    assert passes(lambda: precision.guard(rival.encoder, precision="fp16", head=rival.head)) == 2
-    assert passes(lambda: precision.guard(rival.encoder, precision="bf16")) == 2
+    assert passes(lambda: precision.guard(contender.encoder, precision="bf16", head=contender.head)) == 2
+    assert passes(lambda: precision.guard(contender.encoder, precision="bf16", head=contender.head)) == 0
+    assert passes(lambda: precision.guard(contender.encoder, precision="fp16", head=contender.head)) == 2
+    assert passes(lambda: precision.guard(contender.encoder, precision="bf16")) == 2
     others = encoders.freeze(spec(), network, CPU, "1" * 64)
-    assert passes(lambda: precision.guard(others, precision="bf16", head=rival.head)) == 2
-    assert passes(lambda: precision.guard(rival.encoder, noise(3, 8), "bf16", rival.head)) == 2
+    assert passes(lambda: precision.guard(others, precision="bf16", head=contender.head)) == 2
+    assert passes(lambda: precision.guard(contender.encoder, noise(3, 8), "bf16", contender.head)) == 2
 
 
 def test_unknown_precisions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidRequest, match=r"Precision 'int8' is not known\. Use fp32, fp16, bf16"):
-        readout.read(contender(TwoChannels()), noise(1, 8), precision="int8")
+        readout.read(made_contender(TwoChannels()), noise(1, 8), precision="int8")
     monkeypatch.setenv(precision.VARIABLE, "half")
     with pytest.raises(InvalidRequest, match=precision.VARIABLE):
-        readout.read(contender(TwoChannels()), noise(1, 8))
+        readout.read(made_contender(TwoChannels()), noise(1, 8))
     with pytest.raises(InvalidRequest, match="Only half precision"):
-        precision.guard(contender(TwoChannels()).encoder, precision="fp32")
+        precision.guard(made_contender(TwoChannels()).encoder, precision="fp32")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from core import devices, export, pipeline
 from core.attribution import METHODS
-from core.commands.common import contenders, print_json, read_image
+from core.commands.common import open_contenders, print_json, read_image
 from core.errors import UnknownName
 from core.plots import overlay
 from core.tasks import class_index
@@ -17,15 +17,15 @@ def run(arguments: argparse.Namespace) -> int:
         raise UnknownName("attribution method", arguments.method, METHODS)
     image = read_image(Path(arguments.image))
     asked = class_index(arguments.task, arguments.class_name) if arguments.class_name else None
-    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
-    readings = [pipeline.read_images(rival, [image])[0] for rival in rivals]
+    contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    readings = [pipeline.read_images(contender, [image])[0] for contender in contenders]
     targets = [asked if asked is not None else int(reading.logits.argmax()) for reading in readings]
     maps = [
-        pipeline.attribute(rival, image, reading, target, arguments.method)
-        for rival, reading, target in zip(rivals, readings, targets, strict=True)
+        pipeline.attribute(contender, image, reading, target, arguments.method)
+        for contender, reading, target in zip(contenders, readings, targets, strict=True)
     ]
     scale = overlay.shared_scale(maps)
-    written = export.write_maps(Path(arguments.out), image, rivals, maps, targets, scale, arguments.method)
+    written = export.write_maps(Path(arguments.out), image, contenders, maps, targets, scale, arguments.method)
     if arguments.json:
         print_json(written)
     else:

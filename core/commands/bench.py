@@ -14,7 +14,7 @@ import torch
 from core import bench, devices, pipeline
 from core.bench import Row
 from core.cli import EXIT_PART
-from core.commands.common import contenders, print_json, say
+from core.commands.common import open_contenders, print_json, say
 from core.encoders.registry import encoder_spec
 from core.errors import HeadUnavailable
 from core.heads import store
@@ -70,7 +70,7 @@ def packaged(device: torch.device) -> list[Contender]:
     ids = [id for id in store.encoders_for(TASK) if encoder_spec(id).weights.packaged][:2]
     if not ids:
         raise HeadUnavailable(f"No packaged encoder has a head for {TASK}: install Invariscope again.")
-    return contenders(ids, TASK, device)
+    return open_contenders(ids, TASK, device)
 
 
 def measure(plan: Plan, device: torch.device) -> Iterator[Row]:

@@ -92,7 +92,7 @@ def folder_address(path: str, every: int = 1) -> str:
     return f"folder:{quote(str(Path(path).expanduser().resolve()))}{options}"
 
 
-def contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
+def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
     """The contenders called `ids`, fetched with progress when they are not here."""
     found = [shared_contender(id, task, device, fetch_progress(id)) for id in ids]
     for contender in found:

@@ -5,7 +5,7 @@ from typing import Any
 
 from core import confidence, devices, pipeline
 from core.cli import EXIT_PART
-from core.commands.common import contenders, print_json, read_images
+from core.commands.common import open_contenders, print_json, read_images
 from core.errors import InvalidRequest
 from core.readout import Contender
 from core.tasks import task
@@ -35,19 +35,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.top < 1:
         raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
     images, bad = read_images(arguments.images)
-    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     rows = []
     for start in range(0, len(images), BATCH):
         part = images[start : start + BATCH]
-        readings = [pipeline.read_images(rival, [image for _, image in part]) for rival in rivals]
+        readings = [pipeline.read_images(contender, [image for _, image in part]) for contender in contenders]
         for i, (path, image) in enumerate(part):
-            answers = [pipeline.predict(rival, found[i]) for rival, found in zip(rivals, readings, strict=True)]
+            answers = [
+                pipeline.predict(contender, found[i]) for contender, found in zip(contenders, readings, strict=True)
+            ]
             rows.append(
                 {
                     "path": str(path),
                     "digest": image.digest,
                     "task": arguments.task,
-                    "results": [result(r, a, arguments.top) for r, a in zip(rivals, answers, strict=True)],
+                    "results": [result(r, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
                     "agreement": confidence.agreement(answers),
                 }
             )

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core import devices, export, pipeline
 from core.cli import EXIT_PART
-from core.commands.common import contenders, print_json, read_images, say
+from core.commands.common import open_contenders, print_json, read_images, say
 from core.errors import InvalidRequest
 
 
@@ -18,26 +18,26 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")
     pipeline.augmentation(arguments.augmentation)
     images, bad = read_images(arguments.paths)
-    rivals = contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     digests = [image.digest for _, image in images]
     tables, floors = [], {}
-    for rival in rivals:
-        id = rival.encoder.spec.id
+    for contender in contenders:
+        id = contender.encoder.spec.id
         points = []
         for done, total, point in pipeline.sweep(
-            rival, [image for _, image in images], arguments.augmentation, seeds=arguments.seeds
+            contender, [image for _, image in images], arguments.augmentation, seeds=arguments.seeds
         ):
             points.append(point)
             say(f"{id}: {done}/{total}, strength {point.strength:g}, cosine {point.cosine.mean():.3f}")
         tables.append(pipeline.points_table(points, id, arguments.augmentation, digests))
-        floors[id] = pipeline.strangers_floor(rival)
+        floors[id] = pipeline.strangers_floor(contender)
     table = pd.concat(tables, ignore_index=True)
     paths = {image.digest: str(path) for path, image in images}
     table["path"] = table["image"].map(paths)
-    manifest = export.provenance(rivals) | {"augmentation": arguments.augmentation, "floors": floors}
+    manifest = export.provenance(contenders) | {"augmentation": arguments.augmentation, "floors": floors}
     export.write_parquet(table, out, manifest)
     if arguments.json:
         print_json({"file": str(out), "rows": len(table), "floors": floors})
     else:
-        print(f"{out}: {len(table)} rows of {len(rivals)} encoders, {len(images)} images")
+        print(f"{out}: {len(table)} rows of {len(contenders)} encoders, {len(images)} images")
     return EXIT_PART if bad else 0

@@ -74,16 +74,16 @@ def leaders(info: StudyInfo, protocol: str, found: pd.DataFrame) -> set[tuple[st
     On each data set the most accurate encoder is tested against the runner-up (see `summary.paired`); p is
     Holm-corrected over the data sets of the table.
     """
-    rivals = {}
+    opposites = {}
     for id, part in found.groupby("dataset", sort=False):
         if len(part) > 1:
             best, second = part.nlargest(2, "accuracy", keep="first")["encoder"]
-            rivals[str(id)] = (second, best)
-    tests = {pair: summary.paired(info, protocol, *pair).set_index("dataset") for pair in set(rivals.values())}
-    ahead = {id: tests[pair].loc[id] for id, pair in rivals.items() if id in tests[pair].index}
+            opposites[str(id)] = (second, best)
+    tests = {pair: summary.paired(info, protocol, *pair).set_index("dataset") for pair in set(opposites.values())}
+    ahead = {id: tests[pair].loc[id] for id, pair in opposites.items() if id in tests[pair].index}
     adjusted: Iterable[float] = holm([row["p"] for row in ahead.values()]) if ahead else []
     return {
-        (id, rivals[id][1])
+        (id, opposites[id][1])
         for (id, row), p in zip(ahead.items(), adjusted, strict=True)
         # The 2 × 2 may speak for the other one where accuracy is a mean over classes: then nothing is found.
         if p < LEVEL and row["ahead"] == 1

@@ -131,11 +131,11 @@ def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """
     with Results(info, protocol) as results:
         own, answered = _estimates(info, protocol, results)
-    rivals = _supervised(info, protocol, own)
+    supervised = _supervised(info, protocol, own)
     rows = []
     for (id, metric), part in own.groupby(["dataset", "metric"], sort=False):
         untrained = part["accuracy"][part["family"] == "random"]
-        best = rivals[rivals["dataset"] == id].nlargest(1, "accuracy")
+        best = supervised[supervised["dataset"] == id].nlargest(1, "accuracy")
         encoder, study = best[["encoder", "study"]].iloc[0] if len(best) else (None, None)
         rows.append(
             {
@@ -177,8 +177,8 @@ def _supervised(info: StudyInfo, protocol: str, own: pd.DataFrame) -> pd.DataFra
         except DataUnavailable:
             continue  # whoever opens that study is told
         found.append(table.assign(study=other.id, dataset=table["dataset"].map(same)))
-    rivals = pd.concat(found, ignore_index=True)
-    return rivals[rivals["family"] == "SL"]
+    supervised = pd.concat(found, ignore_index=True)
+    return supervised[supervised["family"] == "SL"]
 
 
 def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:

@@ -83,16 +83,16 @@ def marks(specs: Sequence[EncoderSpec]) -> None:
                 badge(spec)
 
 
-def control_note(rivals: Sequence[Contender]) -> None:
+def control_note(contenders: Sequence[Contender]) -> None:
     """Whether the comparison is controlled, and if not, what differs besides the regime."""
-    trained = [r for r in rivals if r.encoder.spec.family != "random"]
+    trained = [r for r in contenders if r.encoder.spec.family != "random"]
     if len(trained) < 2:
-        if len(rivals) > 1:
+        if len(contenders) > 1:
             st.caption(
                 ":material/balance: One trained contender beside random weights: a floor, not a comparison of regimes."
             )
         return
-    differences = pipeline.uncontrolled(rivals)
+    differences = pipeline.uncontrolled(contenders)
     one_regime = len({r.encoder.spec.regime for r in trained}) == 1
     if not differences:
         st.caption(":material/balance: Controlled pair: architecture, images, epochs and head protocol are the same.")
@@ -101,14 +101,14 @@ def control_note(rivals: Sequence[Contender]) -> None:
         st.caption(f":material/balance: Not fully controlled. {what}: {'; '.join(differences)}.")
 
 
-def provenance(rivals: Sequence[Contender], extra: str = "") -> None:
+def provenance(contenders: Sequence[Contender], extra: str = "") -> None:
     """Where the numbers of a page come from, small and complete."""
     parts = [
         f"{r.encoder.spec.id} (weights {r.encoder.sha256[:8]}, {r.head.protocol} head, "
         + (f"T = {r.head.temperature:.2f})" if r.head.calibrated else "no temperature fitted)")
-        for r in rivals
+        for r in contenders
     ]
-    device = pipeline.device_label(rivals[0].encoder.device)
+    device = pipeline.device_label(contenders[0].encoder.device)
     st.caption(f"{'; '.join(parts)}. {device}, {pipeline.versions()}.{' ' + extra if extra else ''}")
 
 

@@ -39,7 +39,7 @@ class Chosen:
     linkable: bool
     uploads: tuple[tuple[str, SafeImage], ...]
     task: Task
-    rivals: tuple[Contender, ...]
+    contenders: tuple[Contender, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _pick_contenders(task_id: str) -> list[Contender]:
         ids = first
     if restricted := [id for id in ids if encoders()[id].non_commercial]:
         st.caption(f":material/money_off: NC, no commercial use: {', '.join(restricted)}.")
-    rivals = []
+    contenders = []
     for id in ids:
         spec = encoders()[id]
         if not store.is_here(spec, task_id):
@@ -189,13 +189,13 @@ def _pick_contenders(task_id: str) -> list[Contender]:
                 st.switch_page("models.py", query_params={})
             continue
         try:
-            rival = resources.contender(id, task_id)
-            rivals.append(rival)
-            for doubt in resources.doubts(rival):
+            contender = resources.contender(id, task_id)
+            contenders.append(contender)
+            for doubt in resources.doubts(contender):
                 st.error(f"{spec.label} loaded, and may be untrained: {doubt}", icon=":material/error:")
         except InvariscopeError as error:
             explain(error)
-    return rivals
+    return contenders
 
 
 def open_card(id: str) -> None:
@@ -227,14 +227,14 @@ def sidebar() -> None:
         st.caption(f"{task.label}: {len(task.classes)} classes, {_domain_words(task.domain)}.")
         if task.note:
             st.caption(f":material/warning: {task.note}")
-        rivals = _pick_contenders(task.id)
-    st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, task, tuple(rivals))
+        contenders = _pick_contenders(task.id)
+    st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, task, tuple(contenders))
 
 
 def chosen() -> Chosen:
     """What the sidebar holds; ends the page, after saying why, when there is nothing to compare."""
     found: Chosen = st.session_state[CHOSEN]
-    if not found.rivals:
+    if not found.contenders:
         st.warning(
             "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the "
             "Models page.",

@@ -38,19 +38,19 @@ def place_words(values: NDArray[np.float32]) -> str:
     return f"{vertical} {horizontal}"
 
 
-def map_alt(rival: Contender, class_name: str, values: NDArray[np.float32]) -> str:
+def map_alt(contender: Contender, class_name: str, values: NDArray[np.float32]) -> str:
     """A map in words."""
     positive = np.maximum(values, 0)
     total = float(positive.sum())
     share = float(np.sort(positive.ravel())[::-1][: max(1, positive.size // 4)].sum() / total) if total > 0 else 0.0
     return (
-        f"{rival.encoder.spec.label}, map for {class_name}: strongest in the {place_words(values)} of the picture; "
+        f"{contender.encoder.spec.label}, map for {class_name}: strongest in the {place_words(values)} of the picture; "
         f"the strongest quarter of the places holds {share:.0%} of the positive evidence."
     )
 
 
 def draw(
-    rival: Contender,
+    contender: Contender,
     image: SafeImage,
     reading: Reading,
     values: NDArray[np.float32],
@@ -64,7 +64,7 @@ def draw(
     """Show one map and return the PNG that was shown.
 
     Args:
-        rival: whose map it is.
+        contender: whose map it is.
         image: that was read.
         reading: of the image.
         values: (h, w) signed map.
@@ -74,9 +74,9 @@ def draw(
         view: `overlay`, `map` (the raw grid) or `input` (the pixels the model read).
         signed: draw negative evidence too.
     """
-    spec = rival.encoder.spec
+    spec = contender.encoder.spec
     crop = display_crop(image.rgb, spec.preprocessing, SIDE)
-    alt = map_alt(rival, class_name, values)
+    alt = map_alt(contender, class_name, values)
     if view == "input":
         picture, alt = (
             reading.crop,
@@ -98,10 +98,16 @@ def draw(
 
 
 def downloads(
-    rival: Contender, reading: Reading, values: NDArray[np.float32], png: bytes, class_name: str, method: str, key: str
+    contender: Contender,
+    reading: Reading,
+    values: NDArray[np.float32],
+    png: bytes,
+    class_name: str,
+    method: str,
+    key: str,
 ) -> None:
     """Buttons for the picture and the raw map."""
-    spec = rival.encoder.spec
+    spec = contender.encoder.spec
     facts = {"encoder": spec.id, "class": class_name, "method": method, "digest": reading.digest, "task": reading.task}
     with st.container(horizontal=True, gap="small"):
         st.download_button(

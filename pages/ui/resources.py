@@ -39,16 +39,16 @@ def _doubts(encoder_id: str, sha256: str, task_id: str, _contender: Contender) -
     return gating.doubts(_contender)
 
 
-def doubts(rival: Contender) -> list[str]:
+def doubts(contender: Contender) -> list[str]:
     """Why a contender may be no trained encoder, in sentences; empty as a rule."""
-    return _doubts(rival.encoder.spec.id, rival.encoder.sha256, rival.head.task, rival)
+    return _doubts(contender.encoder.spec.id, contender.encoder.sha256, contender.head.task, contender)
 
 
-def with_floor(rivals: Sequence[Contender], task_id: str) -> list[Contender]:
+def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
     """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
-    shown = list(rivals)
+    shown = list(contenders)
     known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
-    if known and all(rival.encoder.spec.family != "random" for rival in shown):
+    if known and all(contender.encoder.spec.family != "random" for contender in shown):
         shown.append(contender("random", task_id))
     return shown
 
@@ -89,9 +89,9 @@ def _reading(
     return pipeline.read_images(_contender, [_image])[0]
 
 
-def reading(rival: Contender, image: SafeImage) -> Reading:
+def reading(contender: Contender, image: SafeImage) -> Reading:
     """Map, feature and logits of one image for one contender."""
-    return _reading(image.digest, rival.encoder.spec.id, rival.head.task, RESULT_VERSION, rival, image)
+    return _reading(image.digest, contender.encoder.spec.id, contender.head.task, RESULT_VERSION, contender, image)
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
@@ -102,10 +102,10 @@ def _attribution(
     return pipeline.attribute(_contender, _image, _reading, target, method)
 
 
-def attribution(rival: Contender, image: SafeImage, target: int, method: str) -> NDArray[np.float32]:
+def attribution(contender: Contender, image: SafeImage, target: int, method: str) -> NDArray[np.float32]:
     """The signed map of a class, on its own grid."""
-    key = (RESULT_VERSION, image.digest, rival.encoder.spec.id, rival.head.task, target, method)
-    return _attribution(key, rival, image, reading(rival, image))
+    key = (RESULT_VERSION, image.digest, contender.encoder.spec.id, contender.head.task, target, method)
+    return _attribution(key, contender, image, reading(contender, image))
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
@@ -115,10 +115,10 @@ def _pair(
     return pipeline.compare_pair(_contender, _image, _other)
 
 
-def pair(rival: Contender, image: SafeImage, other: SafeImage) -> tuple[float, NDArray[np.float32]]:
+def pair(contender: Contender, image: SafeImage, other: SafeImage) -> tuple[float, NDArray[np.float32]]:
     """Cosine of two images and the map of where on the first it comes from."""
-    key = (RESULT_VERSION, image.digest, other.digest, rival.encoder.spec.id)
-    return _pair(key, rival, image, other)
+    key = (RESULT_VERSION, image.digest, other.digest, contender.encoder.spec.id)
+    return _pair(key, contender, image, other)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -126,9 +126,9 @@ def _floor(encoder_id: str, version: int, _contender: Contender) -> float:
     return pipeline.strangers_floor(_contender)
 
 
-def floor(rival: Contender) -> float:
+def floor(contender: Contender) -> float:
     """Mean cosine between different bundled samples for this encoder."""
-    return _floor(rival.encoder.spec.id, RESULT_VERSION, rival)
+    return _floor(contender.encoder.spec.id, RESULT_VERSION, contender)
 
 
 @st.cache_data(show_spinner=False, max_size="50MB", scope="session")
@@ -149,12 +149,12 @@ def _point(key: tuple[Any, ...], _contender: Contender, _clean: invariance.Clean
     return invariance.measure(_contender, _clean, pipeline.augmentation(name), strength, seeds)
 
 
-def point(rival: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
+def point(contender: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
     """One strength of a sweep; a sweep that was stopped finds its finished points here."""
     digests = tuple(image.digest for image in chosen)
-    ids = rival.encoder.spec.id, rival.head.task
-    reference = _clean(digests, *ids, RESULT_VERSION, rival, chosen)
-    return _point((RESULT_VERSION, digests, *ids, name, strength, seeds), rival, reference)
+    ids = contender.encoder.spec.id, contender.head.task
+    reference = _clean(digests, *ids, RESULT_VERSION, contender, chosen)
+    return _point((RESULT_VERSION, digests, *ids, name, strength, seeds), contender, reference)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)

@@ -75,8 +75,8 @@ def sidebar() -> None:
             supervised = next((id for id in ids if families[id] == "SL"), ids[0])
             first = _pick("First contender", ids, supervised, "first", "Differences are second minus first.")
             others = [id for id in ids if id != first] or ids
-            rival = next((id for id in others if families[id] == "SSL"), others[0])
-            second = _pick("Second contender", others, rival, "second", "Differences are second minus first.")
+            partner = next((id for id in others if families[id] == "SSL"), others[0])
+            second = _pick("Second contender", others, partner, "second", "Differences are second minus first.")
             st.session_state[CHOSEN] = ChosenStudy(info, protocol, first, second)
         inputs.keep_uploads()
 

@@ -53,12 +53,12 @@ def test_shows_its_title_and_describes_its_pictures_twice_in_a_row(page, open_pa
 
 def test_overview_states_what_the_contenders_answer(open_page, default_ids):
     at = open_page("overview.py")
-    rivals = [resources.contender(id, inputs.DEFAULT_TASK) for id in default_ids(inputs.DEFAULT_TASK)]
+    contenders = [resources.contender(id, inputs.DEFAULT_TASK) for id in default_ids(inputs.DEFAULT_TASK)]
     image = resources.sample_image(inputs.DEFAULT_IMAGE)
-    predictions = [pipeline.predict(r, pipeline.read_images(r, [image])[0]) for r in rivals]
-    sentence = answers.finding([r.encoder.spec for r in rivals], predictions, tasks()[inputs.DEFAULT_TASK].classes)
+    predictions = [pipeline.predict(r, pipeline.read_images(r, [image])[0]) for r in contenders]
+    sentence = answers.finding([r.encoder.spec for r in contenders], predictions, tasks()[inputs.DEFAULT_TASK].classes)
     assert f"**{sentence}**" in [text.value for text in at.markdown]
-    assert len(at.image) == 1 + len(rivals)
+    assert len(at.image) == 1 + len(contenders)
 
 
 def test_walking_through_all_pages_in_one_session_keeps_the_choices(open_page):
