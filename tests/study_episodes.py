@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.results import rows, writing
+from core.results import writing
+from core.study import rows
 from core.study.features import Features
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 
 def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
@@ -24,7 +25,7 @@ def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
         scores = np.random.default_rng(number).normal(size=(len(sample), classes))
         scores[np.arange(len(sample)), labels[sample]] += {"SL": 2.0, "SSL": 1.5}.get(about["family"], 0.3)
         episode = np.repeat(np.arange(episodes, dtype=np.int32), queries)
-        answers = Answers(scores.astype(np.float32), sample, temperature=None, episode=episode)
+        answers = ProtocolAnswers(scores.astype(np.float32), sample, temperature=None, episode=episode)
         names = rows.Names(
             manifest["id"],
             cell["encoder"],

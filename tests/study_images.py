@@ -7,9 +7,10 @@ import numpy as np
 from PIL import Image
 
 from core.datasets.address import open_address
-from core.results import rows, writing
+from core.results import writing
+from core.study import rows
 from core.study.features import Features
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 
 def draw_folder(folder: Path, classes: tuple[str, ...] = ("bone", "lung"), each: int = 6, side: int = 24) -> Path:
@@ -39,7 +40,9 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
         rng = np.random.default_rng(number)
         scores = 2 * rng.normal(size=(len(part), len(images.classes)))
         scores[np.arange(len(part)), part.labels] += {"SL": 3.0, "SSL": 2.0}.get(about["family"], 0.5)
-        answers = Answers(scores.astype(np.float32), np.arange(len(part)), temperature=1.5 if calibrated else None)
+        answers = ProtocolAnswers(
+            scores.astype(np.float32), np.arange(len(part)), temperature=1.5 if calibrated else None
+        )
         names = rows.Names(
             manifest["id"],
             cell["encoder"],

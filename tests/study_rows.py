@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.results import rows, schema, writing
-from core.study import manifest
+from core.results import schema, writing
+from core.study import manifest, rows
 from core.study.cells import Cell
 from core.study.features import Features
 from core.study.plan import Plan
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 ENCODERS = {
     "supervised": ("supervised", "SL", 1.6),
@@ -49,7 +49,7 @@ def invent(
                     own = np.random.default_rng([d, e, p, seed, 7]).normal(size=(samples, classes))
                     scores = 2 * (base + 0.3 * own)
                     scores[np.arange(samples), labels] += 2 * signal
-                    answers = Answers(scores.astype(np.float32), np.arange(samples), temperature=1.5)
+                    answers = ProtocolAnswers(scores.astype(np.float32), np.arange(samples), temperature=1.5)
                     cell = Cell(encoder, dataset, protocol, seed)
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     side = rows.logits_table(answers, test) if logits else None

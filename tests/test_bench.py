@@ -12,7 +12,7 @@ from core.bench import Row
 from core.commands import bench as command
 from core.metrics.invariance import map_equivariance
 
-TINY = command.Plan(repetitions=1, large=False, settled=1, uploads=2)
+TINY = command.Effort(repetitions=1, large=False, settled=1, uploads=2)
 CPU = torch.device("cpu")
 
 

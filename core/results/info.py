@@ -17,7 +17,7 @@ class StudyInfo:
     Attributes:
         id: name of its folder.
         address: of the folder.
-        manifest: as `core.study.manifest` writes it.
+        manifest: as a study writes it (its own README says how).
     """
 
     id: str

@@ -41,6 +41,11 @@ def filesystem(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, path
 
 
+def is_local(address: str) -> bool:
+    """Whether an address is a folder of this machine."""
+    return isinstance(filesystem(address)[0], LocalFileSystem)
+
+
 def transport_errors() -> tuple[type[BaseException], ...]:
     """What reading from a disk or an object store may raise when the place, and not the program, is at fault."""
     kinds: tuple[type[BaseException], ...] = (OSError,)

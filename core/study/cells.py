@@ -14,8 +14,8 @@ import torch
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.encoders.spec import EncoderSpec
-from core.results import rows, writing
-from core.study import features
+from core.results import writing
+from core.study import features, rows
 from core.study.plan import Plan
 from core.study.protocols import PROTOCOLS, Material
 from core.study.protocols.base import validation_split
@@ -83,7 +83,7 @@ def run(
     start = time.perf_counter()
 
     def part(name: str) -> features.Features:
-        return features.load(features.folder_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
+        return features.load(features.place_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
 
     train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
     test = part("test")

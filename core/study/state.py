@@ -149,9 +149,9 @@ class Work:
         found = {}
         for id, images in self.sets.items():
             key = features.key(encoder_spec(encoder), self.encoders[encoder]["weights"], images, "test")
-            folder = features.folder_of(self.setup.cache, key)
-            if (folder / "meta.json").is_file():
-                found[id] = features.load(folder)
+            features_there = features.read(features.place_of(self.setup.cache, key))
+            if features_there is not None:
+                found[id] = features_there
         if len(found) < len(self.sets):
             self.distances_key = ""
         if self.reference is not None and self.reference.spec.id in found:

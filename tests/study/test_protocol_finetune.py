@@ -14,9 +14,9 @@ from toys import TwoChannels, encoder, small_vit, spec
 from core.encoders import architectures
 from core.encoders.encoder import Encoder
 from core.errors import InvalidRequest, UnreadableImage
-from core.results import rows
-from core.study.finetuning import pixels, search
-from core.study.protocols import PROTOCOLS, Answers, Material
+from core.study import rows
+from core.study.protocols import PROTOCOLS, Material, ProtocolAnswers
+from core.study.protocols.finetuning import pixels, search
 
 
 @pytest.fixture(autouse=True)
@@ -77,19 +77,19 @@ MAKERS: dict[str, tuple[Callable[[], Encoder], int]] = {"resnet": (resnet, 16), 
 QUICK = {"steps": 10, "batch": 8, "rates": [0.01, 0.001]}
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     return PROTOCOLS["fine-tune"].run(material)
 
 
-def accuracy(answers: Answers, material: Material) -> float:
+def accuracy(answers: ProtocolAnswers, material: Material) -> float:
     return float((answers.logits.argmax(axis=1) == material.test.labels[answers.sample]).mean())
 
 
-def timeless(answers: Answers) -> dict[str, Any]:
+def timeless(answers: ProtocolAnswers) -> dict[str, Any]:
     return {name: fact for name, fact in answers.facts.items() if name != "training_seconds"}
 
 
-def assert_same(first: Answers, second: Answers) -> None:
+def assert_same(first: ProtocolAnswers, second: ProtocolAnswers) -> None:
     np.testing.assert_array_equal(first.logits, second.logits)
     assert timeless(first) == timeless(second)
     assert first.temperature == second.temperature
@@ -202,7 +202,7 @@ def test_other_settings_do_not_continue(tmp_path: Path) -> None:
 
 
 def test_seed_decides(tmp_path: Path) -> None:
-    def answers(seed: int, folder: str) -> Answers:
+    def answers(seed: int, folder: str) -> ProtocolAnswers:
         return run(pictures_material(two_channels(), parts(8), 2, tmp_path / folder, seed=seed, **QUICK))
 
     assert_same(answers(0, "a"), answers(0, "b"))

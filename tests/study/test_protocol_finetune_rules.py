@@ -16,10 +16,10 @@ from toys import small_vit
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
 from core.errors import InvalidRequest
-from core.study.finetuning import network, options, pixels, rules
-from core.study.finetuning.options import Member
-from core.study.finetuning.rules import Check
-from core.study.finetuning.training import Run, Samples, rate_at
+from core.study.protocols.finetuning import network, options, pixels, rules
+from core.study.protocols.finetuning.options import Member
+from core.study.protocols.finetuning.rules import Check
+from core.study.protocols.finetuning.training import Samples, TrainingRun, rate_at
 
 
 @pytest.fixture(autouse=True)
@@ -144,7 +144,7 @@ def test_epochs_follow_each_other_without_a_gap() -> None:
 
 def gradient_step(micro: int, **changed: Any) -> dict[str, torch.Tensor]:
     setup = options.read({"steps": 4, "batch": 8, "rates": [0.05]} | changed)
-    run = Run(vit(), 2, setup.members[0], setup, samples(16, 40))
+    run = TrainingRun(vit(), 2, setup.members[0], setup, samples(16, 40))
     for _ in range(3):
         run.advance(micro)
     return run.model.state_dict()
@@ -232,10 +232,9 @@ def test_decay_spares_biases_scales_and_positions() -> None:
 def test_batch_norm_learns_and_forgets_slowly_in_long_epochs() -> None:
     tuned = network.Tuned(resnet(), 2)
     before = tuned.network.bn1.running_mean.clone()
-    assert network.prepare(tuned, 1000)
+    network.prepare(tuned, 1000)
     assert tuned.network.bn1.momentum == 0.01
     network.prepare(tuned, 10)
     assert tuned.network.bn1.momentum == 0.1
     tuned.train()(torch.randn(4, 3, 16, 16))
     assert not torch.equal(tuned.network.bn1.running_mean, before)
-    assert not network.prepare(network.Tuned(vit(), 2), 10)

@@ -18,7 +18,7 @@ STATE, RESULT = "state.pt", "result.npz"
 
 
 @dataclass(slots=True)
-class State:
+class SearchState:
     """Where a search stands.
 
     Attributes:
@@ -52,14 +52,14 @@ def _replace(path: Path, data: bytes) -> None:
     os.replace(partial, path)
 
 
-def save(folder: Path, state: State) -> None:
+def save(folder: Path, state: SearchState) -> None:
     """Store a state; a kill at any moment leaves the one before or this one."""
     buffer = io.BytesIO()
-    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
+    torch.save({name: getattr(state, name) for name in SearchState.__slots__}, buffer)
     _replace(folder / STATE, buffer.getvalue())
 
 
-def load(folder: Path, made_from: str, device: torch.device) -> State | None:
+def load(folder: Path, made_from: str, device: torch.device) -> SearchState | None:
     """The stored state of this search; None when there is none, or it is of another search.
 
     Raises:
@@ -70,7 +70,7 @@ def load(folder: Path, made_from: str, device: torch.device) -> State | None:
         return None
     try:
         found = torch.load(path, map_location=device, weights_only=True)
-        state = State(**found)
+        state = SearchState(**found)
     except (OSError, RuntimeError, EOFError, TypeError, ValueError) as error:
         raise InvalidRequest(f"{path} is damaged ({error}). Remove it to start this cell anew.") from error
     return state if state.made_from == made_from else None
