@@ -1,9 +1,9 @@
 """Turns the cells of an invented study into few-shot ones: answers in episodes that share samples."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+import study_manifests
 
 from core.results import writing
 from core.study import rows
@@ -13,7 +13,7 @@ from core.study.protocols.base import ProtocolAnswers
 
 def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
     """Write every cell anew: `queries` samples an episode, without temperature."""
-    manifest = json.loads((study / "manifest.json").read_text())
+    manifest = study_manifests.read(study)
     for number, (id, cell) in enumerate(manifest["cells"].items()):
         about = manifest["encoders"][cell["encoder"]]
         entry = manifest["datasets"][cell["dataset"]]
@@ -39,3 +39,4 @@ def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
         )
         test = Features(np.zeros((40, 1), np.float32), labels, ids)
         writing.write_cell(str(study), id, rows.table(names, answers, test), None, {"key": "drawn", "facts": {}})
+    study_manifests.write(study, manifest)

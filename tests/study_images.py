@@ -1,9 +1,9 @@
 """Gives a data set of an invented study real images: rows with the ids of an opened folder, and its address."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+import study_manifests
 from PIL import Image
 
 from core.datasets.address import open_address
@@ -32,7 +32,7 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
     images = open_address(address)
     part = images.parts["test"]
     features = Features(np.zeros((len(part), 1), np.float32), part.labels, part.ids)
-    manifest = json.loads((study / "manifest.json").read_text())
+    manifest = study_manifests.read(study)
     for number, (id, cell) in enumerate(manifest["cells"].items()):
         if cell["dataset"] != dataset:
             continue
@@ -60,5 +60,5 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
         "address": address,
         "fingerprint": images.fingerprint,
     }
-    (study / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(study, manifest)
     return address

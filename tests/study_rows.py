@@ -37,7 +37,7 @@ def invent(
     as it is when a test part is read again.
     """
     out = root / name
-    states = []
+    states, measured = [], ""
     for d, (dataset, (domain, classes)) in enumerate(DATASETS.items()):
         labels = np.arange(samples, dtype=np.int64) % classes
         ids = tuple(f"test/{label}/{i:06d}.png" for i, label in enumerate(labels))
@@ -54,10 +54,10 @@ def invent(
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     side = rows.logits_table(answers, test) if logits else None
                     facts = {"temperature": 1.5, "top1": 0.5, "seconds": 0.1}
-                    writing.write_cell(
+                    hashes = writing.write_cell(
                         str(out), cell.id, rows.table(names, answers, test), side, {"key": "invented", "facts": facts}
                     )
-                    states.append((cell, {"state": "done", "facts": facts}))
+                    states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     if distances:
         table = {field.name: [] for field in schema.DISTANCES}
         for encoder in ENCODERS:
@@ -67,9 +67,7 @@ def invent(
                         table[column].append(item)
         import pyarrow as pa
 
-        writing.write_bytes(
-            str(out / "distances.parquet"), writing.parquet_bytes(pa.table(table).cast(schema.DISTANCES), {})
-        )
+        measured = writing.write_parquet(str(out / "distances.parquet"), pa.table(table).cast(schema.DISTANCES), {})
     manifest.write(
         str(out),
         Plan(name, tuple(ENCODERS), tuple(DATASETS), protocols, seeds, title=f"{name.title()} study"),
@@ -108,5 +106,6 @@ def invent(
         },
         states,
         "local",
+        distances=measured,
     )
     return out

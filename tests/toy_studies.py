@@ -65,8 +65,9 @@ def toy(
         domain = (domains or {}).get(dataset, "different")
         names = rows.Names(name, encoder, REGIMES[families[encoder]], "0" * 64, dataset, domain, "test", PROTOCOL, seed)
         facts = {"temperature": temperature}
-        writing.write_cell(str(out), cell.id, rows.table(names, answers, test), None, {"key": "toy", "facts": facts})
-        states.append((cell, {"state": "done", "facts": facts}))
+        table = rows.table(names, answers, test)
+        hashes = writing.write_cell(str(out), cell.id, table, None, {"key": "toy", "facts": facts})
+        states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),
         Plan(name, encoders, tuple(labels), (PROTOCOL,), 1 + max(seed for _, _, seed in said)),

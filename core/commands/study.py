@@ -13,9 +13,9 @@ from core.commands.common import print_json, say
 from core.errors import Cancelled, InvalidRequest
 from core.paths import cache_folder, data_folder, result_roots
 from core.results import store
-from core.results.writing import write_bytes
 from core.study import plan as plans
 from core.study import run as running
+from core.study import sealed
 from core.study.engines.base import Setup
 from core.study.plan import Plan
 from core.study.run import Event
@@ -134,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         now = time.monotonic()
         if arguments.progress and (event.kind != "features" or now - stored > STORE_EVERY):
             facts = {name: getattr(event, name) for name in Event.__slots__} | {"line": line(event)}
-            write_bytes(arguments.progress, json.dumps(facts).encode())
+            sealed.write(arguments.progress, json.dumps(facts).encode())
             stored = now
     assert last is not None
     return _summary(arguments, out)

@@ -75,7 +75,7 @@ def run(
     out: str,
     stop: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Run one cell, whose features are in the cache, and store its rows; returns what was found on the way.
+    """Run one cell, whose features are in the cache, and store its rows; returns what the manifest says of it.
 
     Raises:
         InvariscopeError: the cell cannot be run.
@@ -126,5 +126,5 @@ def run(
     )
     table = rows.table(names, answers, test)
     logits = rows.logits_table(answers, test) if plan.logits and answers.episode is None else None
-    writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
-    return facts
+    hashes = writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
+    return {"state": "done", "facts": facts, "sha256": hashes}

@@ -79,8 +79,9 @@ def generate(root: Path, total: int) -> None:
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     facts = {"temperature": 1.3, "seconds": 0.0}
                     table = rows.table(names, answers, test)
-                    writing.write_cell(str(out), cell.id, table, None, {"key": "generated", "facts": facts})
-                    states.append((cell, {"state": "done", "facts": facts}))
+                    about = {"key": "generated", "facts": facts}
+                    hashes = writing.write_cell(str(out), cell.id, table, None, about)
+                    states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),
         Plan(name, tuple(ENCODERS), tuple(DATASETS), PROTOCOLS, SEEDS),

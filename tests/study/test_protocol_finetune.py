@@ -1,5 +1,6 @@
 """Fine-tuning of networks that train in milliseconds: what it can do, what it leaves alone, and how it resumes."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -186,10 +187,17 @@ def test_finished_search_is_only_read_and_leaves_little(tmp_path: Path, monkeypa
     assert again.facts["training_seconds"] == first.facts["training_seconds"]
 
 
-def test_damaged_checkpoint_is_said(tmp_path: Path) -> None:
-    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(InvalidRequest, match=r"state\.pt is damaged.*Remove it"):
-        run(pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK))
+@pytest.mark.parametrize("calls", [8, 10_000])
+def test_a_damaged_checkpoint_counts_as_absent(tmp_path: Path, calls: int) -> None:
+    """In the middle of a search, and of a finished one."""
+    material = pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK)
+    with contextlib.suppress(Enough):
+        run(replace(material, stop=Fuse(calls)))
+    (file,) = (path for path in tmp_path.iterdir() if path.name in ("state.pt", "result.npz"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert_same(run(material), run(pictures_material(two_channels(), parts(8), 2, tmp_path / "fresh", **QUICK)))
 
 
 def test_other_settings_do_not_continue(tmp_path: Path) -> None:

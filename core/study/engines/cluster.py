@@ -174,7 +174,7 @@ class _Foreman:
         encoder, images = task.pair.encoder, task.pair.images
         if task.cell is not None:
             kind: Literal["cell", "failed"] = "failed" if outcome.problem else "cell"
-            yield Step(kind, encoder, images.spec.id, task.cell, facts=outcome.facts, reason=outcome.problem)
+            yield Step(kind, encoder, images.spec.id, task.cell, done=outcome.done, reason=outcome.problem)
         elif task.samples and not outcome.problem:
             self.encoded[task.pair] += task.samples
             share = self.encoded[task.pair] / sum(map(len, images.parts.values()))

@@ -53,10 +53,10 @@ def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None
     for cell in pair.cells:
         stop()
         try:
-            facts = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out, stop)
+            entry = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out, stop)
         except Cancelled:
             raise
         except EXPECTED as error:
             yield Step("failed", pair.encoder, id, cell, reason=reason_of(error))
         else:
-            yield Step("cell", pair.encoder, id, cell, facts=facts)
+            yield Step("cell", pair.encoder, id, cell, done=entry)

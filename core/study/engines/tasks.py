@@ -65,9 +65,9 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a task: facts of a cell, or the reason why it failed, which names the node."""
+    """What came of a task: what the manifest says of a cell, or the reason why it failed, which names the node."""
 
-    facts: dict[str, Any] = field(default_factory=dict)
+    done: dict[str, Any] = field(default_factory=dict)
     problem: str = ""
 
 

@@ -36,7 +36,6 @@ class Search:
         """Read the pixels of training and validation, and the last checkpoint.
 
         Raises:
-            InvalidRequest: a checkpoint is damaged.
             ImageError: an image has become unreadable.
         """
         self.material, self.options = material, options
