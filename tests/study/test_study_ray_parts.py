@@ -29,9 +29,9 @@ from core.study.plan import Plan
 
 def test_options_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    assert options_of({}) == ClusterOptions("local", "", None, 1.0)
-    given = {"address": "auto", "cache": "s3://b/c", "cpus_per_task": "3", "gpus_per_task": "0.25"}
-    assert options_of(given) == ClusterOptions("auto", "s3://b/c", 3, 0.25)
+    assert options_of({}) == ClusterOptions("local", "", None, 1.0, False)
+    given = {"address": "auto", "cache": "s3://b/c", "cpus_per_task": "3", "gpus_per_task": "0.25", "log": "true"}
+    assert options_of(given) == ClusterOptions("auto", "s3://b/c", 3, 0.25, True)
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert options_of({}).address == "10.0.0.1:6379"
 
@@ -44,6 +44,7 @@ def test_options_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cpus_per_task", "many", "not 'many'"),
         ("gpus_per_task", "1.5", "gpus_per_task must be a fraction such as 0.5, or 1"),
         ("gpus_per_task", "0", "not '0'"),
+        ("log", "yes", "true or false"),
     ],
 )
 def test_a_wrong_option_is_refused(name: str, value: str, message: str) -> None:

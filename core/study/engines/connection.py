@@ -15,7 +15,7 @@ import ray
 
 from core.errors import InvalidRequest
 
-KNOWN = ("address", "cache", "cpus_per_task", "gpus_per_task")
+KNOWN = ("address", "cache", "cpus_per_task", "gpus_per_task", "log")
 LOCAL = "local"  # Ray's word for a new cluster on this machine
 THREADS = 4  # CPUs a task gets when nobody says: convolutions gain little from more, and decoding of images much
 STORE = 2**27  # bytes of shared memory; tasks hand over names of files and little else
@@ -33,12 +33,14 @@ class ClusterOptions:
         cache: fsspec address of features that all nodes reach; empty when the cache folder is one for all of them.
         cpus: of a task; None to choose by the nodes.
         gpus: of a task, where a GPU is used; a fraction when tasks share one.
+        log: whether what workers print is shown.
     """
 
     address: str = LOCAL
     cache: str = ""
     cpus: int | None = None
     gpus: float = 1.0
+    log: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,15 @@ def options_of(given: dict[str, str]) -> ClusterOptions:
 
     cpus = number("cpus_per_task", "a whole number from 1", lambda v: v >= 1 and v == v // 1)
     gpus = number("gpus_per_task", "a fraction such as 0.5, or 1", lambda v: 0 < v <= 1)
+    if given.get("log", "false") not in ("true", "false"):
+        raise InvalidRequest(f"log must be true or false, not '{given['log']}'.")
     return ClusterOptions(
         # Inside of a submitted job Ray names its own cluster in this variable.
         address=given.get("address") or os.environ.get("RAY_ADDRESS") or LOCAL,
         cache=given.get("cache", ""),
         cpus=None if cpus is None else int(cpus),
         gpus=gpus or 1.0,
+        log=given.get("log") == "true",
     )
 
 
@@ -111,7 +116,7 @@ def connected(options: ClusterOptions) -> Iterator[None]:
         own = {"num_cpus": cores, "include_dashboard": False, "object_store_memory": STORE}
     with _own_signals(), told_by_signal():
         try:
-            ray.init(options.address, logging_level=logging.ERROR, log_to_driver=False, **own)
+            ray.init(options.address, logging_level=logging.ERROR, log_to_driver=options.log, **own)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             reason = " ".join(str(error).split())[:300]
             raise InvalidRequest(
