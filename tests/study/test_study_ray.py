@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ import torch
 from ray.cluster_utils import Cluster
 
 from core.errors import Cancelled
-from core.study import features, run
+from core.paths import ROOT
+from core.study import features, plan, run
 from core.study.engines.base import Setup
 from core.study.plan import Plan
 from core.study.run import Event
@@ -211,6 +214,43 @@ def test_cancelled_it_stops_the_workers_and_goes_on_another_time(
     events = follow(places.setup(tmp_path / "small"))
     encoded = [event for event in events if event.kind == "features"]
     assert len(encoded) <= 3 * 8 - 3, "what had been encoded was not encoded again"
+    assert_same(tmp_path / "small", places.reference)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from core.study import plan, run
+from core.study.engines.base import Setup
+file, out, cache, data, address = sys.argv[1:]
+for event in run.study(Setup(plan.read(Path(file)), out, Path(cache), Path(data), "cpu", {"address": address}), "ray"):
+    print(event.kind, flush=True)
+"""
+
+
+def test_a_driver_that_is_killed_and_started_again_loses_nothing(
+    places: Places, joined: Cluster, tmp_path: Path
+) -> None:
+    setup = places.setup(tmp_path / "small")
+    (tmp_path / "plan.toml").write_bytes(plan.dump(PLAN))
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, tmp_path / "plan.toml", setup.out, setup.cache, setup.data, joined.address],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert driver.stdout is not None
+    while driver.stdout.readline() not in ("cell\n", ""):
+        pass
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    kept = {path: path.read_bytes() for path in (tmp_path / "small" / "cells").iterdir()}
+    assert kept
+    within(30, lambda: not at_work())
+    events = follow(setup)
+    assert "kept" in {event.kind for event in events}
+    assert all(path.read_bytes() == data for path, data in kept.items())
     assert_same(tmp_path / "small", places.reference)
 
 

@@ -5,7 +5,6 @@ write is whole or absent. When this process dies, a second run goes on from the 
 """
 
 import contextlib
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +31,7 @@ except ImportError as error:
 from core.study.engines import connection
 
 POLL = 0.2  # seconds between looks at `stop`
-AHEAD = 2  # tasks submitted for each that can run, so that no worker waits for this process
+AHEAD = 256  # tasks under way after which no other pair is begun
 RETRIES = 3  # of a task whose worker died; one that kills every worker must end some time
 GRACE = 2.0  # seconds for cancelled tasks to end by themselves
 
@@ -104,7 +103,7 @@ class _Foreman:
         try:
             while True:
                 stop()
-                while waiting and len(self.running) < AHEAD * max(1, self.share.slots()):
+                while waiting and len(self.running) < AHEAD:
                     pair = waiting.popleft()
                     try:
                         self._begin(pair)
@@ -185,10 +184,9 @@ class _Foreman:
         left = list(self.running)
         for reference in left:
             ray.cancel(reference)
-        end = time.monotonic() + GRACE
-        while left and time.monotonic() < end:
+        if left:
             with connection.told_by_signal():
-                _, left = ray.wait(left, num_returns=len(left), timeout=POLL)
+                _, left = ray.wait(left, num_returns=len(left), timeout=GRACE)
         for reference in left:
             ray.cancel(reference, force=True)
 

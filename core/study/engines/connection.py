@@ -59,13 +59,6 @@ class Share:
     gpus: float
     environment: dict[str, str] = field(default_factory=dict)
 
-    def slots(self) -> int:
-        """How many tasks the cluster runs at once, as it is now."""
-        return sum(
-            int(min(node.get("CPU", 0) / self.cpus, node.get("GPU", 0) / self.gpus if self.gpus else float("inf")))
-            for node in _nodes()
-        )
-
 
 def options_of(given: dict[str, str]) -> ClusterOptions:
     """The options as typed.
