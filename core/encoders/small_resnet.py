@@ -7,8 +7,29 @@ resolution is saved, and the last stage keeps the resolution of the one before: 
 
 from collections.abc import Sequence
 
-from timm.models.resnet import BasicBlock, downsample_conv
 from torch import Tensor, nn
+
+
+def _norm_of(inputs: int, outputs: int, size: int, stride: int = 1) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
+    """A convolution that keeps the side at stride 1, and the norm behind it."""
+    return nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False), nn.BatchNorm2d(outputs)
+
+
+class BasicBlock(nn.Module):
+    """ResNet-18's residual block, tensors named as in timm. Written out, as timm itself takes seconds to import."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = _norm_of(inputs, outputs, 3, stride)
+        self.conv2, self.bn2 = _norm_of(outputs, outputs, 3)
+        same = inputs == outputs and stride == 1
+        self.downsample = None if same else nn.Sequential(*_norm_of(inputs, outputs, 1, stride))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, outputs, H/stride, W/stride) of (B, inputs, H, W)."""
+        kept = inputs if self.downsample is None else self.downsample(inputs)
+        hidden = self.bn1(self.conv1(inputs)).relu_()
+        return self.bn2(self.conv2(hidden)).add_(kept).relu_()
 
 
 class SmallResNet(nn.Module):
@@ -27,15 +48,11 @@ class SmallResNet(nn.Module):
     def __init__(self, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int] = (2, 2, 1)) -> None:
         super().__init__()
         channels = widths[0] // 2
-        self.conv1 = nn.Conv2d(3, channels, kernel_size=3, stride=2, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.act1 = nn.ReLU(inplace=True)
+        self.conv1, self.bn1 = _norm_of(3, channels, 3, stride=2)
         reduction = 2
-        self.feature_info = [{"num_chs": channels, "reduction": reduction, "module": "act1"}]
+        self.feature_info = [{"num_chs": channels, "reduction": reduction, "module": "bn1"}]
         for number, (width, depth, stride) in enumerate(zip(widths, depths, strides, strict=True), start=1):
-            shortcut = downsample_conv(channels, width, kernel_size=1, stride=stride)
-            blocks = [BasicBlock(channels, width, stride, shortcut)]
-            blocks += [BasicBlock(width, width) for _ in range(depth - 1)]
+            blocks = [BasicBlock(channels, width, stride), *(BasicBlock(width, width, 1) for _ in range(depth - 1))]
             setattr(self, f"layer{number}", nn.Sequential(*blocks))
             channels, reduction = width, reduction * stride
             self.feature_info.append({"num_chs": width, "reduction": reduction, "module": f"layer{number}"})
@@ -46,7 +63,7 @@ class SmallResNet(nn.Module):
 
     def forward_features(self, inputs: Tensor) -> Tensor:
         """(B, K, H/8, W/8) map of (B, 3, H, W) normalised inputs."""
-        hidden = self.act1(self.bn1(self.conv1(inputs)))
+        hidden = self.bn1(self.conv1(inputs)).relu_()
         for stage in (self.layer1, self.layer2, self.layer3):
             hidden = stage(hidden)
         return hidden
