@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from core.datasets.memory import LabelledImages
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.errors import InvalidRequest
+from core.files import whole_file
 from core.heads.knn import knn_probabilities
 from core.pretraining import METHODS
 from core.pretraining.augment import plain_view, random_view
@@ -127,9 +127,8 @@ def _train_epoch(
 
 def _save(path: Path, state: dict) -> None:
     """Write a checkpoint so that a kill at any moment leaves the old one or the new one whole."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    with whole_file(path) as file:
+        torch.save(state, file)
 
 
 def write_log(path: Path, epochs: list[Epoch]) -> None:
