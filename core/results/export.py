@@ -15,7 +15,7 @@ from core.errors import InvalidRequest, UnknownName
 from core.results import latex, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
-from core.results.writing import FACTS, whole_file, write_bytes
+from core.results.writing import FACTS, whole_at, write_bytes
 
 FORMATS = ("csv", "parquet", "latex")
 
@@ -146,7 +146,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
     with Results(info, protocol) as results:
         schema, batches = results.batches(f"SELECT {columns} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
-        with whole_file(out) as file:
+        with whole_at(out) as file:
             if format == "csv":
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:
