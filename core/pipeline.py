@@ -20,7 +20,7 @@ from core.confidence import Prediction
 from core.encoders import partners, preprocess
 from core.encoders.encoder import features
 from core.errors import InvalidRequest, UnknownName
-from core.images import SafeImage, open_image
+from core.images import SafeImage
 from core.metrics.attribution import class_activation_map
 from core.metrics.invariance import different_image_floor
 from core.readout import Contender
@@ -54,10 +54,8 @@ class Reading:
 
 def _inputs(contender: Contender, images: Sequence[SafeImage]) -> tuple[NDArray[np.uint8], torch.Tensor]:
     recipe = contender.encoder.spec.preprocessing
-    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
-    unit = preprocess.to_unit(crops)
-    if contender.encoder.device.type == "cuda":
-        unit = unit.pin_memory().to(contender.encoder.device, non_blocking=True)
+    crops = preprocess.model_crops((image.rgb for image in images), recipe)
+    unit = preprocess.to_unit(crops).to(contender.encoder.device)
     return crops, preprocess.normalise(unit, recipe)
 
 
@@ -121,8 +119,7 @@ def compare_pair(contender: Contender, image: SafeImage, reference: SafeImage) -
 
 def strangers_floor(contender: Contender) -> float:
     """Mean cosine between different bundled samples: how alike this encoder finds images that share nothing."""
-    images = [open_image(samples.read(id)) for id in samples.samples()]
-    _, inputs = _inputs(contender, images)
+    _, inputs = _inputs(contender, [samples.image(id) for id in samples.samples()])
     return different_image_floor(features(contender.encoder, inputs).cpu().numpy())
 
 
@@ -140,7 +137,7 @@ def augmentation(id: str) -> Augmentation:
 def clean(contender: Contender, images: Sequence[SafeImage]) -> invariance.Clean:
     """The clean side of a sweep over images."""
     recipe = contender.encoder.spec.preprocessing
-    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
+    crops = preprocess.model_crops((image.rgb for image in images), recipe)
     return invariance.clean(contender, preprocess.to_unit(crops))
 
 

@@ -67,7 +67,7 @@ def image(digest: str, data: bytes) -> SafeImage:
 @st.cache_resource(show_spinner=False)
 def sample_image(id: str) -> SafeImage:
     """A bundled sample, decoded."""
-    return images.open_image(samples.read(id))
+    return samples.image(id)
 
 
 @st.cache_data(show_spinner=False, max_size="16MB", scope="session")
