@@ -3,6 +3,7 @@
 Pages and the command line call the same functions. What comes out is numpy on the CPU, ready for a cache.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -26,7 +27,21 @@ from core.metrics.invariance import different_image_floor
 from core.readout import Contender
 
 RESULT_VERSION = 1
-"""Part of every cache key: raise it when the same input should give other numbers."""
+"""Part of every `key`: raise it when the same input should give other numbers."""
+
+
+def key(contender: Contender, *images: SafeImage, head: bool = True) -> str:
+    """What decides the numbers of a contender for images, in one digest: every cache of such numbers goes by it.
+
+    Args:
+        contender: whose numbers; an id says nothing of the weights that a file of its name holds today.
+        images: in order.
+        head: whether the head has a part in them.
+    """
+    encoder = contender.encoder
+    made_of = (encoder.spec, encoder.sha256, str(encoder.device), contender.head.sha256 if head else "")
+    parts = (RESULT_VERSION, tuple(image.digest for image in images), made_of)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
