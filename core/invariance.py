@@ -63,7 +63,7 @@ def clean(contender: Contender, unit: Tensor) -> Clean:
     """The clean side of a sweep for (N, 3, S, S) images in [0, 1]."""
     inputs = normalise(unit.to(contender.encoder.device), contender.encoder.spec.preprocessing)
     # In the precision of the views, or rounding would pass for a change at the identity.
-    read = readout.read(contender, inputs, reduced=contender.bf16_is_safe)
+    read = readout.read(contender, inputs, sweeping=True)
     logits = read.logits.cpu().numpy()
     predicted = logits.argmax(axis=1)
     maps = cam.class_maps(contender, read, torch.as_tensor(predicted, device=read.logits.device))
@@ -117,13 +117,12 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
     inputs = normalise(views, contender.encoder.spec.preprocessing)
     owner = np.repeat(np.arange(len(reference.unit)), count)
     pooled, logits, maps = [], [], []
-    reduced = contender.bf16_is_safe
     for chunk, owners in zip(
         inputs.split(VIEWS_AT_ONCE[device.type]),
         torch.as_tensor(owner).split(VIEWS_AT_ONCE[device.type]),
         strict=True,
     ):
-        read = readout.read(contender, chunk, reduced=reduced)
+        read = readout.read(contender, chunk, sweeping=True)
         classes = torch.as_tensor(reference.predicted[owners.numpy()], device=device)
         pooled.append(read.pooled)
         logits.append(read.logits)

@@ -50,7 +50,8 @@ if with_random:
     contenders = resources.with_floor(contenders, task.id)
 specs = [contender.encoder.spec for contender in contenders]
 
-wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
+keys = tuple(pipeline.key(contender, *chosen_images) for contender in contenders)
+wanted = (keys, name, strengths, seeds, tuple(s.id for s in specs), task.id)
 buttons = st.container(horizontal=True, gap="small")
 run = buttons.button("Run the sweep", type="primary", icon=":material/play_arrow:", key="run_sweep")
 cancel_place = buttons.empty()

@@ -5,8 +5,9 @@ from functools import partial
 import streamlit as st
 
 from core import choosing
-from core.encoders import partners, resident
+from core.encoders import partners
 from core.encoders.registry import encoders, unreadable
+from core.encoders.resident import residents
 from pages.ui import models_card, models_download, models_filters, models_own, models_pairs
 
 TABLE_HEIGHT = 420
@@ -18,8 +19,8 @@ st.markdown(
     f"{len(everything)} encoders, {here} of them on this machine. Start with a pair that differs in as little as "
     "possible, or look for one below."
 )
-if held := resident.resident():
-    named = ", ".join(f"{one.id} ({one.bytes / 1e6:.0f} MB, {one.device})" for one in held)
+if held := residents().resident():
+    named = ", ".join(f"{one.spec.id} ({one.megabytes:.0f} MB, {one.device})" for one in held)
     st.caption(f"In memory now, for everyone on this server: {named}.")
 for complaint in unreadable():
     st.warning(complaint, icon=":material/warning:")

@@ -1,7 +1,9 @@
 """A linear head: logits are an affine map of the pooled feature."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from core.errors import WeightsInvalid
 from core.heads.familiarity import Familiarity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class LinearHead:
     """What maps features to the classes of one task.
 
@@ -46,9 +48,17 @@ class LinearHead:
 
     def to(self, device: torch.device) -> "LinearHead":
         """The same head on a device."""
-        moved = {name: getattr(self, name) for name in self.__slots__}
-        moved |= {"weight": self.weight.to(device), "bias": self.bias.to(device)}
-        return LinearHead(**moved)
+        return replace(self, weight=self.weight.to(device), bias=self.bias.to(device))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of all that decides an answer: weight, bias, what they read and the temperature; part of every cache key."""
+        read_as = f"{self.task} {self.pooling} {self.temperature!r} {self.calibrated}"
+        digest = hashlib.sha256(read_as.encode())
+        for tensor in (self.weight, self.bias):
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().contiguous().cpu().numpy().data)
+        return digest.hexdigest()
 
 
 def save(head: LinearHead, path: Path) -> None:
