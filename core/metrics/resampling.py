@@ -6,10 +6,9 @@ two ways: `resamples` deals units to blocks and draws blocks, for figures that f
 that are counted by their few distinct values, `resampled_counts` draws how often each value occurs.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,8 +44,13 @@ class Resamples:
         return self.weights @ np.bincount(self.block[unit], minlength=self.weights.shape[1]).astype(np.float64)
 
     def mean(self, unit: IntArray, values: ArrayLike, among: ArrayLike | None = None) -> FloatArray:
-        """(draws,) mean of (N,) values over each draw's rows, or over those `among` (N,) bool: nan without any."""
+        """(draws,) mean of (N,) values over each draw's rows, or over those `among` (N,) bool.
+
+        nan in a draw without any, and throughout when a value is infinite: whether it is drawn decides everything.
+        """
         one = np.zeros(len(unit), dtype=np.int64)
+        if not np.isfinite(values).all():
+            return np.full(len(self.weights), np.nan)
         if among is None:
             return self.sums(unit, one, 1, values)[:, 0] / self.total(unit)
         kept = np.asarray(among, dtype=np.float64)
@@ -104,9 +108,9 @@ class Bootstrapped:
     value: float
     draws: FloatArray
 
-    def __sub__(self, other: Bootstrapped) -> Bootstrapped:
+    def __sub__(self, other: Self) -> Self:
         """The difference, paired when both come from the same resamples."""
-        return Bootstrapped(self.value - other.value, self.draws - other.draws)
+        return type(self)(self.value - other.value, self.draws - other.draws)
 
     def percentile(self, level: float = LEVEL) -> Interval:
         """The percentile interval: quantiles of the draws (Efron 1979).

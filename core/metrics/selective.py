@@ -128,14 +128,18 @@ class RankingDraws:
     Attributes:
         aurc: area under the risk–coverage curve.
         auroc: of right against wrong; nan in a draw without errors, or with nothing else.
+        coverage: that can be answered at a risk.
     """
 
     aurc: FloatArray
     auroc: FloatArray
+    coverage: FloatArray
 
 
-def ranking_draws(drawn: Resamples, unit: IntArray, confidence: ArrayLike, correct: ArrayLike) -> RankingDraws:
-    """`aurc` and `misclassification_auroc` of each resample.
+def ranking_draws(
+    drawn: Resamples, unit: IntArray, confidence: ArrayLike, correct: ArrayLike, risk: float = 0.05
+) -> RankingDraws:
+    """`aurc`, `misclassification_auroc` and `coverage_at_risk` of each resample.
 
     More than `CELLS` distinct confidences are ranked into that many cells of about equal counts; within a cell errors
     are averaged as those of tied samples are.
@@ -145,8 +149,10 @@ def ranking_draws(drawn: Resamples, unit: IntArray, confidence: ArrayLike, corre
         unit: (N,) unit of each row.
         confidence: (N,) finite.
         correct: (N,) bool.
+        risk: tolerated share of errors, in [0, 1].
     """
     sure, right = _columns(confidence, correct)
+    risk = check.number("risk", risk, 0, 1)
     count, wrong = _by_cell(drawn, unit, sure, right)
     last, errors = np.cumsum(count, axis=1), np.cumsum(wrong, axis=1)
     first, before = last - count, errors - wrong
@@ -157,7 +163,29 @@ def ranking_draws(drawn: Resamples, unit: IntArray, confidence: ArrayLike, corre
     hits, total = count - wrong, errors[:, -1]
     pairs = hits.sum(axis=1) * total
     beaten = (hits * (total[:, None] - errors + wrong / 2)).sum(axis=1)
-    return RankingDraws(area, np.divide(beaten, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    auroc = np.divide(beaten, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    # Weights are whole numbers: the allowance is for the product alone.
+    allowed = np.where(errors <= risk * last + 1e-9, last, 0.0).max(axis=1)
+    return RankingDraws(area, auroc, allowed / last[:, -1])
+
+
+def coverage_at_risk(confidence: ArrayLike, correct: ArrayLike, risk: float = 0.05) -> float:
+    """Largest share of samples that can be answered with at most this share of errors.
+
+    Only what a threshold on confidence can do is considered, so tied samples are answered together or not at all.
+
+    Args:
+        confidence: (N,) finite.
+        correct: (N,) bool.
+        risk: tolerated share of errors, in [0, 1].
+
+    Returns:
+        In [0, 1], higher is better; 0 when no threshold meets the risk.
+    """
+    risk = check.number("risk", risk, 0, 1)
+    ranked, last, errors = _tied_groups(*_columns(confidence, correct))
+    allowed = last[errors / (last + 1) <= risk]
+    return float((allowed[-1] + 1) / len(ranked)) if len(allowed) else 0.0
 
 
 def risk_at_coverage(confidence: ArrayLike, correct: ArrayLike, coverage: ArrayLike = 0.8) -> FloatArray:

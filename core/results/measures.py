@@ -18,6 +18,7 @@ from core.metrics.selective import RankingDraws
 
 BINS = 15
 NULL_DRAWS = 200
+RISK = 0.05
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +64,8 @@ class Redrawn:
     @cached_property
     def ranking(self) -> RankingDraws:
         """What the ranking by confidence comes to."""
-        return selective.ranking_draws(self.drawn, self.answers.unit, self.answers.confidence, self.answers.correct)
+        of = self.answers
+        return selective.ranking_draws(self.drawn, of.unit, of.confidence, of.correct, RISK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,13 @@ MEASURES = (
         formula=selective.excess_aurc,
         value=lambda a, _: selective.excess_aurc(a.confidence, a.correct),
         draws=lambda d: d.ranking.aurc - selective.ideal_aurc(1 - d.accuracy),
+    ),
+    Measure(
+        *("coverage", "Coverage at 5 % risk", "higher", 0, 1),
+        help="Share that can be answered, the surest first, with at most one error in twenty.",
+        formula=selective.coverage_at_risk,
+        value=lambda a, _: selective.coverage_at_risk(a.confidence, a.correct, RISK),
+        draws=lambda d: d.ranking.coverage,
     ),
 )
 """Every figure of the page, in the order of its table."""
