@@ -8,7 +8,7 @@ from core import choosing
 from core.encoders import partners
 from core.encoders.registry import encoders, unreadable
 from core.encoders.resident import residents
-from pages.ui import models_card, models_download, models_filters, models_own, models_pairs
+from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs
 
 TABLE_HEIGHT = 420
 
@@ -42,16 +42,7 @@ table = choosing.table(found)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.caption(f"{len(found)} of {len(everything)} encoders. Choose a row to open its card below.", width="content")
     if found:
-        st.download_button(
-            "Table (CSV)",
-            table.to_csv(index=False).encode(),
-            "encoders.csv",
-            "text/csv",
-            on_click="ignore",
-            key="models_csv",
-            icon=":material/download:",
-            type="tertiary",
-        )
+        blocks.csv(table, "Table", "encoders", type="tertiary")
 if found:
     percent = {
         name: st.column_config.NumberColumn(

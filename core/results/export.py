@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 import core
 from core.errors import InvalidRequest, UnknownName
-from core.results import latex, summary
+from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
@@ -21,10 +21,10 @@ FORMATS = ("csv", "parquet", "latex")
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
-    "paired": summary.paired,
+    "paired": pairs.paired,
     "gap": lambda info, protocol, first, second: summary.generalization_gap(info, protocol),
-    "controls": lambda info, protocol, first, second: summary.controls(info, protocol),
-    "distances": lambda info, protocol, first, second: summary.distances(info),
+    "controls": lambda info, protocol, first, second: summary.controls(info, store.studies().values(), protocol),
+    "distances": lambda info, protocol, first, second: distances.distances(info),
 }
 """The summaries by the name they are asked for."""
 

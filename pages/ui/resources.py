@@ -167,6 +167,13 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
     return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))
 
 
+def of_studies(info: StudyInfo, others: Sequence[StudyInfo], compute: Callable[..., T], *arguments: Any) -> T:
+    """`compute(info, others, *arguments)`, once for everybody until the study or one of the others changes."""
+    versions = " ".join(study.version for study in (info, *others))
+    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
+    return _of_study(versions, what, arguments, lambda: compute(info, others, *arguments))
+
+
 # A set that is not at hand raises, and what raises is not cached: it is found once it is brought.
 @st.cache_resource(show_spinner="Opening the data set", max_entries=4)
 def _gallery(address: str, fingerprint: str) -> Gallery:
