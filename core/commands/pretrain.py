@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     run_folder.mkdir(parents=True, exist_ok=True)
     images = open_address(folder_address(arguments.data, recipe.every))
     train, test = (memory.load(images, part, recipe.size, say) for part in ("train", "test"))
-    history, encoder = loop.run(recipe, train, test, device, run_folder, say)
+    history, encoder = loop.train(recipe, train, test, device, run_folder, say)
     assets = Path(arguments.out) if arguments.out else ASSETS
     data = f"{arguments.data_name}, {len(train.classes)} classes, {len(train.labels):,} images"
     folder = export.export(recipe, encoder, history, data, device, assets)

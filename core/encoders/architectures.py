@@ -13,6 +13,8 @@ from timm.layers.pool2d_same import MaxPool2dSame
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn
 
+from core.encoders.small_resnet import SmallResNet
+
 Network = Any
 """A timm model. Its contract is wider than what `nn.Module` declares, and timm has no type for it."""
 
@@ -65,6 +67,7 @@ def same_padded_resnet50() -> ResNet:
 OWN: dict[str, Callable[[], nn.Module]] = {
     "resnet18-64px": lambda: small_image_resnet18(width=64, stem_stride=1),
     "resnet18-64px-small": lambda: small_image_resnet18(width=32, stem_stride=2),
+    "resnet-s-64px": lambda: SmallResNet(widths=(64, 128, 256), depths=(2, 2, 1)),
     "resnet50-same": same_padded_resnet50,
 }
 
