@@ -10,7 +10,7 @@ from toys import CPU
 from weight_servers import CONTENT, serving
 
 from core import readout, samples
-from core.commands.common import open_contenders
+from core.commands.given import open_contenders
 from core.encoders import architectures
 from core.encoders.checks import gating
 from core.encoders.registry import encoder_spec

@@ -16,7 +16,7 @@ from core.encoders.spec import REGIMES, EncoderSpec, Regime
 from core.errors import InvalidRequest, UnknownName
 from core.heads import store
 from core.paths import ASSETS
-from core.tasks import class_index, task, tasks
+from core.tasks import class_index, distinct_names, task, tasks
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 POOLINGS = {
@@ -130,12 +130,13 @@ def test_task_is_complete(path) -> None:
     assert tuple(tomllib.loads(path.read_text())["classes"]) == found.classes
 
 
-def test_imagenet_is_a_task_without_a_file() -> None:
-    found = task("imagenet-1k")
-    assert len(found.classes) == 1000
-    assert found.classes[0] == "tench"
-    assert found.classes[999] == "toilet tissue"
+def test_imagenet_is_the_last_task_and_its_names_are_those_of_timm() -> None:
+    from timm.data import ImageNetInfo
+
+    info = ImageNetInfo("imagenet-1k")
+    described = [info.index_to_description(index) for index in range(info.num_classes())]
     assert list(tasks())[-1] == "imagenet-1k"
+    assert task("imagenet-1k").classes == distinct_names(described)
 
 
 def test_class_by_name() -> None:
