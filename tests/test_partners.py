@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from core.encoders.architectures import build
-from core.encoders.partners import PAIRS, TAUGHT_BY, closest, differences, network, order
+from core.encoders.partners import COMPARISONS, TAUGHT_BY, closest, differences, network, order
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import REGIMES, Pretraining
 from core.heads import store
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair.ids))
+@pytest.mark.parametrize("pair", COMPARISONS, ids=lambda pair: "-".join(pair.ids))
 def test_a_default_pair_is_one_network_on_both_sides(pair) -> None:
     first, second = encoder_spec(pair.supervised), encoder_spec(pair.self_supervised)
     assert (first.family, second.family) == ("SL", "SSL")
@@ -108,7 +108,7 @@ def test_pickers_show_the_family_then_the_pairs_then_the_lines() -> None:
     ids = order(encoders())
     assert sorted(ids) == sorted(encoders())
     packaged = [id for id, spec in encoders().items() if spec.weights.packaged]
-    paired = list(dict.fromkeys(id for pair in PAIRS for id in pair.ids))
+    paired = list(dict.fromkeys(id for pair in COMPARISONS for id in pair.ids))
     assert ids[: len(packaged) + len(paired)] == packaged + paired
     lines = [encoders()[id].line for id in ids[len(packaged) + len(paired) :]]
     assert lines == sorted(lines, key=["small", "resnet50", "vit", "convnext", "other"].index)

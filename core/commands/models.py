@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.common import fetch_progress, print_json, say
-from core.encoders import own
+from core.encoders import own, page
 from core.encoders.files import licences, weights
-from core.encoders.registry import CATALOG, encoder_spec, encoders
+from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 from core.heads import store
 
@@ -31,7 +31,7 @@ def row(spec: EncoderSpec) -> dict[str, Any]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List every encoder, fetch one with its heads, add one, accept a licence, or write timm's entries again."""
+    """List every encoder, fetch one with its heads, add one, accept a licence, or write what of the catalog is written."""
     if arguments.action:
         return ACTIONS[arguments.action](arguments)
     if arguments.fetch:
@@ -71,20 +71,13 @@ def _accept(arguments: argparse.Namespace) -> int:
 def _refresh(_: argparse.Namespace) -> int:
     from core.encoders import timm_catalog
 
-    # What the tables written by hand cover; timm's own tables are about to be written again.
-    taken = [
-        name.removeprefix("timm:")
-        for spec in encoders().values()
-        for name in spec.covers
-        if name.startswith("timm:") and name != f"timm:{spec.id}"
-    ]
-    found = timm_catalog.refresh(CATALOG, taken)
-    for path in timm_catalog.write(CATALOG, found):
-        print(path)
-    print(f"{sum(map(len, found.tables.values()))} encoders, {len(found.left_out)} left out")
-    for name in found.unknown:
-        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/timm_rules.py knows it.")
-    return 1 if found.unknown else 0
+    found, unknown = timm_catalog.refresh()
+    timm_catalog.write(found)
+    page.PAGE.write_text(page.written(), encoding="utf-8")
+    print(f"{len(found)} encoders of timm; the list of all is {page.PAGE}")
+    for name in unknown:
+        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/catalog/timm_rules.toml knows it.")
+    return 1 if unknown else 0
 
 
 ACTIONS = {"add": _add, "accept": _accept, "refresh": _refresh}
