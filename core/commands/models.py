@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.commands.common import fetch_progress, print_json, say
-from core.encoders import own, page
+from core.encoders import own
 from core.encoders.files import licences, weights
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
@@ -31,7 +31,7 @@ def row(spec: EncoderSpec) -> dict[str, Any]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List every encoder, fetch one with its heads, add one, accept a licence, or write what of the catalog is written."""
+    """List every encoder, fetch one with its heads, add one, accept a licence, or write the catalog again."""
     if arguments.action:
         return ACTIONS[arguments.action](arguments)
     if arguments.fetch:
@@ -69,14 +69,14 @@ def _accept(arguments: argparse.Namespace) -> int:
 
 
 def _refresh(_: argparse.Namespace) -> int:
-    from core.encoders import timm_catalog
+    from core.encoders import page, timm_catalog
 
     found, unknown = timm_catalog.refresh()
     timm_catalog.write(found)
     page.PAGE.write_text(page.written(), encoding="utf-8")
     print(f"{len(found)} encoders of timm; the list of all is {page.PAGE}")
     for name in unknown:
-        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/catalog/timm_rules.toml knows it.")
+        print(f"What is {name}? Its name looks self-supervised, and no rule of catalog/timm_rules.toml knows it.")
     return 1 if unknown else 0
 
 

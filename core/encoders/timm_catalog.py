@@ -1,4 +1,4 @@
-"""The part of the catalog that is written: timm's encoders and what follows from an architecture, from the installed timm.
+"""What of the catalog the installed timm writes: its own encoders, and what follows from an architecture.
 
 `invariscope models refresh` writes `catalog/timm/<line>.toml` and `architectures.toml`, so that a new release is one
 command. What timm states (input, normalisation, licence, where the file is) is read from its registry; what a tag means
@@ -10,18 +10,17 @@ import csv
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import timm
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.encoders.registry import CATALOG, FACTS, tables, untagged
-from core.encoders.spec import Preprocessing
 from core.encoders.timm_rules import SUSPECT, Rule, reason, rule_of
 from core.errors import InvariscopeError
 
@@ -34,7 +33,11 @@ DEFAULTS: Table = {
     "architecture": "{id}",
     "source": f"{HUB}timm/{{id}}",
     "covers": ["timm:{id}"],
-    "preprocessing": {"interpolation": "bicubic"},
+    "preprocessing": {
+        "interpolation": "bicubic",
+        "mean": list(IMAGENET_DEFAULT_MEAN),
+        "std": list(IMAGENET_DEFAULT_STD),
+    },
     "weights": {"file": "{id}.safetensors", "url": f"{HUB}timm/{{id}}/resolve/main/{FILE}", "reader": "timm"},
 }
 """What an entry of timm's says unless it says otherwise."""
@@ -50,6 +53,12 @@ LICENCES = {
     "cc-by-nc-4.0": "CC-BY-NC-4.0",
     "fair-noncommercial-research-license": "FAIR Noncommercial Research License",
     "apple-ascl": "Apple Sample Code License",
+}
+LINES = {
+    "small": r"resnet18-64px",
+    "resnet50": r"resnet50(-same|_clip)?$",
+    "convnext": r"convnext",
+    "vit": r"vit|deit|beit|eva|xcit|hiera|swin|aimv2",
 }
 SIZES = {"tiny": "T", "small": "S", "base": "B", "large": "L", "huge": "H", "giant": "g"}
 DATA = {"in1k": "ImageNet-1k", "in12k": "ImageNet-12k", "in21k": "ImageNet-21k", "in22k": "ImageNet-22k"}
@@ -84,22 +93,12 @@ def _cut(network: Network) -> Table:
     return dict(zip(("layout", "pooling", "target_layer"), cut, strict=True), feature_dim=network.head_hidden_size)
 
 
-def line_of(architecture: str) -> str:
-    """The line that an architecture belongs to."""
-    lines = {
-        "small": r"resnet18-64px",
-        "resnet50": r"resnet50(-same|_clip)?$",
-        "convnext": r"convnext",
-        "vit": r"vit|deit|beit|eva|xcit|hiera|swin|aimv2",
-    }
-    return next((line for line, pattern in lines.items() if re.match(pattern, architecture)), "other")
-
-
 @cache
 def facts_of(architecture: str) -> Table:
     """What follows from an architecture as it is built without options."""
+    line = next((line for line, pattern in LINES.items() if re.match(pattern, architecture)), "other")
     with torch.device("meta"):
-        return {"line": line_of(architecture), **_cut(architectures.build(architecture))}
+        return {"line": line, **_cut(architectures.build(architecture))}
 
 
 def _architecture_label(name: str) -> str:
@@ -116,12 +115,14 @@ def _architecture_label(name: str) -> str:
 def _preprocessing(cfg: PretrainedCfg) -> Table:
     # A supervised number was measured at the test resolution where timm states one; that is what is shown.
     size = (cfg.test_input_size or cfg.input_size)[-1]
-    table: Table = {"size": size, "resize": int(size / (cfg.test_crop_pct or cfg.crop_pct))}
-    if cfg.interpolation != DEFAULTS["preprocessing"]["interpolation"]:
-        table["interpolation"] = cfg.interpolation
-    if (cfg.mean, cfg.std) != (Preprocessing.mean, Preprocessing.std):
-        table |= {"mean": list(cfg.mean), "std": list(cfg.std)}
-    return table
+    stated = {
+        "size": size,
+        "resize": int(size / (cfg.test_crop_pct or cfg.crop_pct)),
+        "interpolation": cfg.interpolation,
+        "mean": list(cfg.mean),
+        "std": list(cfg.std),
+    }
+    return {key: value for key, value in stated.items() if value != DEFAULTS["preprocessing"].get(key)}
 
 
 def _weights(name: str, cfg: PretrainedCfg, network: Network) -> Table:

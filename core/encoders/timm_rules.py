@@ -47,7 +47,8 @@ def rule_of(name: str) -> Rule | None:
     """The first rule that fits a timm name; None where none does, or where it is left out."""
     if reason(name):
         return None
-    return next((Rule(**rule) for rule in _data("timm_rules.toml")["rules"] if re.fullmatch(rule["pattern"], name)), None)
+    rules = (Rule(**table) for table in _data("timm_rules.toml")["rules"])
+    return next((rule for rule in rules if re.fullmatch(rule.pattern, name)), None)
 
 
 def reason(name: str) -> str:
