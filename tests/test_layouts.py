@@ -10,7 +10,9 @@ from core.encoders.layouts import LAYOUTS, MapLayout, TokenLayout, TrunkOutput
 from core.errors import InvalidRequest
 
 
-@pytest.mark.parametrize(("name", "size", "grid"), [("resnet18-64px-small", 64, 4), ("resnet50", 96, 3)])
+@pytest.mark.parametrize(
+    ("name", "size", "grid"), [("resnet18-64px-small", 64, 4), ("resnet-s-64px", 64, 8), ("resnet50", 96, 3)]
+)
 def test_map_layout_is_timms_forward(name: str, size: int, grid: int) -> None:
     torch.manual_seed(0)
     network = architectures.build(name).eval()
@@ -24,12 +26,6 @@ def test_map_layout_is_timms_forward(name: str, size: int, grid: int) -> None:
         torch.testing.assert_close(layout.pool(network, state, "head"), whole)
     assert state.feature_map.shape == (2, network.num_features, grid, grid)
     assert state.rest == ()
-
-
-def test_full_small_image_network_keeps_an_8x8_map() -> None:
-    network = architectures.build("resnet18-64px").eval()
-    with torch.inference_mode():
-        assert network.forward_features(noise(1, 64)).shape == (1, 512, 8, 8)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from toys import CPU
 
 from core.datasets.memory import LabelledImages
 from core.encoders import architectures
+from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest
 from core.heads.linear import LinearHead
 from core.pretraining import export, loop
@@ -26,7 +27,7 @@ TRAINED = [name for name in METHODS if name != "random"]
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     # No fewer than 16 channels, see toys.small_resnet.
-    build = lambda: architectures.small_image_resnet18(width=16, stem_stride=2)  # noqa: E731
+    build = lambda: resnet18(width=16, stem_stride=2)  # noqa: E731
     monkeypatch.setitem(architectures.OWN, "tiny", build)
 
 

@@ -1,8 +1,7 @@
-"""The network of the packaged family: a residual network of three stages for images of 64 pixels.
+"""Residual networks for images of 64 pixels: those of the packaged family.
 
-ResNet-18's blocks (He et al. 2016) behind a strided 3x3 stem. What a ResNet spends on its first stages at full
-resolution is saved, and the last stage keeps the resolution of the one before: a 64-px image gives an 8x8 map, as a
-224-px image gives 7x7 in ResNet-50.
+ResNet-18's blocks (He et al. 2016) behind a 3x3 stem without pooling. Tensors are named as in timm's ResNet, whose
+answers they give; written out, as timm itself takes seconds to import and the dashboard opens on these.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ def _norm_of(inputs: int, outputs: int, size: int, stride: int = 1) -> tuple[nn.
 
 
 class BasicBlock(nn.Module):
-    """ResNet-18's residual block, tensors named as in timm. Written out, as timm itself takes seconds to import."""
+    """ResNet-18's residual block."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -33,39 +32,36 @@ class BasicBlock(nn.Module):
 
 
 class SmallResNet(nn.Module):
-    """A headless network that answers timm's contract.
+    """A headless network that answers timm's contract (`forward_features`, `num_features`, `feature_info`).
 
     Args:
-        widths: channels of the three stages; the stem has half of the first.
+        stem: channels of the first convolution.
+        widths: channels of each stage.
         depths: blocks of each stage.
-        strides: of the first block of each stage; the stem halves the side before.
+        strides: of the first convolution, and of the first block of each stage.
     """
 
-    layer1: nn.Sequential
-    layer2: nn.Sequential
-    layer3: nn.Sequential
-
-    def __init__(self, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int] = (2, 2, 1)) -> None:
+    def __init__(self, stem: int, widths: Sequence[int], depths: Sequence[int], strides: Sequence[int]) -> None:
         super().__init__()
-        channels = widths[0] // 2
-        self.conv1, self.bn1 = _norm_of(3, channels, 3, stride=2)
-        reduction = 2
+        channels, reduction = stem, strides[0]
+        self.conv1, self.bn1 = _norm_of(3, channels, 3, reduction)
         self.feature_info = [{"num_chs": channels, "reduction": reduction, "module": "bn1"}]
-        for number, (width, depth, stride) in enumerate(zip(widths, depths, strides, strict=True), start=1):
+        self.stages = [f"layer{number}" for number in range(1, len(widths) + 1)]
+        for name, width, depth, stride in zip(self.stages, widths, depths, strides[1:], strict=True):
             blocks = [BasicBlock(channels, width, stride), *(BasicBlock(width, width, 1) for _ in range(depth - 1))]
-            setattr(self, f"layer{number}", nn.Sequential(*blocks))
+            self.add_module(name, nn.Sequential(*blocks))
             channels, reduction = width, reduction * stride
-            self.feature_info.append({"num_chs": width, "reduction": reduction, "module": f"layer{number}"})
-        self.num_features = self.head_hidden_size = channels
+            self.feature_info.append({"num_chs": width, "reduction": reduction, "module": name})
+        self.num_features = channels
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward_features(self, inputs: Tensor) -> Tensor:
-        """(B, K, H/8, W/8) map of (B, 3, H, W) normalised inputs."""
-        hidden = self.bn1(self.conv1(inputs)).relu_()
-        for stage in (self.layer1, self.layer2, self.layer3):
-            hidden = stage(hidden)
+        """(B, K, h, w) last map of (B, 3, H, W) normalised inputs."""
+        hidden: Tensor = self.bn1(self.conv1(inputs)).relu_()
+        for name in self.stages:
+            hidden = self.get_submodule(name)(hidden)
         return hidden
 
     def forward_head(self, feature_map: Tensor, pre_logits: bool = True) -> Tensor:  # noqa: ARG002 (timm calls it so)
@@ -75,3 +71,19 @@ class SmallResNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(B, K) pooled feature."""
         return self.forward_head(self.forward_features(inputs))
+
+
+def resnet18(width: int, stem_stride: int) -> SmallResNet:
+    """ResNet-18 with `width` channels in its first stage: 64 is the full network, 32 a quarter of its parameters.
+
+    Args:
+        width: of the stem and the first stage; it doubles from stage to stage.
+        stem_stride: 1 gives 8x8 maps of a 64-px image, 2 gives 4x4 and costs a quarter.
+    """
+    widths = [width * 2**stage for stage in range(4)]
+    return SmallResNet(width, widths, depths=(2, 2, 2, 2), strides=(stem_stride, 1, 2, 2, 2))
+
+
+def resnet_s() -> SmallResNet:
+    """Three stages, the last at the resolution of the one before: 8x8 maps of a 64-px image, 1.6 M parameters."""
+    return SmallResNet(32, widths=(64, 128, 256), depths=(2, 2, 1), strides=(2, 2, 2, 1))

@@ -55,7 +55,7 @@ LICENCES = {
     "apple-ascl": "Apple Sample Code License",
 }
 LINES = {
-    "small": r"resnet18-64px",
+    "small": r"resnet(18|-s)-64px",
     "resnet50": r"resnet50(-same|_clip)?$",
     "convnext": r"convnext",
     "vit": r"vit|deit|beit|eva|xcit|hiera|swin|aimv2",

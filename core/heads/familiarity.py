@@ -8,7 +8,7 @@ from torch import Tensor
 
 from core.metrics.confidence import energy
 from core.metrics.domain import knn_distance
-from core.metrics.outlyingness import outlyingness
+from core.metrics.familiarity import outlyingness
 
 BANK = 512
 """Training features that are kept; enough to tell a photo from an X-ray, small enough to ship with every head."""
@@ -33,7 +33,7 @@ class Familiarity:
     def of(self, pooled: Tensor, logits: Tensor) -> np.ndarray:
         """(N,) share of the task's test images that lie nearer than each of (N, D) features with (N, C) logits."""
         found = _coordinates(pooled, logits, self.bank)
-        return outlyingness(*found.T, self.reference.double().cpu().numpy())
+        return outlyingness(found[:, 0], found[:, 1], self.reference.double().cpu().numpy())
 
 
 def _coordinates(pooled: Tensor, logits: Tensor, bank: Tensor) -> np.ndarray:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize
 
 from core.metrics import _checks as check
 from core.metrics._checks import RANGE_TOLERANCE, BoolArray, FloatArray, IntArray
@@ -175,6 +175,8 @@ def consistency_band(confidence: float, samples: int) -> tuple[float, float]:
         confidence: mean of a bin, in [0, 1].
         samples: in the bin, at least 1.
     """
+    from scipy import stats  # half a second that the first page should not wait for
+
     samples = check.whole("samples", samples, 1)
     sure = min(check.number("confidence", confidence, 0, 1 + RANGE_TOLERANCE), 1.0)
     low, high = stats.binom.ppf([0.025, 0.975], samples, sure) / samples

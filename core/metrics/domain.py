@@ -5,13 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, stats
-from sklearn.covariance import ledoit_wolf
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy import linalg
 
 from core.metrics import _checks as check
 from core.metrics._checks import FloatArray
@@ -41,6 +35,8 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
     Returns:
         In [0, ∞): 0 for equal means and covariances, larger is farther.
     """
+    from sklearn.covariance import ledoit_wolf  # scikit-learn takes a second to import, and pages need none of it
+
     first, second = check.rows("x", x, least=2), check.rows("y", y, least=2)
     _same_width("y", second, "x", first)
     shift = first.mean(axis=0) - second.mean(axis=0)
@@ -69,6 +65,12 @@ def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.rand
         In [0, 1]: .5 (give or take noise) the sets cannot be told apart, 1 they are separated without error. It
         cannot rank sets that are all at 1.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     folds = check.whole("folds", folds, 2)
     first, second = check.rows("x", x, least=folds), check.rows("y", y, least=folds)
     _same_width("y", second, "x", first)
@@ -183,6 +185,8 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, rng: np.random.Generator) ->
         y: (N,).
         rng: draws the pairings when there are too many.
     """
+    from scipy import stats  # half a second that the first page should not wait for
+
     one, other = check.floats("x", x, "(N,)"), check.floats("y", y, "(N,)")
     check.same_shape("y", other, "x", one)
     if len(one) < 3:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from core.metrics import _checks as check
 
@@ -40,7 +40,7 @@ def student_interval(values: ArrayLike) -> Interval:
     if len(data) < 2:
         return Interval(float(data[0]) if len(data) else float("nan"), float("nan"), float("nan"))
     mean = float(data.mean())
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, len(data) - 1) * float(data.std(ddof=1)) / np.sqrt(len(data)))
+    reach = float(special.stdtrit(len(data) - 1, (1 + LEVEL) / 2) * float(data.std(ddof=1)) / np.sqrt(len(data)))
     return Interval(mean, mean - reach, mean + reach)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import percentileofscore
 
-from core.metrics.outlyingness import outlyingness
+from core.metrics.familiarity import outlyingness
 
 
 def test_larger_share_by_hand() -> None:
