@@ -134,10 +134,12 @@ def test_a_damaged_entry_is_told_and_the_others_stay(folder: Path) -> None:
     (own_folder() / "resnet50-dino.toml").write_text((own_folder() / "mine.toml").read_text())
     text = (own_folder() / "mine.toml").read_text()
     (own_folder() / "wrong.toml").write_text(text.replace('regime = "self-supervised"', 'regime = "magic"'))
-    first, second, third = unreadable()
+    (own_folder() / "zero.toml").write_text("architecture = 0")
+    first, second, third, fourth = unreadable()
     assert "broken.toml is left out" in first
     assert "there is no regime 'magic'" in third
     assert "the catalog has an encoder of this name" in second
+    assert "zero.toml is left out" in fourth
     assert "mine" in encoders()
     assert encoders()["resnet50-dino"].weights.url
     (own_folder() / "mine.toml").unlink()

@@ -132,7 +132,7 @@ def _with_own(folder: Path, state: tuple[tuple[str, int], ...]) -> tuple[dict[st
             if spec.regime not in REGIMES or spec.line not in LINES:
                 raise WeightsInvalid(f"there is no regime '{spec.regime}' or no line '{spec.line}'")
             found[path.stem] = spec
-        except (OSError, ValueError, TypeError, KeyError, WeightsInvalid) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, WeightsInvalid) as error:
             wrong.append(f"{path} is left out: {error}. Mend it, or delete it and add the file again.")
     return found, tuple(wrong)
 

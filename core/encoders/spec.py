@@ -130,6 +130,9 @@ class Published:
 class EncoderSpec:
     """One catalog entry.
 
+    Line, layout, pooling, target layer and width follow from the architecture (`catalog/architectures.toml`) where the
+    entry does not say otherwise.
+
     Attributes:
         id: short and readable; it stands in links and file names.
         label: as people read it.

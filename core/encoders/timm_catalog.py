@@ -143,7 +143,7 @@ def _weights(name: str, cfg: PretrainedCfg, network: Network) -> Table:
 
 
 def entry(name: str, rule: Rule) -> Table:
-    """The catalog's table of one timm name, beyond `DEFAULTS` and `facts`; its network is built without memory."""
+    """What the catalog says of one timm name beyond `DEFAULTS` and `facts_of`; its network is built without memory."""
     cfg = timm.get_pretrained_cfg(name)
     options: Table = {"global_pool": rule.pool} if rule.pool and name.startswith("vit") else {}
     with torch.device("meta"):
