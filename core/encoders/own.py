@@ -16,7 +16,7 @@ import torch
 
 from core.encoders import architectures, timm_files
 from core.encoders.files.hashes import sha256_of
-from core.encoders.opening import reading
+from core.encoders.opening import converting, reading
 from core.encoders.partners import network
 from core.encoders.registry import encoder_spec, encoders, own_folder
 from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile
@@ -58,9 +58,10 @@ def add(path: str | Path, id: str, *, like: str, architecture: str = "") -> Enco
     ways = _ways(like, architecture)
     digest = sha256_of(file)
     fitting, misfits = [], []
+    refusals = {reader: _refusal(file, reader) for reader in {_reader(way) for way in ways}}
     for way in ways:
         try:
-            fitting.append((way, _entry(file, digest, id, way, architecture)))
+            fitting.append((way, _entry(file, digest, id, way, architecture, refusals[_reader(way)])))
         except WeightsInvalid as error:
             misfits.append((way, error))
     if not fitting:
@@ -135,7 +136,23 @@ def _blank(name: str, options: Iterable[tuple[str, Any]]) -> architectures.Netwo
         raise UnknownName("architecture in the catalog or in timm", name, some) from error
 
 
-def _entry(file: Path, digest: str, id: str, way: EncoderSpec, architecture: str) -> EncoderSpec:
+def _reader(way: EncoderSpec) -> str:
+    """How a person's file is opened that is read like `way`; what needed a conversion as published need not here."""
+    return "namespace" if way.weights.reader in ("torch", "converted") else way.weights.reader
+
+
+def _refusal(file: Path, reader: str) -> WeightsInvalid | None:
+    """Why a file cannot be read within bounds; None when it can."""
+    try:
+        converting.rehearse(file, reader)
+    except WeightsInvalid as error:
+        return error
+    return None
+
+
+def _entry(
+    file: Path, digest: str, id: str, way: EncoderSpec, architecture: str, refusal: WeightsInvalid | None
+) -> EncoderSpec:
     """The entry of a file that is read like `way`, once the file has been loaded so.
 
     Raises:
@@ -148,13 +165,16 @@ def _entry(file: Path, digest: str, id: str, way: EncoderSpec, architecture: str
     blank = _blank(name, options)
     if not same and hasattr(blank, "blocks") != (way.layout != "map"):
         raise WeightsInvalid(f"{way.id} is cut as a '{way.layout}' network, and {name} is none.")
-    reader = way.weights.reader
+    reader = _reader(way)
+    if refusal:
+        if reader != "namespace" or not reading.converted_path(file).is_file():
+            raise refusal
+        reader = "converted"
     weights = WeightFile(
         file=str(file),
         sha256=digest,
         megabytes=round(file.stat().st_size / 1e6, 2),
-        # What needed a conversion as it was published need not in this file; a conversion beside it is found too.
-        reader="namespace" if reader in ("torch", "converted") else reader,
+        reader=reader,
         container=way.weights.container,
         prefix=way.weights.prefix,
         drop=way.weights.drop,
