@@ -87,7 +87,7 @@ def _add_models(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
     _add_common(parser, device=False)
     actions = parser.add_subparsers(dest="action", metavar="ACTION")
-    verify = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, gates")
+    verify = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, training")
     verify.add_argument("ids", nargs="*", metavar="ID", help="default: --all")
     verify.add_argument("--all", action="store_true", help="every encoder of the catalog")
     verify.add_argument("--offline", action="store_true", help="only what needs no network")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import torch
 
 from core.datasets.folder import SUFFIXES
-from core.encoders.checks import gating
+from core.doubts import doubts
 from core.errors import DataUnavailable, ImageError, UnreadableImage
 from core.images import SafeImage, open_image, working_copy
 from core.pace import Pace, Progress
@@ -96,6 +96,6 @@ def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Con
     """The contenders called `ids`, fetched with progress when they are not here."""
     found = [shared_contender(id, task, device, fetch_progress(id)) for id in ids]
     for contender in found:
-        for doubt in gating.doubts(contender):
+        for doubt in doubts(contender):
             say(f"{contender.encoder.spec.id} loaded, and may be untrained: {doubt}")
     return found

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import Any
 
 from core.commands.common import print_json, say
-from core.encoders.checks import checking, gating
-from core.encoders.checks.gates import Check
+from core.encoders.checked import Check
 from core.encoders.files import weights
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
+from core.verification import offline as without_files
+from core.verification import with_files
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -57,11 +58,11 @@ def markdown(specs: Sequence[EncoderSpec], rows: Sequence[dict[str, Any]]) -> st
 def results(specs: Iterable[EncoderSpec], offline: bool) -> Iterator[tuple[EncoderSpec, list[Check]]]:
     """Checks of each entry: without the network, and unless `offline` of addresses and files too."""
     ready = list(specs)
-    published = checking.offline_all(spec for spec in ready if not spec.weights.packaged)
+    published = without_files.offline_all(spec for spec in ready if not spec.weights.packaged)
     for spec in ready:
         checks = [] if spec.weights.packaged else list(next(published)[1])
         if not offline and not spec.weights.packaged:
-            checks += [gating.reachable(file) for file in spec.files]
+            checks += [with_files.reachable(file) for file in spec.files]
         if all(weights.is_here(file) for file in spec.files):
-            checks += gating.here(spec)
+            checks += with_files.here(spec)
         yield spec, checks

@@ -13,7 +13,7 @@ from core.commands.common import print_json, say
 from core.errors import Cancelled, InvalidRequest
 from core.paths import cache_folder, data_folder, result_roots
 from core.results import store
-from core.results.writing import write_bytes
+from core.results.writing import filesystem, write_bytes
 from core.study import plan as plans
 from core.study import run as running
 from core.study.engines.base import Setup
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _summary(arguments: argparse.Namespace, out: str) -> int:
-    fs, path = running.writing.filesystem(f"{out}/manifest.json")
+    fs, path = filesystem(f"{out}/manifest.json")
     manifest = json.loads(fs.cat_file(path))
     states = [cell["state"] for cell in manifest["cells"].values()]
     failed = {id: cell["reason"] for id, cell in manifest["cells"].items() if cell["state"] == "failed"}

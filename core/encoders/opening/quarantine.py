@@ -53,7 +53,7 @@ def main() -> None:
     """Convert standard input into `converted.safetensors` here; a line of JSON on standard output says how it went."""
     container, sha256 = json.loads(sys.argv[1]), sys.argv[2]
     network = give_up_network()
-    from core.encoders.opening import unpickling
+    from core.encoders.opening.husks import Refused
 
     size = os.fstat(0).st_size
     file = os.fdopen(0, "rb")
@@ -62,7 +62,7 @@ def main() -> None:
     caught = forbid()
     try:
         report = _convert(file, size, container, sha256)
-    except unpickling.Refused as error:
+    except Refused as error:
         report = {"refused": str(error)}
     except MemoryError:
         report = {"refused": "it needs more memory than a file of its size should"}
@@ -79,6 +79,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
     from safetensors.torch import save_file
 
     from core.encoders.opening import unpickling
+    from core.encoders.opening.husks import Refused
 
     content, left_out = unpickling.read(file, size)
     found: dict[str, torch.Tensor] = {}
@@ -87,14 +88,14 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
             continue
         name = WITHIN.join(path)
         if name in found or any(WITHIN in part for part in path):
-            raise unpickling.Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
+            raise Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
         found[name] = tensor.clone(memory_format=torch.contiguous_format)
     if not found:
         where = f" under {'.'.join(container)}" if container else ""
-        raise unpickling.Refused(f"it holds no tensors{where}")
+        raise Refused(f"it holds no tensors{where}")
     bytes_found = sum(tensor.nbytes for tensor in found.values())
     if bytes_found > unpickling.room(size):
-        raise unpickling.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
+        raise Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
     save_file(found, RESULT, metadata={"format": "pt", "source_sha256": sha256})
     return {"tensors": len(found), "left_out": sorted(left_out)}
 
@@ -117,6 +118,7 @@ def _warm_up() -> None:
     from safetensors.torch import save_file
 
     from core.encoders.opening import unpickling
+    from core.encoders.opening.husks import Refused
 
     torch.set_num_threads(1)
     for zipped in (True, False):
@@ -126,7 +128,7 @@ def _warm_up() -> None:
         content, _ = unpickling.read(buffer, len(buffer.getvalue()))
         tensors = {"::".join(path): tensor.clone() for path, tensor in unpickling.tensors(content)}
         save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, RESULT, metadata={"format": "pt"})
-    with contextlib.suppress(unpickling.Refused):
+    with contextlib.suppress(Refused):
         unpickling.read(io.BytesIO(b"no checkpoint"), 13)
     "cp437".encode("cp437")
     os.remove(RESULT)
