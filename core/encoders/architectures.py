@@ -21,7 +21,8 @@ def small_image_resnet18(width: int, stem_stride: int) -> ResNet:
     """A headless ResNet-18 for 64-px images: a 3x3 stem, no max-pooling.
 
     Args:
-        width: channels of the first stage; 64 is the full network (11 M parameters), 32 a quarter of it.
+        width: channels of the first stage; 64 is the full network (11 M parameters), 32 half of its width
+            and a quarter of its parameters.
         stem_stride: 1 gives 8x8 maps of a 64-px image, 2 gives 4x4 and costs a quarter.
     """
     network = ResNet(
