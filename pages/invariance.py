@@ -5,8 +5,10 @@ import streamlit as st
 
 from core import invariance, pipeline
 from core.augmentations import AUGMENTATIONS
+from core.encoders.registry import encoder_spec
 from core.plots import curves, strip
 from core.plots.style import short_labels, styles
+from core.tasks import tasks
 from pages.ui import blocks, inputs, resources
 
 MAX_IMAGES = 32
@@ -107,7 +109,7 @@ if result["wanted"] != wanted:
 _, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
 shown_image, shown_contenders = result["image"], result["contenders"]
 shown = pipeline.augmentation(shown_name)
-shown_specs = [inputs.encoders()[id] for id in shown_ids]
+shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
 curve = invariance.curve(result["table"], result["floors"], corrected)
@@ -137,7 +139,7 @@ with right:
                 found = answers.get((spec.id, strength))
                 if found is not None:
                     mark = ":material/change_circle:" if found.flipped else ":material/check:"
-                    answer = inputs.tasks()[shown_task].classes[found.prediction]
+                    answer = tasks()[shown_task].classes[found.prediction]
                     lines.append(f"{mark} {labels[spec.id]}: {answer} {found.confidence:.0%}")
             st.caption("  \n".join(lines))
     st.caption(

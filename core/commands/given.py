@@ -6,7 +6,7 @@ import torch
 
 from core.commands.common import fetch_progress, say
 from core.datasets.folder import SUFFIXES
-from core.encoders.checks import gating
+from core.doubts import doubts
 from core.errors import DataUnavailable, ImageError, UnreadableImage
 from core.images import SafeImage, open_image, working_copy
 from core.readout import Contender, shared_contender
@@ -60,6 +60,6 @@ def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Con
     """The contenders called `ids`, fetched with progress when they are not here."""
     found = [shared_contender(id, task, device, fetch_progress(id)) for id in ids]
     for contender in found:
-        for doubt in gating.doubts(contender):
+        for doubt in doubts(contender):
             say(f"{contender.encoder.spec.id} loaded, and may be untrained: {doubt}")
     return found

@@ -11,7 +11,7 @@ from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 
 if TYPE_CHECKING:
-    from core.encoders.checks.gates import Check
+    from core.encoders.checked import Check
 
 
 def add_parser(actions: Commands) -> None:
@@ -67,15 +67,16 @@ def markdown(specs: Sequence[EncoderSpec], rows: Sequence[dict[str, Any]]) -> st
 
 def results(specs: Iterable[EncoderSpec], offline: bool) -> "Iterator[tuple[EncoderSpec, list[Check]]]":
     """Checks of each entry: without the network, and unless `offline` of addresses and files too."""
-    from core.encoders.checks import checking, gating
     from core.encoders.files import weights
+    from core.verification import offline as without_files
+    from core.verification import with_files
 
     ready = list(specs)
-    published = checking.offline_all(spec for spec in ready if not spec.weights.packaged)
+    published = without_files.offline_all(spec for spec in ready if not spec.weights.packaged)
     for spec in ready:
         checks = [] if spec.weights.packaged else list(next(published)[1])
         if not offline and not spec.weights.packaged:
-            checks += [gating.reachable(file) for file in spec.files]
+            checks += [with_files.reachable(file) for file in spec.files]
         if all(weights.is_here(file) for file in spec.files):
-            checks += gating.here(spec)
+            checks += with_files.here(spec)
         yield spec, checks

@@ -13,9 +13,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import doubts as doubting
 from core import images, invariance, pipeline, samples
 from core.datasets.address import open_address
-from core.encoders.checks import gating
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
@@ -37,7 +37,7 @@ def contender(encoder_id: str, task_id: str) -> Contender:
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def _doubts(key: str, _contender: Contender) -> list[str]:
-    return gating.doubts(_contender)
+    return doubting.doubts(_contender)
 
 
 def doubts(contender: Contender) -> list[str]:

@@ -13,7 +13,7 @@ What protects, in order:
 What does not protect: the audit hook sees Python and not machine code, so a flaw in the C code of Python, zlib or torch
 that a file could use to run machine code would find the user's own rights on the file system. Outside Linux there is no
 namespace, and on Windows no limits of memory; the husks are all there then is. Whether the weights are the right ones,
-nobody can tell from the format: that is what hashes and gates are for.
+nobody can tell from the format: that is what hashes and `training_signs` are for.
 """
 
 import json

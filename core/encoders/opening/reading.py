@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from core.encoders import skeletons
-from core.encoders.checks.gates import is_finite
 from core.encoders.files import hashes
 from core.encoders.files.weights import path_of, verify
 from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.opening.mismatch import Mismatch, beginnings
 from core.encoders.opening.unpickling import BAGS, FLOATS, Refused, packed, plain
 from core.encoders.spec import WeightFile
+from core.encoders.training_signs import is_finite
 from core.errors import UnknownName, WeightsInvalid
 
 WITHIN = "::"

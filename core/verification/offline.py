@@ -1,8 +1,7 @@
-"""What can be known of a catalog entry: without the network, and with its files.
+"""What can be known of a catalog entry without its file and without the network.
 
-Offline, a made-up checkpoint in the published layout must load, every number in its place, and must be refused when one
-name or shape is off; the network must give the feature that entry and heads promise. With the files, hashes and gates
-are checked and a few labelled images classified.
+A made-up checkpoint in the published layout must load, every number in its place, and must be refused when one name or
+shape is off; the network must give the feature that entry and heads promise.
 """
 
 import warnings
@@ -12,15 +11,15 @@ import torch
 
 from core.encoders import timm_files
 from core.encoders.architectures import Network
-from core.encoders.checks import synthetic
-from core.encoders.checks.gates import Check
-from core.encoders.checks.synthetic import Synthetic, Tensors
+from core.encoders.checked import Check
 from core.encoders.files.licences import TERMS
 from core.encoders.layouts import LAYOUTS
 from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec
 from core.errors import InvariscopeError, WeightsInvalid
 from core.tasks import tasks
+from core.verification import synthetic
+from core.verification.synthetic import Synthetic, Tensors
 
 FAULTS = ("renamed", "missing", "reshaped")
 SMALL = 30_000_000  # parameters: networks up to this size are filled for real

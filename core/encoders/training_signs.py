@@ -1,34 +1,20 @@
-"""Cheap checks of a loaded encoder and head: what a strict load cannot see.
+"""Signs that a network, or a head, was trained: what a strict load cannot see.
 
-A file can fit a network name by name and still be a network that was never trained, a head that torch.hub drew at
-random, or features that collapsed. An encoder of the regime `random` is meant to fail some.
+A file can fit a network name by name and still be a network that was never trained, or a head that torch.hub drew at
+random. An encoder of the regime `random` is meant to show none.
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from core.encoders.checked import Check
 from core.errors import InvalidRequest
 
-COLLAPSED = 0.99
-"""Cosine of the features of two different images from which on they count as one."""
-SANITY = 0.6
-"""Share of labelled images that any encoder with a head gets right."""
 NORMAL_STARTS = (0.01, 0.02, 0.001)
 """Standard deviations from which linear classifiers are drawn by hand, beside PyTorch's own rule."""
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One gate's result: its name, whether it passed, and a sentence with the number."""
-
-    name: str
-    ok: bool
-    detail: str
 
 
 def is_finite(tensor: Tensor) -> bool:
@@ -140,55 +126,3 @@ def _rows(weight: Tensor) -> Check:
         constant == 0 and distinct == classes and bool(weight.isfinite().all()),
         f"{distinct} of {classes} classes have weights of their own, {constant} constant ones.",
     )
-
-
-def of_features(features: Tensor) -> tuple[Check, ...]:
-    """Whether different images have different features.
-
-    Args:
-        features: (N, D) of N ≥ 2 different images.
-
-    Raises:
-        InvalidRequest: fewer than two.
-    """
-    if features.ndim != 2 or len(features) < 2:
-        raise InvalidRequest(f"Features of two images or more are needed, not {tuple(features.shape)}.")
-    if not features.isfinite().all():
-        return (Check("features-differ", False, "The features hold numbers that are not finite."),)
-    norms = features.double().norm(dim=1)
-    if not norms.min() > 0:
-        return (Check("features-differ", False, f"{int((norms == 0).sum())} of {len(norms)} features are zero."),)
-    unit = features.double() / norms[:, None]
-    first, second = torch.triu_indices(len(unit), len(unit), offset=1)
-    cosine = (unit @ unit.T)[first, second].min().item()
-    return (
-        Check(
-            "features-differ",
-            cosine < COLLAPSED,
-            f"The cosine of the two most different of {len(unit)} images is {cosine:.3f}, below {COLLAPSED} unless "
-            "the features collapsed.",
-        ),
-    )
-
-
-def repeatable(load: Callable[[], Tensor]) -> Check:
-    """Whether two independent loads give the same logits; a head drawn at random gives others each time.
-
-    Args:
-        load: loads encoder and head afresh and returns logits of the same images.
-    """
-    first, second = load().double(), load().double()
-    if first.shape != second.shape:
-        shapes = f"{tuple(first.shape)} and {tuple(second.shape)}"
-        return Check("prediction-repeatable", False, f"Two loads gave logits of the shapes {shapes}.")
-    scale = first.abs().max().item()
-    apart = (first - second).abs().max().item()
-    # Not-a-number compares as false, so it fails too.
-    ok = apart <= 1e-4 * scale
-    return Check("prediction-repeatable", ok, f"Two loads differ by {apart:.3g} in logits of up to {scale:.3g}.")
-
-
-def sanity_top1(correct: int, total: int) -> Check:
-    """Whether at least 6 of 10 labelled images are named right: catches wrong normalisation and shuffled features."""
-    ok = total > 0 and correct >= SANITY * total
-    return Check("sanity-top1", ok, f"{correct} of {total} labelled images are named right, {SANITY:.0%} are needed.")
