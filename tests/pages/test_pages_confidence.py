@@ -12,7 +12,7 @@ from study_rows import invent
 from test_pages_render import assert_described
 
 from core.errors import InvariscopeError
-from core.results import abstaining, calibration_domains, confidence
+from core.results import abstaining, confidence
 from core.results.store import study
 from pages.ui import resources
 
@@ -61,7 +61,7 @@ def test_figures_are_those_of_the_stored_rows(invented, root, open_page) -> None
     row = shown.set_index("figure").loc["ECE"]
     assert row["supervised"].startswith(f"{ece.loc['supervised', 'value']:.3f} (")
     assert row["supervised"].endswith(f"perfect {ece.loc['supervised', 'null']:.3f}")
-    sets, _ = calibration_domains.by_domain(info, "linear", ("supervised", "simclr", "random"))
+    sets, _ = confidence.by_domain(info, "linear", ("supervised", "simclr", "random"))
     (drawn,) = [table.value for table in at.dataframe if "scaled" in table.value]
     assert len(drawn) == len(sets)
 
