@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core import pipeline
+from core import invariance, pipeline
 from core.augmentations import AUGMENTATIONS
 from core.plots import curves, strip
 from core.plots.style import short_labels, styles
@@ -50,7 +50,8 @@ if with_random:
     contenders = resources.with_floor(contenders, task.id)
 specs = [contender.encoder.spec for contender in contenders]
 
-wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
+keys = tuple(pipeline.key(contender, *chosen_images) for contender in contenders)
+wanted = (keys, name, strengths, seeds, tuple(s.id for s in specs), task.id)
 buttons = st.container(horizontal=True, gap="small")
 run = buttons.button("Run the sweep", type="primary", icon=":material/play_arrow:", key="run_sweep")
 cancel_place = buttons.empty()
@@ -109,9 +110,10 @@ shown = pipeline.augmentation(shown_name)
 shown_specs = [inputs.encoders()[id] for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
-curve = curves.summary(result["table"], result["floors"], corrected)
+curve = invariance.curve(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
-title = curves.finding(result["table"], result["floors"], shown, labels, shown_strengths[-1], untrained)
+strongest = invariance.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
+title = curves.finding(strongest, shown, labels)
 blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
@@ -143,14 +145,7 @@ with right:
         "from the clean image's."
     )
 
-st.download_button(
-    "Every point (CSV)",
-    result["table"].to_csv(index=False).encode(),
-    f"sweep_{shown_name}.csv",
-    "text/csv",
-    on_click="ignore",
-    icon=":material/download:",
-)
+blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
 floors = ", ".join(f"{labels[id]} {value:.2f}" for id, value in result["floors"].items() if id in labels)
 st.caption(
     f"Mean cosine between different bundled images (the floor): {floors}. Bands: 95 % interval over "

@@ -6,7 +6,7 @@ import torch
 from toys import noise, small_vit
 
 from core.encoders import architectures
-from core.encoders.layouts import LAYOUTS, MapLayout, State, TokenLayout
+from core.encoders.layouts import LAYOUTS, MapLayout, TokenLayout, TrunkOutput
 from core.errors import InvalidRequest
 
 
@@ -103,7 +103,8 @@ def test_cls_pooling_does_not_depend_on_the_last_blocks_output() -> None:
 
 @pytest.mark.parametrize("layout", ["map", "tokens"])
 def test_unknown_pooling_names_the_known_ones(layout: str) -> None:
-    state = State(torch.zeros(1, 24, 4, 4), (torch.zeros(1, 1, 24), torch.zeros(1, 17, 24), torch.zeros(1, 3, 24)))
+    rest = tuple(torch.zeros(1, tokens, 24) for tokens in (1, 17, 3))
+    state = TrunkOutput(torch.zeros(1, 24, 4, 4), rest)
     with pytest.raises(InvalidRequest, match=r"'max' is not known.*use"):
         LAYOUTS[layout].pool(small_vit().encoder.network, state, "max")
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from core.results.calibration import Answers, Run
 
 from core.plots import confidence_table, reliability, selective
 from core.plots.style import Member, styles
 from core.results import abstaining, calibration
-from core.results.calibration import Answers, Run
 
 MEMBERS = [Member("sl", "Net · SL", "SL"), Member("ssl", "Net · SSL", "SSL")]
 NAMES, LOOK = {m.id: m.label for m in MEMBERS}, styles(MEMBERS)

@@ -1,6 +1,8 @@
 """What every catalog entry, packaged file and task promises."""
 
 import re
+import subprocess
+import sys
 import tomllib
 from typing import get_args
 
@@ -15,7 +17,7 @@ from core.encoders.registry import card, encoder_spec, encoders, parse
 from core.encoders.spec import REGIMES, EncoderSpec, Regime
 from core.errors import InvalidRequest, UnknownName
 from core.heads import store
-from core.paths import ASSETS
+from core.paths import ASSETS, ROOT
 from core.tasks import class_index, distinct_names, task, tasks
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -35,6 +37,14 @@ def test_something_is_packaged_and_comes_first() -> None:
     assert list(encoders())[: len(PACKAGED)] == list(PACKAGED)
     order = [spec.family for spec in PACKAGED.values()]
     assert order == sorted(order, key=["SL", "SSL", "random", "other"].index)
+
+
+def test_the_catalog_is_read_without_torch_and_timm() -> None:
+    """Commands that compute nothing list hundreds of entries, and start at once."""
+    code = "import sys; from core.encoders import page, partners, registry, timm_rules; assert registry.encoders(); "
+    heavy = "print(*{'torch', 'timm', 'numpy', 'pandas', 'streamlit'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code + heavy], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
 
 
 @every_encoder

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.commands import models_convert, models_verify
 from core.commands.common import EXIT_PART, Commands, add_common, fetch_progress, print_json, say
-from core.encoders.registry import CATALOG, encoder_spec, encoders
+from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 
 
@@ -99,19 +99,12 @@ def _accept(arguments: argparse.Namespace) -> int:
 
 
 def _refresh(_: argparse.Namespace) -> int:
-    from core.encoders import timm_catalog
+    from core.encoders import page, timm_catalog
 
-    # What the tables written by hand cover; timm's own tables are about to be written again.
-    taken = [
-        name.removeprefix("timm:")
-        for spec in encoders().values()
-        for name in spec.covers
-        if name.startswith("timm:") and name != f"timm:{spec.id}"
-    ]
-    found = timm_catalog.refresh(CATALOG, taken)
-    for path in timm_catalog.write(CATALOG, found):
-        print(path)
-    print(f"{sum(map(len, found.tables.values()))} encoders, {len(found.left_out)} left out")
-    for name in found.unknown:
-        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/timm_rules.py knows it.")
-    return EXIT_PART if found.unknown else 0
+    found, unknown = timm_catalog.refresh()
+    timm_catalog.write(found)
+    page.PAGE.write_text(page.written(), encoding="utf-8")
+    print(f"{len(found)} encoders of timm; the list of all is {page.PAGE}")
+    for name in unknown:
+        print(f"What is {name}? Its name looks self-supervised, and no rule of catalog/timm_rules.toml knows it.")
+    return EXIT_PART if unknown else 0

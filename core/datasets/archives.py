@@ -18,6 +18,7 @@ from pathlib import Path
 
 from core.datasets.tree import WORDS, Entry, Tree, is_clutter, is_image, printable
 from core.errors import DataUnavailable, UnreadableImage
+from core.files import write_whole
 from core.images import MAX_BYTES
 from core.paths import cache_folder
 
@@ -79,14 +80,6 @@ def digest_of(path: Path) -> str:
     with suppress(OSError):
         write_whole(note, digest.encode())
     return digest
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 def refused(path: Path, why: str) -> DataUnavailable:

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import http.client
-import os
 import shutil
 import tarfile
 import urllib.error
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from core.datasets.spec import Progress
 from core.errors import DataUnavailable
+from core.files import place
 
 CHUNK = 1 << 20
 TIMEOUT = 60
@@ -90,7 +90,7 @@ def download(url: str, path: Path, md5: str = "", progress: Progress = lambda do
             f"{url} did not give what was published: its MD5 is {found}, expected {md5}. Nothing was kept; try again "
             "later, or report it when it happens twice."
         )
-    os.replace(partial, path)
+    place(partial, path)
     return path
 
 

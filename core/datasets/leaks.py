@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from core.datasets.archives import write_whole
 from core.datasets.tree import Tree
 from core.errors import ImageError
+from core.files import write_whole
 from core.paths import cache_folder
 
 VERSION = 1

@@ -21,6 +21,7 @@ from core.encoders.partners import network
 from core.encoders.registry import encoder_spec, encoders, own_folder
 from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile
 from core.errors import InvalidRequest, InvariscopeError, UnknownName, WeightsInvalid, WeightsUnavailable
+from core.files import write_whole
 from core.tasks import task
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -238,8 +239,13 @@ def _write(spec: EncoderSpec) -> None:
     path = own_folder() / f"{spec.id}.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(tomli_w.dumps(_plain(table)))
+        with path.open("x"):
+            pass  # the name is taken from here on
+        try:
+            write_whole(path, tomli_w.dumps(_plain(table)).encode())
+        except OSError:
+            path.unlink()
+            raise
     except FileExistsError:
         raise InvalidRequest(f"There is an encoder called '{spec.id}' already. Choose another name.") from None
     except OSError as error:

@@ -10,6 +10,7 @@ from core.encoders.partners import order
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, NativeHead
 from core.errors import HeadUnavailable, WeightsInvalid
+from core.pace import Progress
 from core.paths import ASSETS
 from core.tasks import task, tasks
 
@@ -45,7 +46,7 @@ def is_here(spec: EncoderSpec, task_id: str) -> bool:
     return all(weights.is_here(file) for file in files)
 
 
-def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda done, total: None) -> LinearHead:
+def load(encoder: Encoder, task_id: str, progress: Progress = lambda done, total: None) -> LinearHead:
     """The head of `encoder` for a task, on the encoder's device.
 
     Raises:
@@ -82,7 +83,7 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
     return head.to(encoder.device)
 
 
-def _native(encoder: Encoder, task_id: str, progress: weights.Progress) -> LinearHead:
+def _native(encoder: Encoder, task_id: str, progress: Progress) -> LinearHead:
     from core.heads.linear import LinearHead
 
     spec = encoder.spec
@@ -103,7 +104,7 @@ def _native(encoder: Encoder, task_id: str, progress: weights.Progress) -> Linea
     raise HeadUnavailable(f"{spec.label} has no head for {task_id}. It has heads for: {can}.")
 
 
-def _published(encoder: Encoder, native: NativeHead, progress: weights.Progress) -> tuple[Tensor, Tensor]:
+def _published(encoder: Encoder, native: NativeHead, progress: Progress) -> tuple[Tensor, Tensor]:
     """Weight and bias of a published classifier."""
     from core.encoders.opening import reading
 

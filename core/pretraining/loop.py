@@ -2,7 +2,6 @@
 
 import csv
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -17,6 +16,7 @@ from core.datasets.memory import LabelledImages
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.errors import InvalidRequest
+from core.files import whole_file
 from core.heads.knn import knn_probabilities
 from core.pretraining.augment import plain_view, random_view
 from core.pretraining.methods import METHODS
@@ -139,9 +139,8 @@ class Trainer:
         """Write the checkpoint so that a kill at any moment leaves the old one or the new one whole."""
         state = {"recipe": repr(self.recipe), "run": asdict(self.run)}
         state |= {"method": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint)
+        with whole_file(self.checkpoint) as file:
+            torch.save(state, file)
 
     def _pixels(self, size: int) -> Tensor:
         """The images for crops of `size`: shrunk once to 1.5 times that, which spares most of the augmentation's time.

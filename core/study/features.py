@@ -24,6 +24,7 @@ from core.encoders import preprocess
 from core.encoders.encoder import Encoder
 from core.encoders.spec import EncoderSpec
 from core.errors import DataUnavailable, ImageError
+from core.files import place, whole_file
 
 VERSION = 1
 PARTS = ("train", "val", "test")
@@ -151,11 +152,8 @@ def work_folder(folder: Path) -> Path:
 def write_shard(folder: Path, shard: Shard, values: NDArray[np.float32], kept: list[int], problems: list[str]) -> None:
     """Store one shard of an unfinished feature file, whole or not at all."""
     work = work_folder(folder)
-    work.mkdir(parents=True, exist_ok=True)
-    partial = work / f".{shard.name}.{uuid.uuid4().hex[:8]}"  # nodes that share the folder have processes of one number
-    with partial.open("wb") as file:
+    with whole_file(work / shard.name) as file:
         np.savez(file, values=values, kept=np.array(kept, np.int64), problems=np.array(problems, dtype=str))
-    os.replace(partial, work / shard.name)
 
 
 def missing(folder: Path, count: int) -> list[Shard]:
@@ -212,7 +210,7 @@ def _join(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
     meta = {"ids": [part.ids[i] for i in index], "left_out": problems}
     (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
     try:
-        os.rename(partial, folder)
+        place(partial, folder)
     except OSError:  # another process was first; its file says the same
         if not (folder / "meta.json").is_file():
             raise

@@ -6,7 +6,6 @@ event) and `log.txt`. A process is known by its id and its start, since ids are 
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.errors import InvalidRequest
+from core.files import write_whole
 from core.paths import ROOT, result_roots
 from core.results import store
 from core.study import plan as plans
@@ -128,9 +128,7 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:
-    partial = folder / ".job.json"
-    partial.write_text(json.dumps(facts), encoding="utf-8")
-    os.replace(partial, folder / "job.json")
+    write_whole(folder / "job.json", json.dumps(facts).encode())
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from core.results.calibration import Answers, Run
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 from study_rows import invent
 
 from core.errors import InvalidRequest
 from core.results import abstaining, calibration, calibration_domains, confidence
-from core.results.calibration import Answers, Run
 from core.results.store import StudyInfo, study
 
 ENCODERS = ("supervised", "simclr", "random")

@@ -20,6 +20,7 @@ from core.encoders.checks.gates import Check
 from core.encoders.files import addresses, hashes, weights
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
+from core.files import write_whole
 from core.images import open_image
 from core.paths import weights_folder
 from core.readout import Contender
@@ -125,14 +126,12 @@ def _path(spec: EncoderSpec) -> Path:
 
 
 def _record(spec: EncoderSpec, checks: list[Check]) -> None:
-    path = _path(spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = {
         "date": date.today().isoformat(),
         "files": {file.file: weights.verify(file) for file in spec.files},
         "checks": [asdict(check) for check in checks],
     }
-    path.write_text(json.dumps(table, indent=1), encoding="utf-8")
+    write_whole(_path(spec), json.dumps(table, indent=1).encode())
 
 
 def recorded(spec: EncoderSpec) -> tuple[str, list[Check]]:

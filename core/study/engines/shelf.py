@@ -4,10 +4,8 @@ Protocols read features memory-mapped, so with an address (an object store, say)
 needs in its own cache folder. Below the address the files lie as they do in a cache folder.
 """
 
-import os
 import shutil
 import tempfile
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.datasets.spec import Part
 from core.errors import DataUnavailable
+from core.files import place, whole_file
 from core.results import writing
 from core.study import features
 from core.study.features import Shard
@@ -132,7 +131,7 @@ class Shelf:
             for file in FILES:
                 fs, path = writing.filesystem(self._at(key, file))
                 fs.get_file(path, str(partial / file))
-            os.rename(partial, folder)
+            place(partial, folder)
 
     def _lock(self, key: str) -> FileLock:
         folder = self.folder(key)
@@ -146,11 +145,5 @@ def _send(file: Path, address: str) -> None:
     if not isinstance(fs, LocalFileSystem):
         fs.put_file(str(file), path)  # an object store shows an object once it is complete
         return
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    partial = f"{path}.{uuid.uuid4().hex[:8]}.partial"
-    try:
-        shutil.copyfile(file, partial)
-        os.replace(partial, path)
-    finally:
-        if os.path.exists(partial):
-            os.unlink(partial)
+    with file.open("rb") as source, whole_file(Path(path)) as target:
+        shutil.copyfileobj(source, target)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
+from core.files import write_whole
 
 STATE, RESULT = "state.pt", "result.npz"
 
@@ -42,21 +42,11 @@ class State:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-
-
 def save(folder: Path, state: State) -> None:
     """Store a state; a kill at any moment leaves the one before or this one."""
     buffer = io.BytesIO()
     torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
-    _replace(folder / STATE, buffer.getvalue())
+    write_whole(folder / STATE, buffer.getvalue())
 
 
 def load(folder: Path, made_from: str, device: torch.device) -> State | None:
@@ -80,7 +70,7 @@ def finish(folder: Path, made_from: str, logits: NDArray[np.float32], facts: dic
     """Store the result of a search and remove everything it was made with."""
     buffer = io.BytesIO()
     np.savez(buffer, made_from=made_from, logits=logits, facts=json.dumps(facts))
-    _replace(folder / RESULT, buffer.getvalue())
+    write_whole(folder / RESULT, buffer.getvalue())
     for entry in folder.iterdir():
         if entry.name != RESULT:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

@@ -13,6 +13,7 @@ from PIL import Image
 from core.datasets.spec import ImageSet, Part
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
+from core.files import place
 
 Crop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Place = tuple[Part, int]
@@ -91,5 +92,5 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     if not isinstance(values, np.memmap):
         return Pixels(values)
     values.flush()
-    os.replace(partial, file)
+    place(partial, file)
     return Pixels(np.load(file, mmap_mode="r"))
