@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _run(argv: Sequence[str] | None) -> int:
     arguments = build_parser().parse_args(argv)
-    # The one place where this process's environment is set: nothing that reads it is imported yet.
+    # Nothing that reads it is imported yet. What holds for every process is set in core/__init__.py.
     if arguments.weights_dir:
         os.environ["INVARISCOPE_WEIGHTS"] = arguments.weights_dir
     return int(arguments.run(arguments))
