@@ -56,7 +56,7 @@ def main() -> None:
     """
     way, container, sha256, computing = json.loads(sys.argv[1])
     network = give_up_network()
-    from core.encoders.opening import husks, unpickling
+    from core.encoders.opening import unpickling
 
     size = os.fstat(0).st_size
     file = os.fdopen(0, "rb")
@@ -70,7 +70,7 @@ def main() -> None:
                 report = _convert(file, size, container, sha256)
             else:
                 unpickling.plain(unpickling.packed(file) if way == "zip" else file, *unpickling.BAGS)
-    except husks.Refused as error:
+    except unpickling.Refused as error:
         report = {"refused": str(error)}
     # What was caught is told even if something swallowed the exception.
     if caught:
@@ -84,7 +84,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
     import torch
     from safetensors.torch import save_file
 
-    from core.encoders.opening import husks, unpickling
+    from core.encoders.opening import unpickling
 
     tensors, left_out = unpickling.all_tensors(file)
     found: dict[str, torch.Tensor] = {}
@@ -93,14 +93,14 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
             continue
         name = WITHIN.join(path)
         if name in found or any(WITHIN in part for part in path):
-            raise husks.Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
+            raise unpickling.Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
         found[name] = tensor.clone(memory_format=torch.contiguous_format)
     if not found:
         where = f" under {'.'.join(container)}" if container else ""
-        raise husks.Refused(f"it holds no tensors{where}")
+        raise unpickling.Refused(f"it holds no tensors{where}")
     bytes_found = sum(tensor.nbytes for tensor in found.values())
     if bytes_found > room(size):
-        raise husks.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
+        raise unpickling.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
     save_file(found, RESULT, metadata={"format": "pt", "source_sha256": sha256})
     return {"tensors": len(found), "left_out": sorted(left_out)}
 
@@ -122,7 +122,7 @@ def _warm_up() -> None:
 
     import torch
 
-    from core.encoders.opening import husks, unpickling
+    from core.encoders.opening import unpickling
 
     # To show one, Python would open the source it comes from.
     warnings.simplefilter("ignore")
@@ -134,7 +134,7 @@ def _warm_up() -> None:
         _convert(buffer, len(buffer.getvalue()), [], "")
         os.remove(RESULT)
     for content in (b"no checkpoint", b"PK\x03\x04"):
-        with contextlib.suppress(husks.Refused):
+        with contextlib.suppress(unpickling.Refused):
             unpickling.all_tensors(io.BytesIO(content))
     "cp437".encode("cp437")
 
