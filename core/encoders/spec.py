@@ -80,6 +80,11 @@ class WeightFile:
     keys: str = ""
     terms: str = ""
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it is published, in the order in which it is asked for."""
+        return tuple(url for url in (self.url, *self.mirrors) if url)
+
 
 @dataclass(frozen=True, slots=True)
 class NativeHead:

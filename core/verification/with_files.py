@@ -27,7 +27,7 @@ SANITY = 0.6
 def reachable(file: WeightFile) -> Check:
     """Whether the file's address, or a mirror, answers, and with about the size that the catalog states."""
     reasons = []
-    for url in (file.url, *file.mirrors):
+    for url in file.addresses:
         try:
             answer = addresses.ask(url, {"Range": "bytes=0-0"})
         except addresses.NotGiven as error:
@@ -35,8 +35,7 @@ def reachable(file: WeightFile) -> Check:
             continue
         whole = answer.headers.get("Content-Range", "").rpartition("/")[2]
         size = int(whole) if whole.isdigit() else addresses.number(answer.headers, "Content-Length")
-        if answer.body is not None:
-            answer.body.close()
+        answer.close()
         stated = f"{file.megabytes:.0f} MB" if file.megabytes else "an unknown size"
         fits = not (size and file.megabytes) or abs(size / 1e6 / file.megabytes - 1) < 0.15
         return Check("reachable", fits, f"{file.file}: {size / 1e6:.0f} MB at its address; the catalog says {stated}.")

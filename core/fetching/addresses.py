@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 HUB = "https://huggingface.co"
-TIMEOUT = 30
+TIMEOUT = 60
 """Seconds without a byte before a connection counts as broken."""
 
 OFFLINE = ("INVARISCOPE_OFFLINE", "HF_HUB_OFFLINE")
@@ -42,6 +42,11 @@ class Answer:
     body: http.client.HTTPResponse | None
     announced: str = ""
 
+    def close(self) -> None:
+        """Leave the body unread."""
+        if self.body is not None:
+            self.body.close()
+
 
 def offline() -> str:
     """The environment variable that forbids the network; empty when none does."""
@@ -63,11 +68,13 @@ def _place(url: str) -> tuple[str, str]:
 
 
 def _with_token(request: urllib.request.Request) -> urllib.request.Request:
-    """The request, with the person's token when it goes to huggingface.co itself and nowhere else."""
-    token = os.environ.get("HF_TOKEN", "").strip()
-    if token and _place(request.full_url) == _place(HUB):
-        # urllib copies ordinary headers to wherever a redirect leads; these it does not.
-        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    """The request, with the token of the person's login when it goes to huggingface.co itself and nowhere else."""
+    if _place(request.full_url) == _place(HUB):
+        from huggingface_hub import get_token  # half a second that other addresses need not wait for
+
+        if token := get_token():
+            # urllib copies ordinary headers to wherever a redirect leads; these it does not.
+            request.add_unredirected_header("Authorization", f"Bearer {token}")
     return request
 
 

@@ -1,26 +1,35 @@
-"""A weight file from the first of its addresses that gives it: continued after a break, checked, named when right."""
+"""A file from the first of its addresses that gives it: continued after a break, checked, and named by who wanted it.
+
+The one client for weights and data sets, files of the Hugging Face hub included: `huggingface_hub` throws away what
+came when a download ends early, and here a stopped gigabyte goes on where it stopped.
+"""
 
 import http.client
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from core.encoders.files import hashes
-from core.encoders.files.addresses import LOGIN, Answer, NotGiven, ask, looks_like_a_page, number, why
-from core.encoders.spec import WeightFile
-from core.errors import WeightsUnavailable
+from core.fetching.addresses import LOGIN, Answer, NotGiven, ask, looks_like_a_page, number, why
 from core.pace import Progress
 
 CHUNK = 1 << 20
 SPARE = 50_000_000
 """Bytes that a download leaves free on the disk."""
 
+Check = Callable[[Path, str], tuple[str, str]]
+"""From a file and the SHA-256 that its server announced (may be empty): its digest, and what is wrong as a clause."""
+
 
 class WrongFile(NotGiven):
     """An address that gave another file than the one that is meant."""
+
+
+class NoRoom(Exception):
+    """A disk with too little room for a file; the text says how much there is, as a sentence without its end."""
 
 
 class Undelivered(Exception):
@@ -31,19 +40,14 @@ class Undelivered(Exception):
         wrong: whether one of them gave another file.
     """
 
-    def __init__(self, reasons: list[str], wrong: bool) -> None:
-        super().__init__("; ".join(reasons))
+    def __init__(self, reasons: dict[str, str], wrong: bool) -> None:
+        super().__init__("; ".join(f"{url}: {reason}" for url, reason in reasons.items()))
         self.reasons = reasons
         self.wrong = wrong
 
 
-def addresses(weights: WeightFile) -> list[str]:
-    """Where a file is published, in the order in which it is asked for."""
-    return [url for url in (weights.url, *weights.mirrors) if url]
-
-
 def partial_of(path: Path) -> Path:
-    """Where the bytes of a weight file gather until they are all there."""
+    """Where the bytes of a file gather until they are all there."""
     return path.with_name(path.name + ".partial")
 
 
@@ -81,68 +85,80 @@ def _size(partial: Path) -> int:
     return partial.stat().st_size if partial.is_file() else 0
 
 
-def _forget(partial: Path) -> None:
-    partial.unlink(missing_ok=True)
-    _note(partial).unlink(missing_ok=True)
+def forget(path: Path) -> None:
+    """Remove what gathered for a file, and the note of where it came from."""
+    partial_of(path).unlink(missing_ok=True)
+    _note(partial_of(path)).unlink(missing_ok=True)
 
 
-def download(weights: WeightFile, path: Path, progress: Progress) -> None:
-    """Put the file at `path`, from its address or else its mirrors.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file that is to be fetched.
 
-    Sizes are compared with what the server states. The catalog's `megabytes` is approximate and compared with nothing.
-
-    Args:
-        weights: the file.
+    Attributes:
         path: where it goes; its folder exists, and nobody else writes there.
+        check: compares what came with what is known of it.
+        known: whether that would tell a wrong file, so that pieces of unknown origin may be put together.
+        about: bytes it has at least roughly; 0 when unknown. Only compared with the room on the disk.
         progress: told (bytes done, bytes in all; 0 when the server does not say).
+    """
+
+    path: Path
+    check: Check
+    known: bool
+    about: int
+    progress: Progress
+
+
+def download(urls: Sequence[str], wanted: Wanted) -> str:
+    """Bring a file whole and checked to `partial_of` its path, from its address or else its mirrors; its digest.
+
+    Who wanted it gives it its name and then forgets the rest (`forget`).
 
     Raises:
         Undelivered: no address gave it.
-        WeightsUnavailable: the disk has too little room.
+        NoRoom: the disk has too little room.
         OSError: it could not be written.
     """
-    reasons, wrong = [], False
-    for url in addresses(weights):
+    reasons, wrong = {}, False
+    for url in urls:
         try:
-            _from(url, weights, path, progress)
-            return
+            return _from(url, wanted)
         except NotGiven as error:
-            if not _size(partial_of(path)):
-                _forget(partial_of(path))
-            reasons.append(f"{url}: {error}")
+            if not _size(partial_of(wanted.path)):
+                forget(wanted.path)
+            reasons[url] = str(error)
             wrong |= isinstance(error, WrongFile)
     raise Undelivered(reasons, wrong)
 
 
-def _from(url: str, weights: WeightFile, path: Path, progress: Progress) -> None:
-    partial = partial_of(path)
-    continued, announced = _transfer(url, weights, path, progress)
-    digest, complaint = hashes.compare(partial, weights, path, announced)
+def _from(url: str, wanted: Wanted) -> str:
+    partial = partial_of(wanted.path)
+    continued, announced = _transfer(url, wanted)
+    digest, complaint = wanted.check(partial, announced)
     if complaint and continued:
         # What was there before may have been of another version: only a download of one piece tells.
-        _forget(partial)
-        _, announced = _transfer(url, weights, path, progress)
-        digest, complaint = hashes.compare(partial, weights, path, announced)
+        forget(wanted.path)
+        _, announced = _transfer(url, wanted)
+        digest, complaint = wanted.check(partial, announced)
     if complaint:
-        _forget(partial)
+        forget(wanted.path)
         raise WrongFile(f"it gave {complaint}; nothing was kept")
-    hashes.keep(partial, path, digest)
-    _forget(partial)
+    return digest
 
 
-def _transfer(url: str, weights: WeightFile, path: Path, progress: Progress) -> tuple[bool, str]:
+def _transfer(url: str, wanted: Wanted) -> tuple[bool, str]:
     """Bring the partial file to its end; whether it was continued, and the SHA-256 that the server announced."""
-    partial = partial_of(path)
-    origin, known = Origin.of(partial), hashes.is_known(weights, path)
-    have = _size(partial)
+    partial = partial_of(wanted.path)
+    origin, have = Origin.of(partial), _size(partial)
     # Bytes of unknown origin are worth keeping only when a hash will tell.
-    if have and not (known or origin.url):
-        _forget(partial)
+    if have and not (wanted.known or origin.url):
+        forget(wanted.path)
         have = 0
     headers = {}
     if have:
         headers["Range"] = f"bytes={have}-"
-        if origin.etag and (origin.url == url or not known):
+        if origin.etag and (origin.url == url or not wanted.known):
             # The server sends the whole file when it has another one by now.
             headers["If-Range"] = origin.etag
     answer = ask(url, headers)
@@ -151,26 +167,28 @@ def _transfer(url: str, weights: WeightFile, path: Path, progress: Progress) -> 
     if answer.status in (206, 416):
         total = _stated_total(answer, have)
         if not have:
-            _close(answer)
+            answer.close()
             raise NotGiven("it answers with a part of the file when asked for the whole")
-        if not _continues(answer, have, total, Origin(url, etag), origin, known or bool(answer.announced)):
-            _close(answer)
-            _forget(partial)
-            return _transfer(url, weights, path, progress)
+        if not _continues(answer, have, total, Origin(url, etag), origin, wanted.known or bool(answer.announced)):
+            answer.close()
+            forget(wanted.path)
+            return _transfer(url, wanted)
         if answer.body is None:
             return True, answer.announced
     else:
-        _forget(partial)
+        forget(wanted.path)
         have, total = 0, number(answer.headers, "Content-Length")
-        if not (total or known or answer.announced or _chunked(answer)):
-            _close(answer)
+        # A body in chunks says itself where it ends.
+        chunked = answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        if not (total or wanted.known or answer.announced or chunked):
+            answer.close()
             raise NotGiven("it does not say how long the file is, and no hash would tell a broken download")
     assert answer.body is not None
     with answer.body as body:
-        _room(path.parent, total or int(weights.megabytes * 1e6), have)
+        _require_room(wanted.path.parent, total or wanted.about, have)
         if not have:
             Origin(url, etag, total).write(partial)
-        done = _append(body, partial, have, total, progress)
+        done = _append(body, partial, have, total, wanted.progress)
     if done < total:
         raise NotGiven(f"the connection ended after {done} of {total} bytes; try again to continue")
     return have > 0, answer.announced
@@ -212,20 +230,7 @@ def _stated_total(answer: Answer, have: int) -> int:
     return int(stated) if stated.isdecimal() else have + rest if rest else 0
 
 
-def _chunked(answer: Answer) -> bool:
-    # A body in chunks says itself where it ends.
-    return answer.headers.get("Transfer-Encoding", "").lower() == "chunked"
-
-
-def _close(answer: Answer) -> None:
-    if answer.body is not None:
-        answer.body.close()
-
-
-def _room(folder: Path, total: int, have: int) -> None:
+def _require_room(folder: Path, total: int, have: int) -> None:
     needed, free = total - have, shutil.disk_usage(folder).free
     if needed and needed + SPARE > free:
-        raise WeightsUnavailable(
-            f"{folder} has {free / 1e6:.0f} MB free, and {needed / 1e6:.0f} MB are to come. Free some space or choose "
-            "another folder with --weights-dir."
-        )
+        raise NoRoom(f"{folder} has {free / 1e6:.0f} MB free, and {needed / 1e6:.0f} MB are to come")
