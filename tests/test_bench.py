@@ -7,7 +7,7 @@ import torch
 
 from core.commands import bench as command
 
-TINY = command.Plan(repetitions=1, large=False, settled=1, uploads=2)
+TINY = command.Effort(repetitions=1, large=False, settled=1, uploads=2)
 CPU = torch.device("cpu")
 
 

@@ -33,7 +33,7 @@ def add_parser(commands: Commands) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Effort:
     """How much to measure.
 
     Attributes:
@@ -49,8 +49,8 @@ class Plan:
     uploads: int = 500
 
 
-FULL = Plan()
-QUICK = Plan(repetitions=5, large=False, uploads=150)
+FULL = Effort()
+QUICK = Effort(repetitions=5, large=False, uploads=150)
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
@@ -89,23 +89,23 @@ def packaged(device: torch.device) -> list[Contender]:
     return open_contenders(ids, TASK, device)
 
 
-def measure(plan: Plan, device: torch.device) -> Iterator[Row]:
+def measure(effort: Effort, device: torch.device) -> Iterator[Row]:
     """The rows one by one."""
     from core import bench
 
     small = packaged(device)
     # First: memory that larger work leaves behind and gives back late would hide a leak.
-    yield bench.memory_row(small[0], plan.settled, plan.uploads)
-    if plan.large:
+    yield bench.memory_row(small[0], effort.settled, effort.uploads)
+    if effort.large:
         large = bench.untrained_resnet50(device)
-        yield from bench.readout_rows(large, 8, plan.repetitions)
-        yield bench.sweep_row(large, 8, plan.repetitions)
+        yield from bench.readout_rows(large, 8, effort.repetitions)
+        yield bench.sweep_row(large, 8, effort.repetitions)
     else:
-        yield from bench.readout_rows(small[0], 32, plan.repetitions)
+        yield from bench.readout_rows(small[0], 32, effort.repetitions)
     for contender in small:
-        yield bench.sweep_row(contender, 32, plan.repetitions)
-    yield bench.upload_row(small, 1, 1.5, plan.repetitions)
-    yield bench.upload_row(small, 12, None, plan.repetitions)
+        yield bench.sweep_row(contender, 32, effort.repetitions)
+    yield bench.upload_row(small, 1, 1.5, effort.repetitions)
+    yield bench.upload_row(small, 12, None, effort.repetitions)
 
 
 def as_json(row: Row) -> dict[str, Any]:

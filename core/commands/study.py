@@ -146,8 +146,8 @@ def _stop() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run to the end; 1 when a cell or a data set failed, 2 when nothing was done."""
-    from core.results.writing import write_bytes
     from core.study import run as running
+    from core.study import sealed
     from core.study.engines.base import Setup
     from core.study.run import Event
 
@@ -171,7 +171,7 @@ def run(arguments: argparse.Namespace) -> int:
         now = time.monotonic()
         if arguments.progress and (event.kind != "features" or now - stored > STORE_EVERY):
             facts = {name: getattr(event, name) for name in Event.__slots__} | {"line": line(event)}
-            write_bytes(arguments.progress, json.dumps(facts).encode())
+            sealed.write(arguments.progress, json.dumps(facts).encode())
             stored = now
     assert last is not None
     return _summary(arguments, out)

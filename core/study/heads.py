@@ -15,7 +15,7 @@ from core.encoders.encoder import Encoder
 from core.heads import fitting, linear
 from core.heads.familiarity import describe
 from core.heads.linear import LinearHead
-from core.study import features
+from core.study import encoding, features
 from core.study.protocols import Material, knn
 from core.study.protocols.base import validation_split
 
@@ -36,10 +36,10 @@ def fit_head(
     found = {}
     for part in features.PARTS:
         if part in images.parts:
-            for _ in features.compute(encoder, images, part, cache):
+            for _ in encoding.compute(encoder, images, part, cache):
                 pass
             key = features.key(encoder.spec, encoder.sha256, images, part)
-            found[part] = features.load(features.folder_of(cache, key))
+            found[part] = features.load(features.place_of(cache, key))
     train, held_out = validation_split(found["train"], found.get("val"), SEED)
     test, classes = found["test"], len(images.classes)
     values = torch.as_tensor(np.array(train.values), device=encoder.device)

@@ -17,10 +17,10 @@ import psutil
 from filelock import FileLock, Timeout
 
 from core.errors import InvalidRequest
-from core.files import write_whole
 from core.paths import ROOT, result_roots
 from core.results import store
 from core.study import plan as plans
+from core.study import sealed
 from core.study.plan import Plan
 
 # A process in between, which ends at once, leaves the study without a parent that would have to wait for it.
@@ -128,14 +128,14 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:
-    write_whole(folder / "job.json", json.dumps(facts).encode())
+    sealed.write(str(folder / "job.json"), json.dumps(facts).encode())
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    """What was stored; empty when it is not there, or damaged: one bad folder must not hide the other jobs."""
+    with contextlib.suppress(OSError):
+        return dict(json.loads(sealed.read(str(path)) or "{}"))
+    return {}
 
 
 def job_of(folder: Path) -> Job | None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from core import readout, samples
 from core.encoders import checked, encoder, preprocess, training_signs
 from core.encoders.checked import Check
-from core.encoders.files import addresses, weights
+from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvalidRequest, InvariscopeError
 from core.tasks import task

@@ -29,17 +29,16 @@ from core.results import (
     distances,
     origin,
     pairs,
-    rows,
     store,
     summary,
     writing,
 )
 from core.results.info import StudyInfo
-from core.study import manifest
+from core.study import manifest, rows
 from core.study.cells import Cell
 from core.study.features import Features
 from core.study.plan import Plan
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 ENCODERS = {
     "supervised": ("supervised", "SL", 1.6),
@@ -75,13 +74,14 @@ def generate(root: Path, total: int) -> None:
             for p, protocol in enumerate(PROTOCOLS):
                 for seed in range(SEEDS):
                     own = np.random.default_rng([d, e, p, seed]).normal(size=(each, classes)).astype(np.float32)
-                    answers = Answers(2 * (base + 0.3 * own), np.arange(each), temperature=1.3)
+                    answers = ProtocolAnswers(2 * (base + 0.3 * own), np.arange(each), temperature=1.3)
                     cell = Cell(encoder, dataset, protocol, seed)
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     facts = {"temperature": 1.3, "seconds": 0.0}
                     table = rows.table(names, answers, test)
-                    writing.write_cell(str(out), cell.id, table, None, {"key": "generated", "facts": facts})
-                    states.append((cell, {"state": "done", "facts": facts}))
+                    about = {"key": "generated", "facts": facts}
+                    hashes = writing.write_cell(str(out), cell.id, table, None, about)
+                    states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),
         Plan(name, tuple(ENCODERS), tuple(DATASETS), PROTOCOLS, SEEDS),

@@ -1,11 +1,11 @@
 """The Confidence page: every control once, every chart described, and what it says when something is missing."""
 
-import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import study_manifests
 from study_images import draw_folder, show
 from study_rows import invent
 from study_runs import toy_folders, toy_setup
@@ -157,9 +157,9 @@ def test_without_a_fitted_temperature_it_says_so(root, open_page) -> None:
 
 def test_one_contender_alone(root, open_page) -> None:
     out = invent(root, samples=40, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"] = {id: cell for id, cell in manifest["cells"].items() if cell["encoder"] == "simclr"}
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_invented(open_page)
     assert not at.error
     assert len(at.get("plotly_chart")) == 1 + 2 + 1 + 1
@@ -169,9 +169,9 @@ def test_one_contender_alone(root, open_page) -> None:
 
 def test_a_contender_without_results_on_the_set_is_named(root, open_page) -> None:
     out = invent(root, samples=40, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"]["scans.linear.simclr.0"]["state"] = "waiting"
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_invented(open_page, dataset="scans")
     assert "simclr: no finished results on Scans." in words(at)
     assert_described(at)

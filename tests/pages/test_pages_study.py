@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import study_manifests
 from streamlit.testing.v1 import AppTest
 from study_rows import invent
 from test_pages_render import assert_described
@@ -32,10 +33,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def change(folder: Path, edit) -> None:
     """Edit a study's manifest in place."""
-    path = folder / "manifest.json"
-    made = json.loads(path.read_text())
+    made = study_manifests.read(folder)
     edit(made)
-    path.write_text(json.dumps(made))
+    study_manifests.write(folder, made)
 
 
 def texts(at: AppTest) -> str:
@@ -195,13 +195,13 @@ def test_published_figures_are_overlaid_on_demand_or_said_to_be_absent(root, ope
     assert len(figures)
     name = folder / "manifest.json"
     name.write_text(name.read_text().replace("flowers", "cifar10"))
-    change(folder, lambda made: made.update(updated="2026-01-01T00:00:00+00:00"))
     for cell in (folder / "cells").glob("flowers.*"):
         rows = pq.read_table(cell)
         field = rows.schema.field("dataset")
         renamed = pa.array(["cifar10"] * len(rows)).cast(field.type)
         target = cell.with_name(cell.name.replace("flowers", "cifar10"))
         pq.write_table(rows.set_column(rows.schema.get_field_index("dataset"), field, renamed), target)
+    change(folder, lambda made: made.update(updated="2026-01-01T00:00:00+00:00"))
     at = open_page("study.py")
     at.toggle(key="study_published").set_value(True).run()
     assert not at.exception

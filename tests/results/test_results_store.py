@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 import fsspec
 import pytest
+import study_manifests
 from fsspec.implementations.memory import MemoryFileSystem
 from study_rows import invent
 from toy_studies import toy
@@ -30,8 +31,7 @@ def memory():
 
 def change(root: Path, **entries: object) -> None:
     """Change entries of the toy study's manifest."""
-    path = root / "toy" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    study_manifests.write(root / "toy", study_manifests.read(root / "toy") | entries)
 
 
 def upload(fs: fsspec.AbstractFileSystem, folder: Path, to: str) -> None:

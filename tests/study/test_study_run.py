@@ -17,7 +17,7 @@ from core.encoders.files import weights
 from core.encoders.resident import residents
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
 from core.results import schema, store, summary
-from core.study import features
+from core.study import encoding
 from core.study import run as running
 from core.study.engines.base import Setup
 from core.study.plan import Plan
@@ -184,7 +184,7 @@ def test_reading_rows_agrees_with_the_facts_of_the_run(setup) -> None:
 
 def test_a_gpu_without_room_for_a_batch_gets_half_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     contender = toys.literal()
-    whole = features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8))
+    whole = encoding._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8))
     seen = []
 
     def cramped(inputs: torch.Tensor):
@@ -194,6 +194,6 @@ def test_a_gpu_without_room_for_a_batch_gets_half_of_it(monkeypatch: pytest.Monk
         return toys.TwoChannels().forward_features(inputs)
 
     monkeypatch.setattr(contender.encoder.network, "forward_features", cramped)
-    monkeypatch.setitem(features.BATCH, "cpu", 6)
-    np.testing.assert_array_equal(features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8)), whole)
+    monkeypatch.setitem(encoding.BATCH, "cpu", 6)
+    np.testing.assert_array_equal(encoding._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8)), whole)
     assert seen == [6, 3, 1, 1, 1, 1, 1, 1]

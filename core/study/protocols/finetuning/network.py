@@ -37,15 +37,14 @@ class Tuned(nn.Module):
         return F.linear(pooled.float(), self.head.weight, self.head.bias)
 
 
-def prepare(model: Tuned, steps_per_epoch: float) -> bool:
-    """Whether the network has batch normalisation; slows its running averages in long epochs.
+def prepare(model: Tuned, steps_per_epoch: float) -> None:
+    """Slow the running averages of batch normalisation in long epochs.
 
     It trains in training mode. Averages forget min(10 / steps an epoch, .1) a step, as in Kornblith et al. 2019.
     """
-    found = [module for module in model.modules() if isinstance(module, BATCH_NORMS)]
-    for module in found:
-        module.momentum = min(10 / steps_per_epoch, 0.1)
-    return bool(found)
+    for module in model.modules():
+        if isinstance(module, BATCH_NORMS):
+            module.momentum = min(10 / steps_per_epoch, 0.1)
 
 
 def optimiser_of(model: Tuned, l2: float) -> torch.optim.SGD:

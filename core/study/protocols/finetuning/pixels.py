@@ -1,9 +1,9 @@
 """Pixels of a data set as uint8 arrays, read once: in memory, or in a memory-mapped file when they are large."""
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,24 +13,15 @@ from PIL import Image
 from core.datasets.spec import ImageSet, Part
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
-from core.files import place
+from core.study import sealed
 
+Pixels = NDArray[np.uint8]
+"""Images of one size, (N, S, S, 3)."""
 Crop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Place = tuple[Part, int]
 MARGIN = 1.25  # side of what is kept for random crops against the side of the input
 IN_MEMORY = 2**29  # bytes; larger ones go to a file
 CHUNK = 256  # images read between two looks at whether to stop
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pixels:
-    """Images of one size, (N, S, S, 3) uint8."""
-
-    values: NDArray[np.uint8]
-
-    def __getitem__(self, index: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """(M, S, S, 3), a copy in memory."""
-        return np.asarray(self.values[index])
 
 
 def places(images: ImageSet, ids: Sequence[str]) -> list[Place]:
@@ -61,7 +52,7 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
         where: the samples.
         side: S of what `crop` gives.
         crop: from an image to (S, S, 3).
-        file: where to keep them if they are large; a complete file from an earlier run is used as it is.
+        file: where to keep them if they are large; one from an earlier run is used when it is whole.
         stop: called between chunks.
 
     Raises:
@@ -70,10 +61,11 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     """
     shape = (len(where), side, side, 3)
     large = int(np.prod(shape)) > IN_MEMORY
-    if large and file.is_file():
-        return Pixels(np.load(file, mmap_mode="r"))
+    seal = str(file.with_suffix(".sha256"))
+    if large and file.is_file() and sealed.read(seal) == _sha256(file):
+        return np.load(file, mmap_mode="r")
     partial = file.with_suffix(".partial")
-    values: NDArray[np.uint8]
+    values: Pixels
     if large:
         file.parent.mkdir(parents=True, exist_ok=True)
         values = np.lib.format.open_memmap(partial, "w+", np.uint8, shape)
@@ -90,7 +82,13 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
             for _ in pool.map(fill, range(start, min(start + CHUNK, len(where)))):
                 pass
     if not isinstance(values, np.memmap):
-        return Pixels(values)
+        return values
     values.flush()
-    place(partial, file)
-    return Pixels(np.load(file, mmap_mode="r"))
+    os.replace(partial, file)
+    sealed.write(seal, _sha256(file))
+    return np.load(file, mmap_mode="r")
+
+
+def _sha256(file: Path) -> bytes:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").digest()

@@ -1,9 +1,6 @@
 """Answers of a protocol as the rows of `core.results.schema`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +8,8 @@ from numpy.typing import NDArray
 
 from core.metrics import calibration, confidence
 from core.results import schema
-
-if TYPE_CHECKING:
-    from core.study.features import Features
-    from core.study.protocols.base import Answers
+from core.study.features import Features
+from core.study.protocols.base import ProtocolAnswers
 
 TOP = 5
 BLOCK = 2**22  # probabilities at once: 32 MB each in double precision
@@ -36,7 +31,7 @@ class Names:
     seed: int
 
 
-def table(names: Names, answers: Answers, test: Features) -> pa.Table:
+def table(names: Names, answers: ProtocolAnswers, test: Features) -> pa.Table:
     """One row a sample (and episode), as `schema.ROWS` says; a class that was not on offer has probability 0."""
     labels = test.labels[answers.sample]
     count, classes = answers.logits.shape
@@ -100,7 +95,7 @@ def _probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[n
     return confidence.softmax(scores, temperature)
 
 
-def logits_table(answers: Answers, test: Features) -> pa.Table:
+def logits_table(answers: ProtocolAnswers, test: Features) -> pa.Table:
     """The side table: (C,) half-precision logits a sample."""
     flat = pa.array(answers.logits.astype(np.float16).ravel())
     count, classes = answers.logits.shape

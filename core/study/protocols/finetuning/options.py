@@ -32,7 +32,7 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class SearchOptions:
     """How to fine-tune.
 
     Attributes:
@@ -55,7 +55,7 @@ class Options:
         return tuple(Member(rate, decay) for decay in self.decays for rate in self.rates)
 
 
-def read(given: dict[str, Any]) -> Options:
+def read(given: dict[str, Any]) -> SearchOptions:
     """The settings of a plan, or the defaults.
 
     `grid = "full"` is the 7 × 8 of Kornblith et al. 2019, `"small"` three rates of it without decay; `rates` and
@@ -64,9 +64,9 @@ def read(given: dict[str, Any]) -> Options:
     Raises:
         InvalidRequest: one is unknown or out of range.
     """
-    settings = Settings(ID, given, (*Options.__slots__, "grid"))
+    settings = Settings(ID, given, (*SearchOptions.__slots__, "grid"))
     full = settings.choice("grid", ("small", "full")) == "full"
-    return Options(
+    return SearchOptions(
         steps=settings.whole("steps", 1000, 1, 1_000_000),
         batch=settings.whole("batch", 64, 2, 4096),
         rates=settings.numbers("rates", FULL_RATES if full else SMALL_RATES, 1e-8, 100),

@@ -13,18 +13,18 @@ from core.encoders import preprocess
 from core.encoders.encoder import Encoder
 from core.errors import InvalidRequest
 from core.metrics.calibration import fit_temperature
-from core.study.finetuning import checkpoint, pixels, rules
-from core.study.finetuning.checkpoint import State
-from core.study.finetuning.options import ID, Member, Options
-from core.study.finetuning.pixels import Pixels
-from core.study.finetuning.rules import Check
-from core.study.finetuning.training import Run, Samples
 from core.study.protocols.base import Material
+from core.study.protocols.finetuning import checkpoint, pixels, rules
+from core.study.protocols.finetuning.checkpoint import SearchState
+from core.study.protocols.finetuning.options import ID, Member, SearchOptions
+from core.study.protocols.finetuning.pixels import Pixels
+from core.study.protocols.finetuning.rules import Check
+from core.study.protocols.finetuning.training import Samples, TrainingRun
 
 SAVE_EVERY = 100  # steps between two checkpoints, at most; every check is one too
 
 
-def made_from(material: Material, options: Options) -> str:
+def made_from(material: Material, options: SearchOptions) -> str:
     """What tells one search from another in the same folder."""
     return repr((options, material.seed, len(material.train), int(material.held_out.sum()), len(material.test)))
 
@@ -32,11 +32,10 @@ def made_from(material: Material, options: Options) -> str:
 class Search:
     """One search, from wherever its last checkpoint left it."""
 
-    def __init__(self, material: Material, options: Options) -> None:
+    def __init__(self, material: Material, options: SearchOptions) -> None:
         """Read the pixels of training and validation, and the last checkpoint.
 
         Raises:
-            InvalidRequest: a checkpoint is damaged.
             ImageError: an image has become unreadable.
         """
         self.material, self.options = material, options
@@ -60,11 +59,11 @@ class Search:
         crop = partial(preprocess.model_crop, recipe=recipe)
         return pixels.read(where, recipe.size, crop, self.folder / f"{name}.npy", self.material.stop)
 
-    def _load(self) -> State:
+    def _load(self) -> SearchState:
         found = checkpoint.load(self.folder, self.made_from, self.encoder.device)
-        return found or State(self.made_from, self.options.batch)
+        return found or SearchState(self.made_from, self.options.batch)
 
-    def _save(self, run: Run | None, curve: list[Check]) -> None:
+    def _save(self, run: TrainingRun | None, curve: list[Check]) -> None:
         now = time.perf_counter()
         self.state.seconds += now - self.clock
         self.clock = now
@@ -72,10 +71,10 @@ class Search:
         self.state.curve = [(check.step, check.top1, check.loss) for check in curve]
         checkpoint.save(self.folder, self.state)
 
-    def _start(self, member: Member, chosen: NDArray[np.bool_]) -> tuple[Run, list[Check]]:
+    def _start(self, member: Member, chosen: NDArray[np.bool_]) -> tuple[TrainingRun, list[Check]]:
         """A run of a member on the chosen samples, and its checks so far; from the checkpoint if that is inside it."""
         samples = Samples(self.training, self.material.train.labels, np.flatnonzero(chosen), self.material.seed)
-        run = Run(self.encoder, self.material.classes, member, self.options, samples)
+        run = TrainingRun(self.encoder, self.material.classes, member, self.options, samples)
         if self.state.run is not None:
             run.restore(self.state.run)
             self.state.run = None
@@ -87,7 +86,7 @@ class Search:
             [Check(*row) for row in self.state.finished[self.state.leader]["curve"]] if self.state.leader >= 0 else []
         )
 
-    def _asked(self, run: Run) -> NDArray[np.float32]:
+    def _asked(self, run: TrainingRun) -> NDArray[np.float32]:
         return run.logits(self.validation, len(self.truth), 2 * self.state.micro)
 
     def _try(self, member: Member) -> None:

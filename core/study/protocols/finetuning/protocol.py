@@ -4,7 +4,7 @@
    views are random crops (a fifth to all of the area) and flips; evaluation uses the encoder's own preprocessing.
 2. Every member of a grid of learning rates and weight decays is trained on the training samples without those held
    out. They are compared by top-1 on the held-out samples, equal ones by likelihood, at ten checks each. A member that
-   does not lead ends early by patience or when hopeless (`core.study.finetuning.rules.ending`).
+   does not lead ends early by patience or when hopeless (`rules.ending`).
 3. The temperature is fitted on the held-out samples' logits of the winner at the end of its schedule.
 4. The winner's settings train a fresh copy on all samples for the whole schedule; that copy answers.
 
@@ -23,11 +23,11 @@ numbers only by what batch normalisation then sees.
 import numpy as np
 
 from core.errors import InvalidRequest
-from core.study.finetuning import checkpoint, options, search
-from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.base import Material, Protocol, ProtocolAnswers
+from core.study.protocols.finetuning import checkpoint, options, search
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     """Logits of the fine-tuned copy for every test sample.
 
     Raises:
@@ -48,7 +48,7 @@ def run(material: Material) -> Answers:
         checkpoint.finish(material.checkpoint, made_from, *found)
     logits, facts = found
     temperature = facts.pop("temperature")
-    return Answers(logits, np.arange(len(material.test)), temperature, facts=facts)
+    return ProtocolAnswers(logits, np.arange(len(material.test)), temperature, facts=facts)
 
 
 FINE_TUNE = Protocol(
@@ -58,7 +58,6 @@ FINE_TUNE = Protocol(
     "weight decay chosen on validation samples (Kornblith et al. 2019).",
     version=1,
     seeded_by_split_alone=False,
-    reads_pixels=True,
     run=run,
-    options=(*options.Options.__slots__, "grid"),
+    options=(*options.SearchOptions.__slots__, "grid"),
 )

@@ -21,9 +21,9 @@ from core import devices
 from core.encoders import preprocess
 from core.encoders.encoder import Encoder
 from core.pretraining.augment import Policy, crop_and_flip
-from core.study.finetuning.network import Tuned, optimiser_of, prepare
-from core.study.finetuning.options import Member, Options
-from core.study.finetuning.pixels import Pixels
+from core.study.protocols.finetuning.network import Tuned, optimiser_of, prepare
+from core.study.protocols.finetuning.options import Member, SearchOptions
+from core.study.protocols.finetuning.pixels import Pixels
 
 # Smaller crops than a fifth of the area would be blown up beyond what is kept of an image.
 POLICY = Policy(crop_scale=(0.2, 1.0), flip=0.5)
@@ -68,16 +68,18 @@ def _repeatable(device: torch.device) -> Iterator[None]:
         yield
 
 
-class Run:
+class TrainingRun:
     """A network on its way through one schedule. `micro` samples are on the device at once."""
 
-    def __init__(self, encoder: Encoder, classes: int, member: Member, options: Options, samples: Samples) -> None:
+    def __init__(
+        self, encoder: Encoder, classes: int, member: Member, options: SearchOptions, samples: Samples
+    ) -> None:
         """Start at step 0."""
         self.device, self.member, self.options, self.samples = encoder.device, member, options, samples
         self.step = 0
         with devices.gradient_slot():
             self.model = Tuned(encoder, classes)
-            self.batch_norm = prepare(self.model, len(samples.chosen) / options.batch)
+            prepare(self.model, len(samples.chosen) / options.batch)
             self.optimiser = optimiser_of(self.model, member.l2)
             self.model.train()
 

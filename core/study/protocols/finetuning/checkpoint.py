@@ -1,4 +1,4 @@
-"""What a killed search leaves behind, whole or not at all."""
+"""What a killed search leaves behind, whole or not at all; what is damaged counts as absent."""
 
 import io
 import json
@@ -11,14 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from core.errors import InvalidRequest
-from core.files import write_whole
+from core.study import sealed
 
 STATE, RESULT = "state.pt", "result.npz"
 
 
 @dataclass(slots=True)
-class State:
+class SearchState:
     """Where a search stands.
 
     Attributes:
@@ -42,27 +41,19 @@ class State:
     curve: list[tuple[int, float, float]] = field(default_factory=list)
 
 
-def save(folder: Path, state: State) -> None:
+def save(folder: Path, state: SearchState) -> None:
     """Store a state; a kill at any moment leaves the one before or this one."""
     buffer = io.BytesIO()
-    torch.save({name: getattr(state, name) for name in State.__slots__}, buffer)
-    write_whole(folder / STATE, buffer.getvalue())
+    torch.save({name: getattr(state, name) for name in SearchState.__slots__}, buffer)
+    sealed.write(str(folder / STATE), buffer.getvalue())
 
 
-def load(folder: Path, made_from: str, device: torch.device) -> State | None:
-    """The stored state of this search; None when there is none, or it is of another search.
-
-    Raises:
-        InvalidRequest: the file is damaged.
-    """
-    path = folder / STATE
-    if not path.is_file():
+def load(folder: Path, made_from: str, device: torch.device) -> SearchState | None:
+    """The stored state of this search; None when there is none, or it is of another search."""
+    data = sealed.read(str(folder / STATE))
+    if data is None:
         return None
-    try:
-        found = torch.load(path, map_location=device, weights_only=True)
-        state = State(**found)
-    except (OSError, RuntimeError, EOFError, TypeError, ValueError) as error:
-        raise InvalidRequest(f"{path} is damaged ({error}). Remove it to start this cell anew.") from error
+    state = SearchState(**torch.load(io.BytesIO(data), map_location=device, weights_only=True))
     return state if state.made_from == made_from else None
 
 
@@ -70,7 +61,7 @@ def finish(folder: Path, made_from: str, logits: NDArray[np.float32], facts: dic
     """Store the result of a search and remove everything it was made with."""
     buffer = io.BytesIO()
     np.savez(buffer, made_from=made_from, logits=logits, facts=json.dumps(facts))
-    write_whole(folder / RESULT, buffer.getvalue())
+    sealed.write(str(folder / RESULT), buffer.getvalue())
     for entry in folder.iterdir():
         if entry.name != RESULT:
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
@@ -78,10 +69,10 @@ def finish(folder: Path, made_from: str, logits: NDArray[np.float32], facts: dic
 
 def result(folder: Path, made_from: str) -> tuple[NDArray[np.float32], dict[str, Any]] | None:
     """Logits and facts of a finished search; None when it is not finished, or another one is."""
-    path = folder / RESULT
-    if not path.is_file():
+    data = sealed.read(str(folder / RESULT))
+    if data is None:
         return None
-    with np.load(path) as found:
+    with np.load(io.BytesIO(data)) as found:
         if str(found["made_from"]) != made_from:
             return None
         return found["logits"], json.loads(str(found["facts"]))
