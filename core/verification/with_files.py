@@ -15,6 +15,7 @@ from core.encoders.checked import Check
 from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvalidRequest, InvariscopeError
+from core.fetching import addresses
 from core.tasks import task
 
 TASK = "imagenet-1k"

@@ -1,5 +1,6 @@
 """The Confidence page: every control once, every chart described, and what it says when something is missing."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
