@@ -35,10 +35,21 @@ def _add_contenders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="tiny-imagenet", help="label space of the heads (default: tiny-imagenet)")
 
 
+def _add_pictures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fit",
+        choices=("crop", "squash", "pad"),
+        default="crop",
+        help="how oblong images meet square inputs: the middle, squeezed, or whole between grey bars (default: crop)",
+    )
+    parser.add_argument("--bands", default="", metavar="R,G,B", help="of TIFFs of many bands, counted from 1")
+
+
 def _add_study(study: argparse.ArgumentParser) -> None:
     study.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan; the options below change it")
     study.add_argument("--encoders", type=_ids, metavar="A,B", help="encoder ids")
-    study.add_argument("--datasets", type=_ids, metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--datasets", metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--drop-duplicates", action="store_true", help="leave out what folders hold more than once")
     study.add_argument("--protocols", type=_ids, metavar="P,Q", help="default: linear,knn")
     study.add_argument("--seeds", type=int, help="how many, where there is randomness (default: 1)")
     study.add_argument("--out", metavar="DIR", help="folder or address of the study; its last part is the study's id")
@@ -130,6 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", help="classify images by several encoders")
     predict.add_argument("images", nargs="+", metavar="IMAGE")
     predict.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
+    _add_pictures(predict)
     _add_contenders(predict)
     _add_common(predict)
 
@@ -138,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     attribute.add_argument("--class", dest="class_name", metavar="NAME", help="default: each encoder's own answer")
     attribute.add_argument("--method", default="grad-cam", help="grad-cam, occlusion or integrated-gradients")
     attribute.add_argument("--out", required=True, metavar="DIR")
+    _add_pictures(attribute)
     _add_contenders(attribute)
     _add_common(attribute)
 
@@ -146,6 +159,7 @@ def build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--augmentation", default="rotation")
     sweep.add_argument("--seeds", type=int, default=5, help="random draws an image (default: 5)")
     sweep.add_argument("--out", required=True, metavar="FILE.parquet")
+    _add_pictures(sweep)
     _add_contenders(sweep)
     _add_common(sweep)
 
@@ -168,6 +182,7 @@ def build_parser() -> argparse.ArgumentParser:
     heads.add_argument("data", metavar="DIR", help="folder with train/<class>/ and test/<class>/")
     heads.add_argument("--task", required=True, help="id of the label space")
     heads.add_argument("--encoders", type=_ids, default=_ids("supervised,simclr,random"), metavar="A,B")
+    heads.add_argument("--drop-duplicates", action="store_true", help="leave out what the folder holds more than once")
     heads.add_argument("--every", type=int, default=1, help="use one class in EVERY (default: all)")
     heads.add_argument("--label", help="the task as people read it; needed once, for a new task")
     heads.add_argument("--domain", choices=("source", "similar", "different"), help="needed once, for a new task")

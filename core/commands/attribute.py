@@ -5,7 +5,8 @@ from pathlib import Path
 
 from core import devices, export, pipeline
 from core.attribution import METHODS
-from core.commands.common import open_contenders, print_json, read_image
+from core.commands.common import open_contenders, print_json, read_image, remarks
+from core.datasets.options import parse_bands
 from core.errors import UnknownName
 from core.plots import overlay
 from core.tasks import class_index
@@ -15,7 +16,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Write one map an encoder."""
     if arguments.method not in METHODS:
         raise UnknownName("attribution method", arguments.method, METHODS)
-    image = read_image(Path(arguments.image))
+    image = read_image(Path(arguments.image), arguments.fit, parse_bands(arguments.bands))
     asked = class_index(arguments.task, arguments.class_name) if arguments.class_name else None
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     readings = [pipeline.read_images(contender, [image])[0] for contender in contenders]
@@ -29,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(written)
     else:
+        for remark in remarks(image):
+            print(remark)
         for entry in written["maps"]:
             print(f"{entry['overlay']}  {entry['encoder']}: {entry['class']}")
     return 0

@@ -47,8 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Fit and write one head an encoder."""
     assets = Path(arguments.out) if arguments.out else ASSETS
     device = devices.pick(arguments.device)
-    images = open_address(folder_address(arguments.data, arguments.every))
-    say(f"{len(images.parts['train']):,} training and {len(images.parts['test']):,} test images")
+    images = open_address(folder_address(arguments.data, arguments.every, arguments.drop_duplicates))
+    say(f"{images.spec.images} images. {images.spec.note}".rstrip())
     write_task(arguments, images.classes, assets)
     rows = []
     for id in arguments.encoders:

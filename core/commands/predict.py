@@ -5,21 +5,25 @@ from typing import Any
 
 from core import confidence, devices, pipeline
 from core.cli import EXIT_PART
-from core.commands.common import open_contenders, print_json, read_images
+from core.commands.common import open_contenders, print_json, read_images, remarks
+from core.datasets.options import parse_bands
 from core.errors import InvalidRequest
+from core.export import seen_box
+from core.images import SafeImage
 from core.readout import Contender
 from core.tasks import task
 
 BATCH = 32
 
 
-def result(contender: Contender, answer: confidence.Prediction, top: int) -> dict[str, Any]:
+def result(contender: Contender, image: SafeImage, answer: confidence.Prediction, top: int) -> dict[str, Any]:
     """One contender's answer as plain values."""
     names = task(contender.head.task).classes
     return {
         "encoder": contender.encoder.spec.id,
         "regime": contender.encoder.spec.regime,
         "head_protocol": contender.head.protocol,
+        "seen": seen_box(contender, image),
         "top": [
             {"label": names[index], "probability": float(answer.probabilities[index])} for index in answer.order[:top]
         ],
@@ -34,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Classify every image by every encoder."""
     if arguments.top < 1:
         raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
-    images, bad = read_images(arguments.images)
+    images, bad = read_images(arguments.images, arguments.fit, parse_bands(arguments.bands))
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     rows = []
     for start in range(0, len(images), BATCH):
@@ -48,8 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
                 {
                     "path": str(path),
                     "digest": image.digest,
+                    "size": list(image.size),
+                    "fit": image.fit,
+                    "notes": remarks(image),
                     "task": arguments.task,
-                    "results": [result(r, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
+                    "results": [result(r, image, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
                     "agreement": confidence.agreement(answers),
                 }
             )
@@ -63,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(row["path"])
+        for note in row["notes"]:
+            print(f"  {note}")
         for found in row["results"]:
             answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
             print(f"  {found['encoder']:22} {answers}")

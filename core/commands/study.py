@@ -10,6 +10,7 @@ from typing import Any
 
 from core.cli import EXIT_ERROR, EXIT_PART
 from core.commands.common import print_json, say
+from core.datasets.address import listed, parse, text_of
 from core.errors import Cancelled, InvalidRequest
 from core.paths import cache_folder, data_folder, result_roots
 from core.results import store
@@ -47,7 +48,7 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         plan,
         name=name or arguments.name or plan.name,
         encoders=tuple(arguments.encoders or plan.encoders),
-        datasets=tuple(arguments.datasets or plan.datasets),
+        datasets=_addresses(arguments) or plan.datasets,
         protocols=tuple(arguments.protocols or plan.protocols),
         seeds=arguments.seeds or plan.seeds,
         title=arguments.title or plan.title,
@@ -58,6 +59,23 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         out = f"{result_roots()[1].rstrip('/')}/{plan.name}"
         store.free_name(plan.name, out)
     return plan, out
+
+
+def _addresses(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The addresses named, each as one text, with what `--drop-duplicates` asks of folders."""
+    root = Path(arguments.data).expanduser() if arguments.data else data_folder()
+    found = listed(arguments.datasets or "", root)
+    if arguments.datasets and not found:
+        raise InvalidRequest("--datasets names at least one data set, or several separated by commas.")
+    if not arguments.drop_duplicates:
+        return tuple(found)
+    if not found:
+        raise InvalidRequest("--drop-duplicates goes with --datasets: name the folders.")
+    parsed = [parse(address, root) for address in found]
+    return tuple(
+        text_of(replace(a, options=a.options | {"duplicates": "drop"})) if a.kind == "folder" else text_of(a)
+        for a in parsed
+    )
 
 
 def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
@@ -103,6 +121,8 @@ def line(event: Event) -> str:
         return f"{place} {event.what}: top-1 {100 * (event.top1 or 0):.1f} %{left}"
     if event.kind == "failed":
         return f"{place} {event.what} FAILED: {event.reason}"
+    if event.kind == "opened":
+        return f"{place} {event.what}. {event.reason}".rstrip()
     if event.kind == "distances":
         return f"{place} {event.what}: distances between the data sets"
     return f"{place} {event.what}"

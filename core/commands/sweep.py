@@ -8,7 +8,9 @@ import pandas as pd
 from core import devices, export, pipeline
 from core.cli import EXIT_PART
 from core.commands.common import open_contenders, print_json, read_images, say
+from core.datasets.options import parse_bands
 from core.errors import InvalidRequest
+from core.tasks import task
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -17,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     if out.suffix != ".parquet":
         raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")
     pipeline.augmentation(arguments.augmentation)
-    images, bad = read_images(arguments.paths)
+    images, bad = read_images(arguments.paths, arguments.fit, parse_bands(arguments.bands))
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     digests = [image.digest for _, image in images]
     tables, floors = [], {}
@@ -34,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = pd.concat(tables, ignore_index=True)
     paths = {image.digest: str(path) for path, image in images}
     table["path"] = table["image"].map(paths)
+    table["prediction_name"] = table["prediction"].map(dict(enumerate(task(arguments.task).classes)))
     manifest = export.provenance(contenders) | {"augmentation": arguments.augmentation, "floors": floors}
     export.write_parquet(table, out, manifest)
     if arguments.json:

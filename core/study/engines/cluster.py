@@ -90,7 +90,7 @@ def _absolute(setup: Setup) -> Setup:
 
 def _anywhere(address: str, data: Path) -> str:
     """The same data set for processes that work in another folder."""
-    found = parse(address)
+    found = parse(address, data)
     if found.kind == "folder":
         found = replace(found, target=str(path_of(found, data).absolute()))
     return text_of(found)
