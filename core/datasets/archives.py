@@ -116,7 +116,10 @@ class Names:
         if ".." in parts:
             raise refused(self._path, f"its member '{name}' leads outside of it by '..'")
         if not printable(name):
-            raise refused(self._path, f"the name of its member {name!r} is no readable text")
+            raise refused(
+                self._path,
+                f"the name of its member {name!r} is no readable text: '?encoding=gbk' names an old encoding",
+            )
         keys = [unicodedata.normalize("NFC", "/".join(parts[:n])).casefold() for n in range(1, len(parts) + 1)]
         clash = next((key for key in keys[: len(keys) if is_folder else -1] if key in self._files), None)
         if clash is None and not is_folder and keys and (keys[-1] in self._files or keys[-1] in self._folders):

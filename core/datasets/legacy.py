@@ -6,18 +6,25 @@ the last decades used, and the reading whose letters belong together is taken an
 
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 ENCODINGS = ("shift_jis", "gbk", "big5", "euc_kr", "cp866", "cp1251", "cp1252", "cp437")
 """Tried in this order; of equal readings the first is taken."""
 
-_COMMON = {
-    # Two-byte codes of the letters that everyday text is made of: where a script's own standard put the usual ones.
-    "gbk": lambda raw: 0xB0 <= raw[0] <= 0xD7 and raw[1] >= 0xA1,
-    "big5": lambda raw: 0xA4 <= raw[0] <= 0xC6,
-    "euc_kr": lambda raw: 0xB0 <= raw[0] <= 0xC8 and raw[1] >= 0xA1,
-    "shift_jis": lambda raw: 0x88 <= raw[0] <= 0x97 or raw[0] in (0x82, 0x83),
+RUSSIAN = frozenset("абвгдежзийклмнопрстуфхцчшщъыьэюяё")
+FREQUENT = frozenset("оеаинтсрвлкмдпу")
+DOS = frozenset("äöüÄÖÜßéèàçêâîôûëïñáíóúÉ")
+WESTERN = DOS | frozenset("ãõåøæÅØÆÀÈÊÇÑ")
+
+_COMMON: dict[str, Callable[[bytes], float]] = {
+    # Where each standard put the usual signs. Korean syllables lie within the range of usual Chinese ones, which go on
+    # beyond it: a text without any beyond is Korean.
+    "gbk": lambda raw: (0.9 if raw[0] <= 0xC8 else 1.0) if 0xB0 <= raw[0] <= 0xD7 and raw[1] >= 0xA1 else 0.0,
+    "big5": lambda raw: 0.85 if 0xA4 <= raw[0] <= 0xC6 else 0.0,
+    "euc_kr": lambda raw: 1.0 if 0xB0 <= raw[0] <= 0xC8 and raw[1] >= 0xA1 else 0.0,
+    "shift_jis": lambda raw: 1.0 if 0x88 <= raw[0] <= 0x97 or raw[0] in (0x82, 0x83) else 0.0,
 }
+"""How usual a sign is, from its two bytes."""
 
 
 def encoding_of(texts: Sequence[bytes]) -> str:
@@ -52,16 +59,12 @@ def _score(texts: Sequence[bytes], encoding: str) -> float | None:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             return None
-        previous = ""
-        for letter in text:
-            if ord(letter) < 128:
-                previous = letter
-                continue
-            size = len(letter.encode(encoding))
-            total += size
-            points += size * _plausible(letter, previous, encoding)
-            scripts[_script(letter)] += size
-            previous = letter
+        for before, letter, after in zip(f" {text[:-1]}", text, f"{text[1:]} ", strict=True):
+            if ord(letter) >= 128:
+                size = len(letter.encode(encoding))
+                total += size
+                points += size * _plausible(letter, before, after, encoding)
+                scripts[_script(letter)] += size
     if not total:
         return 0.0
     # Letters of one word come from one script; kana and ideographs are one.
@@ -73,58 +76,21 @@ def _script(letter: str) -> str:
     return "CJK" if name in ("HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA") else name
 
 
-def _plausible(letter: str, previous: str, encoding: str) -> float:
+def _plausible(letter: str, before: str, after: str, encoding: str) -> float:
     if unicodedata.category(letter)[0] not in "LM":
         return -0.5
+    beside_latin = any(near.isascii() and near.islower() for near in (before, after))
     if encoding in _COMMON:
         raw = letter.encode(encoding)
-        if len(raw) == 1:
-            return -0.8  # half-width kana: what bytes of another encoding look like
-        return 1.0 if _COMMON[encoding](raw) else 0.0
+        if len(raw) == 1 or beside_latin:
+            return -0.8  # half-width kana, a sign amid plain letters: what bytes of another encoding look like
+        return _COMMON[encoding](raw)
     if _script(letter) == "CYRILLIC":
-        # Small letters after small ones; a capital in the middle of a word is the other Cyrillic page's.
-        if letter.isupper() and previous.isalpha() and previous.islower():
-            return -0.5
-        return 0.9 if unicodedata.name(letter).rpartition(" ")[2] in _RUSSIAN else 0.3
+        if beside_latin or (letter.isupper() and before.islower()):
+            return -0.8  # a capital amid a word is the other Cyrillic page's
+        return 1.0 if letter.lower() in FREQUENT else 0.5 if letter.lower() in RUSSIAN else 0.0
     # Western letters are rare among plain ones: two in a row are hardly ever meant.
-    if ord(previous or "a") >= 128:
+    if ord(before) >= 128 or ord(after) >= 128:
         return -0.5
-    if encoding == "cp437":
-        return 0.5 if letter in "äöüÄÖÜßéèàçêâîôûëïñáíóú" else -0.5
-    return 0.6 if letter in "äöüÄÖÜßéèàçêâîôûëïñáíóúãõåøæÅØÆÉ" else -0.2
-
-
-_RUSSIAN = frozenset(
-    [
-        "A",
-        "BE",
-        "VE",
-        "GHE",
-        "DE",
-        "IE",
-        "ZHE",
-        "ZE",
-        "I",
-        "KA",
-        "EL",
-        "EM",
-        "EN",
-        "O",
-        "PE",
-        "ER",
-        "ES",
-        "TE",
-        "U",
-        "EF",
-        "HA",
-        "TSE",
-        "CHE",
-        "SHA",
-        "SHCHA",
-        "YERU",
-        "E",
-        "YU",
-        "YA",
-        "IO",
-    ]
-) | {"SIGN", "I", "U"}
+    usual = WESTERN if encoding == "cp1252" else DOS
+    return 0.6 if letter in usual else -0.5

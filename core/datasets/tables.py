@@ -68,7 +68,16 @@ def find(tree: Tree, where: str, options: FolderOptions) -> Labelled | None:
         if found is None:
             raise DataUnavailable(f"No column of {asked} in {where} names its images: check the table.")
         return _labelled([found], tree, where)
-    tables = [table for path in paths if path.count("/") <= 1 and (table := _read(tree, path, where, options))]
+    tables, trouble = [], None
+    for path in paths:
+        try:
+            table = _read(tree, path, where, options) if path.count("/") <= 1 else None
+        except DataUnavailable as error:
+            trouble = error  # another table may say all that is needed
+        else:
+            tables += [table] if table else []
+    if trouble and not tables:
+        raise trouble
     return _labelled(tables, tree, where) if tables else None
 
 
@@ -151,7 +160,7 @@ def _read(tree: Tree, path: str, where: str, options: FolderOptions) -> Table | 
     if labels is None:
         used["label"] = _only(columns, set(used.values()))
         if not used["label"]:
-            if part == "test" or not options.labels:
+            if part == "test":
                 return None
             raise DataUnavailable(
                 f"Which column of {path} in {where} is the label cannot be told: it has {listed(header)}, and "

@@ -71,6 +71,12 @@ def _integral(values: NDArray) -> bool:
 
 
 def _scaled(values: NDArray, low: float, high: float) -> NDArray[np.uint8]:
+    if values.dtype.kind in "ui" and values.dtype.itemsize == 2 and values.size > 1 << 16:
+        # Each of the 65,536 numbers once, and then looked up.
+        kind = values.dtype.newbyteorder("=")
+        levels = _scaled(np.arange(1 << 16, dtype=np.uint16).view(kind), low, high)
+        looked_up: NDArray[np.uint8] = levels[values.astype(kind, copy=False).view(np.uint16)]
+        return looked_up
     out = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), ROWS):
         rows = values[start : start + ROWS].astype(np.float64)
