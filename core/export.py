@@ -18,7 +18,7 @@ import core
 from core.encoders.preprocess import display_crop
 from core.errors import InvalidRequest
 from core.files import place, whole_file
-from core.images import SafeImage, encode_png
+from core.images import SafeImage, encode_png, seen_of
 from core.plots import overlay
 from core.readout import Contender
 from core.tasks import task
@@ -47,6 +47,12 @@ def provenance(contenders: Sequence[Contender]) -> dict[str, Any]:
             for c in contenders
         ],
     }
+
+
+def seen_box(contender: Contender, image: SafeImage) -> list[float]:
+    """Left, top, right, bottom of what a contender sees, in pixels of the file's upright image."""
+    recipe = contender.encoder.spec.preprocessing
+    return [round(edge, 2) for edge in seen_of(image, recipe.size / recipe.resize)]
 
 
 def write_parquet(table: pd.DataFrame, path: Path, facts: dict[str, Any]) -> None:
@@ -108,11 +114,13 @@ def write_maps(
                         "overlay": str(folder / f"{spec.id}.png"),
                         "raw": str(folder / f"{spec.id}.npz"),
                         "grid": list(values.shape),
+                        "seen": seen_box(contender, image),
                         "largest": float(values.max()),
                         "smallest": float(values.min()),
                     }
                 )
-            manifest = provenance(contenders) | {"digest": image.digest, "scale": scale, "maps": entries}
+            shown = {"size": list(image.size), "fit": image.fit, "notes": list(image.notes)}
+            manifest = provenance(contenders) | {"digest": image.digest, **shown, "scale": scale, "maps": entries}
             (Path(name) / "manifest.json").write_text(json.dumps(manifest, indent=2))
             for file in Path(name).iterdir():
                 place(file, folder / file.name)

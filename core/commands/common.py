@@ -9,7 +9,6 @@ import json
 import os
 import sys
 from typing import Any, NoReturn, TypeAlias
-from urllib.parse import quote
 
 from core.errors import InvalidRequest
 from core.pace import Pace, Progress
@@ -53,6 +52,13 @@ def add_contenders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", default="tiny-imagenet", help="label space of the heads (default: tiny-imagenet)")
 
 
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """The options that say how pictures are read."""
+    told = "how oblong images meet square inputs: the middle, squeezed, or whole between grey bars (default: crop)"
+    parser.add_argument("--fit", choices=("crop", "squash", "pad"), default="crop", help=told)
+    parser.add_argument("--bands", default="", metavar="R,G,B", help="of TIFFs of many bands, counted from 1")
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON that any parser takes and any terminal shows: ASCII, and no NaN."""
     print(json.dumps(value, indent=2, allow_nan=False))
@@ -79,10 +85,13 @@ def fetch_progress(name: str) -> Progress:
     return show
 
 
-def folder_address(path: str, every: int = 1) -> str:
+def folder_address(path: str, every: int = 1, drop_duplicates: bool = False) -> str:
     """The address of a folder or archive named on the command line, seen from where the person is."""
-    options = f"?every={every}" if every > 1 else ""
-    return f"folder:{quote(str(expanded(path, 'The folder').resolve()))}{options}"
+    from core.datasets.address import text_of
+    from core.datasets.spec import Address
+
+    options = ({"every": str(every)} if every > 1 else {}) | ({"duplicates": "drop"} if drop_duplicates else {})
+    return text_of(Address("folder", str(expanded(path, "The folder").resolve()), options))
 
 
 def refused_by_the_system(error: OSError) -> int:

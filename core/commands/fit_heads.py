@@ -16,6 +16,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("data", metavar="DIR", help="folder with train/<class>/ and test/<class>/")
     parser.add_argument("--task", required=True, help="id of the label space")
     parser.add_argument("--encoders", type=ids, default=family, metavar="A,B", help=f"default: {','.join(family)}")
+    parser.add_argument("--drop-duplicates", action="store_true", help="leave out what the folder holds more than once")
     parser.add_argument("--every", type=int, default=1, help="use one class in EVERY (default: all)")
     parser.add_argument("--label", help="the task as people read it; needed once, for a new task")
     parser.add_argument("--domain", choices=("source", "similar", "different"), help="needed once, for a new task")
@@ -66,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     assets = Path(arguments.out) if arguments.out else ASSETS
     device = devices.pick(arguments.device)
-    images = open_address(folder_address(arguments.data, arguments.every))
-    say(f"{len(images.parts['train']):,} training and {len(images.parts['test']):,} test images")
+    images = open_address(folder_address(arguments.data, arguments.every, arguments.drop_duplicates))
+    say(f"{images.spec.images} images. {images.spec.note}".rstrip())
     write_task(arguments, images.classes, assets)
     rows = []
     for id in arguments.encoders:

@@ -5,29 +5,39 @@ from pathlib import Path
 import torch
 
 from core.commands.common import fetch_progress, say
-from core.datasets.folder import SUFFIXES
+from core.datasets.clutter import told
+from core.datasets.reading import file_bytes
+from core.datasets.tree import is_image, scan
 from core.doubts import doubts
 from core.errors import DataUnavailable, ImageError, UnreadableImage
-from core.images import SafeImage, open_image, working_copy
+from core.images import Fit, SafeImage, crop_told, framed, open_copy
 from core.readout import Contender, shared_contender
 
 
-def read_image(path: Path) -> SafeImage:
+def read_image(path: Path, fit: Fit = "crop", bands: tuple[int, ...] = ()) -> SafeImage:
     """The image in a file.
+
+    Args:
+        path: of the file.
+        fit: how an oblong image meets a square input.
+        bands: to show of one that has more than three.
 
     Raises:
         ImageError: there is no such file, or it is no usable image; the message names the file.
+        InvalidRequest: the image has no such bands.
     """
     try:
-        return working_copy(open_image(path.read_bytes()))
-    except OSError as error:
-        raise UnreadableImage(f"{path} cannot be read: {error.strerror or error}.") from error
+        return framed(open_copy(file_bytes(path), bands), fit)
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from error
 
 
-def read_images(paths: list[str]) -> tuple[list[tuple[Path, SafeImage]], int]:
+def read_images(
+    paths: list[str], fit: Fit = "crop", bands: tuple[int, ...] = ()
+) -> tuple[list[tuple[Path, SafeImage]], int]:
     """The usable images among files and folders, and how many were not; each bad one is named on standard error.
+
+    Of a folder, what belongs to a set of images is read, as a study would; what was left out is told.
 
     Raises:
         ImageError: none is usable.
@@ -36,16 +46,19 @@ def read_images(paths: list[str]) -> tuple[list[tuple[Path, SafeImage]], int]:
     found: list[Path] = []
     for path in map(Path, paths):
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            tree = scan(path)
+            inside = [path / name for name in tree.files if is_image(name)]
             if not inside:
                 raise DataUnavailable(f"{path} holds no image files.")
+            if left_out := told(tree.left_out):
+                say(f"{path}: {left_out}")
             found += inside
         else:
             found.append(path)
     images, bad = [], 0
     for path in found:
         try:
-            images.append((path, read_image(path)))
+            images.append((path, read_image(path, fit, bands)))
         except ImageError as error:
             if len(found) == 1:
                 raise
@@ -54,6 +67,12 @@ def read_images(paths: list[str]) -> tuple[list[tuple[Path, SafeImage]], int]:
     if not images:
         raise UnreadableImage(f"None of the {len(found)} files is a usable image.")
     return images, bad
+
+
+def remarks(image: SafeImage) -> list[str]:
+    """What a person must know of how an image is shown, as sentences."""
+    notes = [f"{note[0].upper()}{note[1:]}." for note in image.notes]
+    return [*notes, *filter(None, (crop_told(image),))]
 
 
 def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:

@@ -3,12 +3,13 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, print_json
+from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json
 from core.errors import InvalidRequest
 from core.tasks import task
 
 if TYPE_CHECKING:
     from core.confidence import Prediction
+    from core.images import SafeImage
     from core.readout import Contender
 
 BATCH = 32
@@ -19,18 +20,22 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("predict", help="classify images by several encoders")
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
+    add_pictures(parser)
     add_contenders(parser)
     add_common(parser)
     parser.set_defaults(run=run)
 
 
-def result(contender: "Contender", answer: "Prediction", top: int) -> dict[str, Any]:
+def result(contender: "Contender", image: "SafeImage", answer: "Prediction", top: int) -> dict[str, Any]:
     """One contender's answer as plain values."""
+    from core.export import seen_box
+
     names = task(contender.head.task).classes
     return {
         "encoder": contender.encoder.spec.id,
         "regime": contender.encoder.spec.regime,
         "head_protocol": contender.head.protocol,
+        "seen": seen_box(contender, image),
         "top": [
             {"label": names[index], "probability": float(answer.probabilities[index])} for index in answer.order[:top]
         ],
@@ -44,11 +49,12 @@ def result(contender: "Contender", answer: "Prediction", top: int) -> dict[str, 
 def run(arguments: argparse.Namespace) -> int:
     """Classify every image by every encoder."""
     from core import confidence, devices, pipeline
-    from core.commands.given import open_contenders, read_images
+    from core.commands.given import open_contenders, read_images, remarks
+    from core.datasets.options import parse_bands
 
     if arguments.top < 1:
         raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
-    images, bad = read_images(arguments.images)
+    images, bad = read_images(arguments.images, arguments.fit, parse_bands(arguments.bands))
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     rows = []
     for start in range(0, len(images), BATCH):
@@ -62,8 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
                 {
                     "path": str(path),
                     "digest": image.digest,
+                    "size": list(image.size),
+                    "fit": image.fit,
+                    "notes": remarks(image),
                     "task": arguments.task,
-                    "results": [result(r, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
+                    "results": [result(r, image, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
                     "agreement": confidence.agreement(answers),
                 }
             )
@@ -77,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(row["path"])
+        for note in row["notes"]:
+            print(f"  {note}")
         for found in row["results"]:
             answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
             print(f"  {found['encoder']:22} {answers}")

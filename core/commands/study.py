@@ -26,7 +26,8 @@ def add_parser(commands: Commands) -> None:
     study = commands.add_parser("study", help="run a study: encoders × data sets × protocols, or go on with one")
     study.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan; the options below change it")
     study.add_argument("--encoders", type=ids, metavar="A,B", help="encoder ids")
-    study.add_argument("--datasets", type=ids, metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--datasets", metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--drop-duplicates", action="store_true", help="leave out what folders hold more than once")
     study.add_argument("--protocols", type=ids, metavar="P,Q", help="default: linear,knn")
     study.add_argument("--seeds", type=int, help="how many, where there is randomness (default: 1)")
     study.add_argument("--out", metavar="DIR", help="folder or address of the study; its last part is the study's id")
@@ -79,7 +80,7 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         plan,
         name=name or arguments.name or plan.name,
         encoders=tuple(arguments.encoders or plan.encoders),
-        datasets=tuple(arguments.datasets or plan.datasets),
+        datasets=_addresses(arguments) or plan.datasets,
         protocols=tuple(arguments.protocols or plan.protocols),
         seeds=plan.seeds if arguments.seeds is None else arguments.seeds,
         title=arguments.title or plan.title,
@@ -90,6 +91,25 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         out = f"{result_roots()[1].rstrip('/')}/{plan.name}"
         store.free_name(plan.name, out)
     return plan, out
+
+
+def _addresses(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """The addresses named, each as one text, with what `--drop-duplicates` asks of folders."""
+    from core.datasets.address import listed, parse, text_of
+
+    root = expanded(arguments.data, "--data") if arguments.data else data_folder()
+    found = listed(arguments.datasets or "", root)
+    if arguments.datasets and not found:
+        raise InvalidRequest("--datasets names at least one data set, or several separated by commas.")
+    if not arguments.drop_duplicates:
+        return tuple(found)
+    if not found:
+        raise InvalidRequest("--drop-duplicates goes with --datasets: name the folders.")
+    parsed = [parse(address, root) for address in found]
+    return tuple(
+        text_of(replace(a, options=a.options | {"duplicates": "drop"})) if a.kind == "folder" else text_of(a)
+        for a in parsed
+    )
 
 
 def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
@@ -135,6 +155,8 @@ def line(event: Event) -> str:
         return f"{place} {event.what}: top-1 {100 * (event.top1 or 0):.1f} %{left}"
     if event.kind == "failed":
         return f"{place} {event.what} FAILED: {event.reason}"
+    if event.kind == "opened":
+        return f"{place} {event.what}. {event.reason}".rstrip()
     if event.kind == "distances":
         return f"{place} {event.what}: distances between the data sets"
     return f"{place} {event.what}"

@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, print_json, say
+from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json, say
 from core.errors import InvalidRequest
+from core.tasks import task
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,6 +15,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--augmentation", default="rotation")
     parser.add_argument("--seeds", type=int, default=5, help="random draws an image (default: 5)")
     parser.add_argument("--out", required=True, metavar="FILE.parquet")
+    add_pictures(parser)
     add_contenders(parser)
     add_common(parser)
     parser.set_defaults(run=run)
@@ -25,12 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     from core import devices, export, pipeline
     from core.commands.given import open_contenders, read_images
+    from core.datasets.options import parse_bands
 
     out = Path(arguments.out)
     if out.suffix != ".parquet":
         raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")
     pipeline.augmentation(arguments.augmentation)
-    images, bad = read_images(arguments.paths)
+    images, bad = read_images(arguments.paths, arguments.fit, parse_bands(arguments.bands))
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     digests = [image.digest for _, image in images]
     tables, floors = [], {}
@@ -47,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     table = pd.concat(tables, ignore_index=True)
     paths = {image.digest: str(path) for path, image in images}
     table["path"] = table["image"].map(paths)
+    table["prediction_name"] = table["prediction"].map(dict(enumerate(task(arguments.task).classes)))
     manifest = export.provenance(contenders) | {"augmentation": arguments.augmentation, "floors": floors}
     export.write_parquet(table, out, manifest)
     if arguments.json:
