@@ -71,11 +71,13 @@ with columns[0]:
     if not chosen.linkable:
         st.caption("This image is not part of the page's address.")
 highlight = task.classes[target] if target is not None else None
-for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True):
+for column, contender, reading, prediction in zip(columns[1:], contenders, readings, predictions, strict=True):
+    spec = contender.encoder.spec
     with column:
         mine = table[table["encoder"] == spec.id]
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
+        blocks.unfamiliar(contender, reading)
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine), highlight))
         if prediction.calibrated:
             st.caption(
@@ -115,14 +117,7 @@ st.dataframe(
     + answers.finding(specs, predictions, task.classes),
     key="compare_facts",
 )
-st.download_button(
-    "All shown probabilities (CSV)",
-    table.to_csv(index=False).encode(),
-    "answers.csv",
-    "text/csv",
-    on_click="ignore",
-    icon=":material/download:",
-)
+blocks.csv(table, "All shown probabilities", "answers")
 
 
 def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Contender, ...]) -> pd.DataFrame:
@@ -151,14 +146,7 @@ if len(chosen.uploads) > 1:
         alt="Answers of every contender for every upload.",
         key="compare_batch",
     )
-    st.download_button(
-        "All uploads (CSV)",
-        batch.to_csv(index=False).encode(),
-        "uploads.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    blocks.csv(batch, "All uploads", "uploads")
 
 ids = ",".join(spec.id for spec in specs)
 blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")

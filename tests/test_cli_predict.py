@@ -21,7 +21,7 @@ folder = command_line.folder
 def test_predict_says_exactly_this(picture, capsys):
     assert main(["predict", str(picture), *USING, "--top", "3", "--json"]) == 0
     (row,) = strict(capsys.readouterr().out)
-    assert list(row) == ["path", "digest", "task", "results", "agreement"]
+    assert list(row) == ["path", "digest", "size", "fit", "notes", "task", "results", "agreement"]
     assert row["path"] == str(picture)
     assert len(row["digest"]) == 64
     assert row["task"] == TASK
@@ -31,11 +31,14 @@ def test_predict_says_exactly_this(picture, capsys):
             "encoder",
             "regime",
             "head_protocol",
+            "seen",
             "top",
             "confidence",
             "temperature",
             "margin",
             "entropy",
+            "outlyingness",
+            "warning",
         ]
         assert result["regime"] == encoders()[result["encoder"]].regime
         first, second, third = result["top"]

@@ -1,20 +1,17 @@
 """Reading what is no image, half an image or a trap: refused undecoded, in one clear sentence."""
 
-import io
 import random
 import re
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable
 
 import pytest
-from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, chunk, encode, grey_tiff, png, tiff
+from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, chunk, grey_tiff, png, tiff
 from PIL import AvifImagePlugin, ImageFile, TiffImagePlugin, WebPImagePlugin
 
-from core import images
 from core.errors import ImageError, ImageTooLarge, UnreadableImage
-from core.images import open_image
+from core.images import MAX_BYTES, formats, open_image
 
 
 def refusal(data: bytes, kind: type[ImageError]) -> str:
@@ -28,25 +25,10 @@ def refusal(data: bytes, kind: type[ImageError]) -> str:
     return message
 
 
-def archive() -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as file:
-        file.writestr("a.png", encode(PICTURE, "PNG"))
-    return out.getvalue()
-
-
 NOT_IMAGES = {
     "text": b"just some words\n" * 9,
-    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>',
-    "PDF": b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
-    "HEIC": struct.pack(">I", 24) + b"ftypheic\0\0\0\0mif1heic" + b"\0" * 99,
-    "HEIC under a general name": struct.pack(">I", 24) + b"ftypmif1\0\0\0\0mif1heic" + b"\0" * 99,
-    "zip": archive(),
     "random": random.Random(0).randbytes(999),
     "one byte": b"\x89",
-    "ICO": encode(PICTURE, "ICO"),
-    "PPM": encode(PICTURE, "PPM"),
-    "EPS": encode(PICTURE, "EPS"),
     "GIF without area": b"GIF89a\0\0\0\0\0\0\0;",
     "PNG without area": png(0, 0, b""),
     "TIFF of negative size": tiff(*(grey_tiff(2, 2)[2:]), (256, 9, 1, 2**32 - 5), (257, 9, 1, 2**32 - 5)),
@@ -128,8 +110,8 @@ def test_limit_itself_is_allowed() -> None:
 
 
 def test_large_file_is_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images.Image, "open", lambda *args, **options: pytest.fail("read"))
-    assert "50 MB" in refusal(bytes(images.MAX_BYTES + 1), ImageTooLarge)
+    monkeypatch.setattr(formats, "kind_of", lambda data: pytest.fail("read"))
+    assert "50 MB" in refusal(bytes(MAX_BYTES + 1), ImageTooLarge)
 
 
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])

@@ -3,19 +3,35 @@
 import argparse
 from pathlib import Path
 
-from core import devices, export, pipeline
-from core.attribution import METHODS
-from core.commands.common import open_contenders, print_json, read_image
+from core.commands.common import Commands, add_common, add_contenders, add_pictures, print_json
 from core.errors import UnknownName
-from core.plots import overlay
-from core.tasks import class_index
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("attribute", help="write attribution maps of an image")
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: each encoder's own answer")
+    parser.add_argument("--method", default="grad-cam", help="grad-cam, occlusion or integrated-gradients")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    add_pictures(parser)
+    add_contenders(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write one map an encoder."""
+    from core import devices, export, pipeline
+    from core.attribution import METHODS
+    from core.commands.given import open_contenders, read_image, remarks
+    from core.datasets.options import parse_bands
+    from core.plots import overlay
+    from core.tasks import class_index
+
     if arguments.method not in METHODS:
         raise UnknownName("attribution method", arguments.method, METHODS)
-    image = read_image(Path(arguments.image))
+    image = read_image(Path(arguments.image), arguments.fit, parse_bands(arguments.bands))
     asked = class_index(arguments.task, arguments.class_name) if arguments.class_name else None
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     readings = [pipeline.read_images(contender, [image])[0] for contender in contenders]
@@ -29,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(written)
     else:
+        for remark in remarks(image):
+            print(remark)
         for entry in written["maps"]:
             print(f"{entry['overlay']}  {entry['encoder']}: {entry['class']}")
     return 0

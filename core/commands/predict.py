@@ -1,25 +1,45 @@
 """`invariscope predict`: what several encoders answer for images, and how sure they are."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core import confidence, devices, pipeline
-from core.cli import EXIT_PART
-from core.commands.common import open_contenders, print_json, read_images
+from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json
 from core.errors import InvalidRequest
-from core.readout import Contender
 from core.tasks import task
+
+if TYPE_CHECKING:
+    from core.confidence import Prediction
+    from core.images import SafeImage
+    from core.pipeline import Reading
+    from core.readout import Contender
 
 BATCH = 32
 
 
-def result(contender: Contender, answer: confidence.Prediction, top: int) -> dict[str, Any]:
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("predict", help="classify images by several encoders")
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
+    add_pictures(parser)
+    add_contenders(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def result(
+    contender: "Contender", image: "SafeImage", reading: "Reading", answer: "Prediction", top: int
+) -> dict[str, Any]:
     """One contender's answer as plain values."""
+    from core import pipeline
+    from core.export import seen_box
+
     names = task(contender.head.task).classes
     return {
         "encoder": contender.encoder.spec.id,
         "regime": contender.encoder.spec.regime,
         "head_protocol": contender.head.protocol,
+        "seen": seen_box(contender, image),
         "top": [
             {"label": names[index], "probability": float(answer.probabilities[index])} for index in answer.order[:top]
         ],
@@ -27,29 +47,40 @@ def result(contender: Contender, answer: confidence.Prediction, top: int) -> dic
         "temperature": answer.temperature,
         "margin": answer.margin,
         "entropy": answer.entropy,
+        "outlyingness": pipeline.outlyingness(contender, reading),
+        "warning": pipeline.unfamiliar(contender, reading),
     }
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify every image by every encoder."""
+    from core import confidence, devices, pipeline
+    from core.commands.given import open_contenders, read_images, remarks
+    from core.datasets.options import parse_bands
+
     if arguments.top < 1:
         raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
-    images, bad = read_images(arguments.images)
+    images, bad = read_images(arguments.images, arguments.fit, parse_bands(arguments.bands))
     contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
     rows = []
     for start in range(0, len(images), BATCH):
         part = images[start : start + BATCH]
         readings = [pipeline.read_images(contender, [image for _, image in part]) for contender in contenders]
         for i, (path, image) in enumerate(part):
-            answers = [
-                pipeline.predict(contender, found[i]) for contender, found in zip(contenders, readings, strict=True)
-            ]
+            read = [(contender, found[i]) for contender, found in zip(contenders, readings, strict=True)]
+            answers = [pipeline.predict(contender, reading) for contender, reading in read]
             rows.append(
                 {
                     "path": str(path),
                     "digest": image.digest,
+                    "size": list(image.size),
+                    "fit": image.fit,
+                    "notes": remarks(image),
                     "task": arguments.task,
-                    "results": [result(r, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
+                    "results": [
+                        result(contender, image, reading, answer, arguments.top)
+                        for (contender, reading), answer in zip(read, answers, strict=True)
+                    ],
                     "agreement": confidence.agreement(answers),
                 }
             )
@@ -63,8 +94,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         print(row["path"])
+        for note in row["notes"]:
+            print(f"  {note}")
         for found in row["results"]:
             answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
             print(f"  {found['encoder']:22} {answers}")
+            if found["warning"]:
+                print(f"  {'':22} {found['warning']}")
         if row["agreement"] is not None:
             print(f"  they {'agree' if row['agreement'] else 'disagree'}")

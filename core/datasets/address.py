@@ -5,9 +5,9 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from core.datasets import DATASETS
-from core.datasets.folder import open_folder, parse_options
+from core.datasets.folder import open_folder
 from core.datasets.medmnist_sets import left_out
-from core.datasets.options import one_of
+from core.datasets.options import one_of, parse_options
 from core.datasets.spec import Adapter, Address, ImageSet
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
 from core.paths import data_folder
@@ -17,16 +17,31 @@ SAFE = "/\\:~ @+()[]!$'=*;"
 """What may stand in a path as it is."""
 
 
-def parse(address: str) -> Address:
+def parse(address: str, root: Path | None = None) -> Address:
     """What an address names.
 
-    In the path of a folder, and in values of options, `?`, `&`, `,` and `%` are percent-encoded, as in web addresses;
-    everything else may stand as it is.
+    With a data folder at hand, a path that exists as it was typed is that path, whatever letters it has:
+    `folder:set?v=2` is the folder `set?v=2` where there is one. Otherwise `?` begins the options, and in the path and
+    in values of options `?`, `&`, `,` and `%` are percent-encoded, as in web addresses.
+
+    Args:
+        address: as a person types it, or as `text_of` writes it.
+        root: the data folder.
 
     Raises:
         InvalidRequest: it is empty, or its options are not `name=value`.
     """
-    body, _, query = address.strip().partition("?")
+    text = address.strip()
+    folder = text.startswith(FOLDER)
+    body, _, query = text.partition("?")
+    target = unquote(body.removeprefix(FOLDER)) if folder else body
+    if folder and root is not None:
+        rest = text.removeprefix(FOLDER)
+        ends = [len(rest), *(i for i in reversed(range(len(rest))) if rest[i] == "?")]
+        for end, form in ((i, form) for i in ends for form in (rest[:i], unquote(rest[:i]))):
+            if form and _place(form, root) is not None:
+                target, query = form, rest[end + 1 :]
+                break
     options: dict[str, str] = {}
     for item in filter(None, query.split("&")):
         name, equals, value = item.partition("=")
@@ -35,13 +50,33 @@ def parse(address: str) -> Address:
                 f"The options of '{address}' cannot be read: write each once, as in '?domain=similar&every=2'."
             )
         options[name] = unquote(value)
-    folder = body.startswith(FOLDER)
-    target = unquote(body.removeprefix(FOLDER)) if folder else body
     if not target:
         raise InvalidRequest(
             "An address names a data set, such as 'cifar10', or a folder or archive, such as 'folder:birds'."
         )
     return Address("folder" if folder else "registry", target, options)
+
+
+def listed(text: str, root: Path) -> list[str]:
+    """The addresses in a text that separates them by commas, where a path may have commas too.
+
+    Args:
+        text: such as `cifar10,folder:Birds, cropped?every=2`.
+        root: the data folder: a comma belongs to a path that exists with it.
+    """
+    pieces, found, start = text.split(","), [], 0
+    while start < len(pieces):
+        stop = start + 1
+        if pieces[start].strip().startswith(FOLDER):
+            for longer in range(len(pieces), stop, -1):
+                joined = ",".join(pieces[start:longer]).strip()
+                target = parse(joined, root).target
+                if target.count(",") >= longer - start - 1 and _place(target, root) is not None:
+                    stop = longer
+                    break
+        found.append(",".join(pieces[start:stop]).strip())
+        start = stop
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def text_of(address: Address) -> str:
@@ -77,12 +112,23 @@ def path_of(address: Address, root: Path) -> Path:
     Raises:
         DataUnavailable: nowhere.
     """
-    given = Path(address.target).expanduser()
-    places = [given] if given.is_absolute() else [root / given, Path.cwd() / given]
-    for place in places:
-        if place.exists():
-            return place
-    raise DataUnavailable(f"There is no folder or archive at {' or '.join(map(str, places))}: check the path.")
+    place = _place(address.target, root)
+    if place is None:
+        places = " or ".join(map(str, _places(address.target, root)))
+        raise DataUnavailable(f"There is no folder or archive at {places}: check the path.")
+    return place
+
+
+def _places(target: str, root: Path) -> list[Path]:
+    given = Path(target).expanduser()
+    return [given] if given.is_absolute() else [root / given, Path.cwd() / given]
+
+
+def _place(target: str, root: Path) -> Path | None:
+    try:
+        return next((place for place in _places(target, root) if place.exists()), None)
+    except (OSError, RuntimeError, ValueError):  # a name too long to be one, an unknown `~user`, a null byte
+        return None
 
 
 def open_address(address: str, root: Path | None = None) -> ImageSet:
@@ -99,7 +145,7 @@ def open_address(address: str, root: Path | None = None) -> ImageSet:
         DataUnavailable: files are absent (the message says how to get them), damaged, or no set of labelled images.
     """
     root = data_folder() if root is None else root
-    found = parse(address)
+    found = parse(address, root)
     if found.kind == "folder":
         options = parse_options(found.options)
         return open_folder(path_of(found, root), options, text_of(found))

@@ -5,7 +5,6 @@ but image files, under names that have been checked, and nothing stays of an arc
 """
 
 import hashlib
-import json
 import os
 import re
 import stat
@@ -16,8 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.datasets.tree import WORDS, Entry, Tree, is_clutter, is_image, printable
+from core.datasets import legacy
+from core.datasets.clutter import is_clutter
+from core.datasets.tree import Entry, Tree, is_image, is_table, printable
 from core.errors import DataUnavailable, UnreadableImage
+from core.files import write_whole
 from core.images import MAX_BYTES
 from core.paths import cache_folder
 
@@ -81,14 +83,6 @@ def digest_of(path: Path) -> str:
     return digest
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
-
-
 def refused(path: Path, why: str) -> DataUnavailable:
     """The error that refuses an archive in one sentence."""
     return DataUnavailable(f"{path.name} is refused: {why}.")
@@ -115,7 +109,10 @@ class Names:
         if ".." in parts:
             raise refused(self._path, f"its member '{name}' leads outside of it by '..'")
         if not printable(name):
-            raise refused(self._path, f"the name of its member {name!r} is no readable text")
+            raise refused(
+                self._path,
+                f"the name of its member {name!r} is no readable text: '?encoding=gbk' names an old encoding",
+            )
         keys = [unicodedata.normalize("NFC", "/".join(parts[:n])).casefold() for n in range(1, len(parts) + 1)]
         clash = next((key for key in keys[: len(keys) if is_folder else -1] if key in self._files), None)
         if clash is None and not is_folder and keys and (keys[-1] in self._files or keys[-1] in self._folders):
@@ -150,16 +147,22 @@ def folders_of(paths: Iterable[tuple[str, ...]]) -> set[str]:
 
 def wanted(parts: tuple[str, ...]) -> bool:
     """Whether a file has any use here."""
-    return not any(map(is_clutter, parts)) and (is_image(parts[-1]) or parts[-1] == WORDS)
+    return is_image(parts[-1]) or is_table(parts[-1])
 
 
-def open_zip(path: Path, limits: Limits = LOCAL, thorough: bool = False) -> Tree:
+def clutter_of(parts: tuple[str, ...]) -> str:
+    """Path of the outermost part that is clutter; empty when none is."""
+    return next(("/".join(parts[: n + 1]) for n, part in enumerate(parts) if is_clutter(part)), "")
+
+
+def open_zip(path: Path, limits: Limits = LOCAL, thorough: bool = False, encoding: str = "") -> Tree:
     """The files in a zip, read in place.
 
     Args:
         path: the zip.
         limits: what it may hold.
         thorough: read every member through, against its checksum.
+        encoding: of names that do not say their own; guessed when empty.
 
     Raises:
         DataUnavailable: it is refused; the message says why in one sentence.
@@ -171,7 +174,8 @@ def open_zip(path: Path, limits: Limits = LOCAL, thorough: bool = False) -> Tree
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise refused(path, f"it is damaged or incomplete ({error})") from error
     try:
-        members, folders = _zip_members(path, archive, limits)
+        said = _name_members(path, archive, encoding)
+        members, folders, left_out = _zip_members(path, archive, limits)
         if thorough:
             _read_through(path, archive, members.values(), limits)
     # Whatever ended it, Ctrl-C too: the file is not left open, and the reason goes on.
@@ -188,7 +192,35 @@ def open_zip(path: Path, limits: Limits = LOCAL, thorough: bool = False) -> Tree
             raise UnreadableImage(f"The file is damaged inside the zip ({error}): pack it again.") from error
 
     files = {name: Entry(info.file_size, checksum=f"{info.CRC:08x}") for name, info in members.items()}
-    return Tree(files, frozenset(folders), read, digest_of(path))
+    fingerprint = hashlib.sha256(f"{digest_of(path)} {encoding}".encode()).hexdigest() if encoding else digest_of(path)
+    return Tree(files, frozenset(folders), read, fingerprint, left_out, said)
+
+
+UNICODE = 0x800
+"""The flag of a member of a zip whose name is UTF-8."""
+
+
+def _name_members(path: Path, archive: zipfile.ZipFile, encoding: str) -> str:
+    """Give members of a zip the names they were packed under, when these do not say their encoding; tells of a guess.
+
+    Python reads such names as code page 437, which keeps every byte, and which hardly any archive of today means.
+    """
+    unsure = [i for i in archive.infolist() if not i.flag_bits & UNICODE and not i.orig_filename.isascii()]
+    raw = {id(info): info.orig_filename.encode("cp437") for info in unsure}
+    chosen = encoding or legacy.encoding_of(list(raw.values()))
+    for info in unsure:
+        try:
+            info.filename = raw[id(info)].decode(chosen).replace("\0", "")
+        except UnicodeDecodeError as error:
+            raise refused(
+                path, f"the names in it are not written in {chosen}: name their encoding, such as '?encoding=gbk'"
+            ) from error
+    if not unsure or encoding or chosen == "utf-8":
+        return ""
+    return (
+        f"Names in the archive do not say their encoding and were read as {chosen}, such as '{unsure[0].filename}': if "
+        "they look wrong, add '?encoding=…'."
+    )
 
 
 def _directory_bytes(path: Path) -> int:
@@ -204,13 +236,15 @@ def _directory_bytes(path: Path) -> int:
     return int.from_bytes(tail[end + 12 : end + 16], "little") if end >= 0 else 0
 
 
-def _zip_members(path: Path, archive: zipfile.ZipFile, limits: Limits) -> tuple[dict[str, zipfile.ZipInfo], set[str]]:
+def _zip_members(
+    path: Path, archive: zipfile.ZipFile, limits: Limits
+) -> tuple[dict[str, zipfile.ZipInfo], set[str], tuple[str, ...]]:
     infos = archive.infolist()
     if len(infos) > limits.files:
         raise too_many(path, limits)
     if problem := too_large(path, sum(info.file_size for info in infos), limits):
         raise problem
-    names, found, folders = Names(path), {}, []
+    names, found, folders, left_out = Names(path), {}, [], set()
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -219,12 +253,13 @@ def _zip_members(path: Path, archive: zipfile.ZipFile, limits: Limits) -> tuple[
             raise refused(path, "it is encrypted: pack it again without a password")
         is_folder = info.filename.endswith(("/", "\\"))
         parts = names.check(info.filename, is_folder)
-        if any(map(is_clutter, parts)):
+        if clutter := clutter_of(parts):
+            left_out.add(clutter)
             continue
         folders.append(parts if is_folder else parts[:-1])
         if not is_folder and parts and wanted(parts):
             found["/".join(parts)] = info
-    return dict(sorted(found.items())), folders_of(folders)
+    return dict(sorted(found.items())), folders_of(folders), tuple(sorted(left_out))
 
 
 def _read_through(path: Path, archive: zipfile.ZipFile, members: Iterable[zipfile.ZipInfo], limits: Limits) -> None:
@@ -243,6 +278,6 @@ def _read_through(path: Path, archive: zipfile.ZipFile, members: Iterable[zipfil
             raise refused(path, f"its member '{info.filename}' is damaged ({error})") from error
 
 
-def manifest_of(files: dict[str, Entry]) -> str:
+def amounts_to(files: dict[str, Entry]) -> dict[str, int]:
     """What an unpacked archive must amount to, to be taken for whole."""
-    return json.dumps({"files": len(files), "bytes": sum(entry.size for entry in files.values())})
+    return {"files": len(files), "bytes": sum(entry.size for entry in files.values())}

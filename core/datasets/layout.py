@@ -1,27 +1,23 @@
 """What a tree of files says about classes and parts: `class/…` or `train|val|test/class/…`, or why it says neither."""
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from core.datasets import splits
-from core.datasets.tree import SUFFIXES, WORDS, Entry, Tree, is_image
+from core.datasets import splits, tables
+from core.datasets.clutter import told
+from core.datasets.groups import Sample, Samples
+from core.datasets.naming import natural, same
+from core.datasets.options import FolderOptions
+from core.datasets.parts import PARTS, listed
+from core.datasets.tables import Labelled
+from core.datasets.tree import WORDS, Tree, is_image, is_table
 from core.errors import DataUnavailable, ImageError
+from core.images import SUFFIXES
 from core.tasks import distinct_names
 
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
-"""Names of folders that are parts, in lower case."""
-
-NAMED = 5  # classes that a message names
+DEFAULTS = FolderOptions({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +25,18 @@ class Arrangement:
     """How a tree is read.
 
     Attributes:
-        folders: the class folders, in label order.
+        folders: the class folders, or a table's words, in label order.
         names: display names, all different.
-        parts: folder of each part, such as `{"train": "Training"}`; empty when the tree is to be split by hash.
-        samples: (class index, path below the class folder, whole path) by part, sorted; `""` when to be split.
+        split_rule: where the parts come from, as a sentence; empty when the samples are to be split.
+        samples: by part, sorted; under `""` when to be split.
         notes: what was left out or read in another way, as sentences.
     """
 
     folders: tuple[str, ...]
     names: tuple[str, ...]
-    parts: dict[str, str]
-    samples: dict[str, list[tuple[int, str, str]]]
+    split_rule: str
+    samples: Samples
     notes: tuple[str, ...]
-
-    @property
-    def split_rule(self) -> str:
-        """Where the parts come from, as a sentence."""
-        if self.parts:
-            return "folders of the data: " + ", ".join(f"{name} from '{path}'" for name, path in self.parts.items())
-        return (
-            f"{splits.TEST_SHARE:.0%} of each class for testing, chosen by a hash of the file name; "
-            "the data has no split of its own"
-        )
 
 
 def unwrapped(tree: Tree) -> Tree:
@@ -79,10 +65,95 @@ def _below(tree: Tree, prefix: str) -> Tree:
     )
 
 
-def _listed(names: Iterable[str]) -> str:
-    found = sorted(names)
-    more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
-    return ", ".join(f"'{name}'" for name in found[:NAMED]) + more
+def arrange(tree: Tree, where: str, options: FolderOptions = DEFAULTS) -> Arrangement:
+    """How a tree, already unwrapped, is read: by its folders, or by a table where that says what folders do not.
+
+    Args:
+        tree: the files.
+        where: what messages call it.
+        options: of the address; `every` takes the classes 0, `every`, 2 × `every` … of the sorted ones.
+
+    Raises:
+        DataUnavailable: it is no set of labelled images that an encoder could be compared on; the message says why.
+    """
+    if not any(map(is_image, tree.files)):
+        raise DataUnavailable(f"{where} holds no images ({', '.join(sorted(SUFFIXES))}).{_others(tree)}")
+    trouble: DataUnavailable | None = None
+    labelled: Labelled | None = None
+    try:
+        labelled = tables.find(tree, where, options)
+    except DataUnavailable as error:
+        if options.labels:
+            raise
+        trouble = error  # the folders may say all that is needed
+    if labelled and (options.labels or tables.mixes_folders(labelled)):
+        return _by_table(labelled, tree, where, options)
+    try:
+        return _by_folders(tree, where, options)
+    except DataUnavailable:
+        if labelled:
+            return _by_table(labelled, tree, where, options)
+        if trouble:
+            raise trouble from None
+        raise
+
+
+def _by_table(found: Labelled, tree: Tree, where: str, options: FolderOptions) -> Arrangement:
+    classes = _chosen(list(found.classes), where, options.every)
+    index = {name: label for label, name in enumerate(classes)}
+    samples: Samples = {}
+    for part, rows in found.samples.items():
+        kept = [replace(s, label=index[name]) for s in rows if (name := found.classes[s.label]) in index]
+        _check_counts(kept, classes, part, where)
+        samples[part] = sorted(kept)
+    notes = (*found.notes, *filter(None, (told(tree.left_out), tree.said)))
+    return Arrangement(tuple(classes), distinct_names(classes), found.rule, samples, notes)
+
+
+def _by_folders(tree: Tree, where: str, options: FolderOptions) -> Arrangement:
+    top = sorted(path for path in tree.folders if "/" not in path)
+    parts = _part_folders(top, where)
+    all_folders = _classes(tree, parts.get("train", ""), where)
+    folders = _chosen(all_folders, where, options.every)
+    names = _display(tree, folders, where)
+    for part, folder in parts.items():
+        if part != "train":
+            _compare(all_folders, folders, _classes(tree, folder, where), part, where)
+    index = {same(name): label for label, name in enumerate(folders)}
+    samples: Samples = {}
+    for part, parent in parts.items() if parts else [("", "")]:
+        samples[part] = sorted(_samples(tree, parent, folders, index))
+        _check_counts(samples[part], folders, part, where)
+    rule = "folders of the data: " + ", ".join(f"{name} from '{path}'" for name, path in parts.items())
+    return Arrangement(tuple(folders), names, rule if parts else "", samples, _notes(tree, top, parts))
+
+
+def split_by_hash(groups: str) -> str:
+    """The rule of a split that the data does not have, as a sentence."""
+    if groups:
+        return f"about {splits.TEST_SHARE:.0%} of each class for testing, groups by {groups} kept in one part"
+    return (
+        f"{splits.TEST_SHARE:.0%} of each class for testing, chosen by a hash of the file name; "
+        "the data has no split of its own"
+    )
+
+
+def check_parts(parts: Samples, folders: Sequence[str], where: str) -> None:
+    """Nothing, when every class has images in the training and in the test part.
+
+    Raises:
+        DataUnavailable: one has none.
+    """
+    for part in ("train", "test"):
+        _check_counts(parts.get(part, []), folders, part, where)
+
+
+def _chosen(classes: list[str], where: str, every: int) -> list[str]:
+    chosen = classes[::every]
+    if len(chosen) < 2:
+        why = f", when one in {every} is taken" if every > 1 and len(classes) > 1 else ""
+        raise DataUnavailable(f"{where} has only one class, '{chosen[0]}'{why}: two or more are needed.")
+    return chosen
 
 
 def _part_folders(top: list[str], where: str) -> dict[str, str]:
@@ -100,7 +171,7 @@ def _part_folders(top: list[str], where: str) -> dict[str, str]:
         return {part: found[part] for part in ("train", "val", "test") if part in found}
     if found and len(found) == len(top):
         raise DataUnavailable(
-            f"{where} has no folder 'train' beside {_listed(found.values())}: add it, or keep the class folders alone."
+            f"{where} has no folder 'train' beside {listed(found.values())}: add it, or keep the class folders alone."
         )
     return {}
 
@@ -109,23 +180,27 @@ def _classes(tree: Tree, parent: str, where: str) -> list[str]:
     """The class folders right below a folder, sorted."""
     prefix = f"{parent}/" if parent else ""
     found = sorted(
-        path.removeprefix(prefix)
-        for path in tree.folders
-        if path.startswith(prefix) and "/" not in path.removeprefix(prefix)
+        (
+            path.removeprefix(prefix)
+            for path in tree.folders
+            if path.startswith(prefix) and "/" not in path.removeprefix(prefix)
+        ),
+        key=natural,
     )
     if not found:
         raise DataUnavailable(
             f"There are no class folders in {where + ('/' + parent if parent else '')}: expected one folder for each "
-            "class, with its images inside, or such folders below 'train' and 'test'."
+            "class, with its images inside, or such folders below 'train' and 'test', or a table of labels."
         )
     seen: dict[str, str] = {}
     for name in found:
-        if name.casefold() in seen:
+        key = same(name).casefold()
+        if key in seen:
+            how = "by the form of their accents" if same(seen[key]) == same(name) else "by capital letters"
             raise DataUnavailable(
-                f"The class folders '{seen[name.casefold()]}' and '{name}' in {where} differ by capital letters alone: "
-                "join or rename them."
+                f"The class folders '{seen[key]}' and '{name}' in {where} differ {how} alone: join or rename them."
             )
-        seen[name.casefold()] = name
+        seen[key] = name
     return found
 
 
@@ -135,8 +210,8 @@ def _display(tree: Tree, folders: list[str], where: str) -> tuple[str, ...]:
             text = tree.read(WORDS).decode("utf-8")
         except (ImageError, UnicodeDecodeError) as error:
             raise DataUnavailable(f"{WORDS} of {where} cannot be read as text: save it as UTF-8.") from error
-        table = dict(line.split("\t", 1) for line in text.splitlines() if "\t" in line)
-        return distinct_names([table.get(name, name) for name in folders])
+        table = {same(a): b for a, b in (line.split("\t", 1) for line in text.splitlines() if "\t" in line)}
+        return distinct_names([table.get(same(name), name) for name in folders])
     names = tuple(name.replace("_", " ") for name in folders)
     shown: dict[str, str] = {}
     for folder, name in zip(folders, names, strict=True):
@@ -149,87 +224,69 @@ def _display(tree: Tree, folders: list[str], where: str) -> tuple[str, ...]:
     return names
 
 
-def arrange(tree: Tree, where: str, every: int = 1) -> Arrangement:
-    """How a tree, already unwrapped, is read.
-
-    Args:
-        tree: the files.
-        where: what messages call it.
-        every: use the classes 0, `every`, 2 × `every` … of the sorted ones.
-
-    Raises:
-        DataUnavailable: it is no set of labelled images that an encoder could be compared on; the message says why.
-    """
-    images = {path: entry for path, entry in tree.files.items() if is_image(path)}
-    if not images:
-        raise DataUnavailable(f"{where} holds no images ({', '.join(sorted(SUFFIXES))}).")
-    top = sorted(path for path in tree.folders if "/" not in path)
-    parts = _part_folders(top, where)
-    all_folders = _classes(tree, parts.get("train", ""), where)
-    folders = all_folders[::every]
-    if len(folders) < 2:
-        chosen = f", when one in {every} is taken" if every > 1 and len(all_folders) > 1 else ""
-        raise DataUnavailable(f"{where} has only one class, '{folders[0]}'{chosen}: two or more are needed.")
-    names = _display(tree, folders, where)
-    for part, folder in parts.items():
-        if part != "train":
-            _compare(all_folders, folders, _classes(tree, folder, where), part, where)
-    index = {name: label for label, name in enumerate(folders)}
-    samples: dict[str, list[tuple[int, str, str]]] = {}
-    for part, parent in parts.items() if parts else [("", "")]:
-        samples[part] = sorted(_samples(images, parent, index))
-        _check_counts(samples[part], folders, part, where)
-    return Arrangement(tuple(folders), names, parts, samples, _notes(images, top, parts))
-
-
 def _compare(all_train: list[str], train: list[str], other: list[str], part: str, where: str) -> None:
-    extra = set(other) - set(all_train)
+    known, there = set(map(same, all_train)), set(map(same, other))
+    extra = [name for name in other if same(name) not in known]
     if extra:
         raise DataUnavailable(
-            f"The {part} part of {where} has {_listed(extra)}, which the training part lacks: "
+            f"The {part} part of {where} has {listed(extra)}, which the training part lacks: "
             "add training images, or remove the class."
         )
-    missing = set(train) - set(other)
+    missing = [name for name in train if same(name) not in there]
     if missing and part == "test":
         raise DataUnavailable(
-            f"The {part} part of {where} lacks {_listed(missing)}, which the training part has: "
+            f"The {part} part of {where} lacks {listed(missing)}, which the training part has: "
             "add test images, or remove the class."
         )
 
 
-def _samples(images: dict[str, Entry], parent: str, index: dict[str, int]) -> Iterable[tuple[int, str, str]]:
+def _samples(tree: Tree, parent: str, folders: list[str], index: dict[str, int]) -> Iterable[Sample]:
     prefix = f"{parent}/" if parent else ""
-    for path in images:
+    for path in filter(is_image, tree.files):
         if path.startswith(prefix):
             name, slash, rest = path.removeprefix(prefix).partition("/")
-            if slash and name in index:
-                yield index[name], rest, path
+            label = index.get(same(name))
+            if slash and label is not None:
+                # By the training part's form of the class's name, so that it stands in tables in one form.
+                yield Sample(label, f"{folders[label]}/{rest}", path)
 
 
-def _check_counts(samples: list[tuple[int, str, str]], folders: list[str], part: str, where: str) -> None:
-    counts: defaultdict[int, int] = defaultdict(int)
-    for label, _, _ in samples:
-        counts[label] += 1
+def _check_counts(samples: list[Sample], folders: Sequence[str], part: str, where: str) -> None:
+    counts = Counter(sample.label for sample in samples)
     empty = [name for label, name in enumerate(folders) if not counts[label]]
     if empty and part != "val":
         place = f"the {part} part of {where}" if part else where
         verb = "has" if len(empty) == 1 else "have"
-        raise DataUnavailable(f"In {place}, {_listed(empty)} {verb} no images: add some, or remove the class.")
+        raise DataUnavailable(f"In {place}, {listed(empty)} {verb} no images: add some, or remove the class.")
     single = [name for label, name in enumerate(folders) if counts[label] == 1]
     if single and not part:
         verb = "has" if len(single) == 1 else "have"
         raise DataUnavailable(
-            f"In {where}, {_listed(single)} {verb} a single image, which cannot be in training and test part at once: "
+            f"In {where}, {listed(single)} {verb} a single image, which cannot be in training and test part at once: "
             "add another, or remove the class."
         )
 
 
-def _notes(images: dict[str, Entry], top: list[str], parts: dict[str, str]) -> tuple[str, ...]:
+def _others(tree: Tree) -> str:
+    """The files that are neither images nor tables, by their endings, as a sentence; empty when there are none."""
+    kinds = Counter(
+        PurePosixPath(path).suffix.lower() or "no ending"
+        for path in tree.files
+        if not is_image(path) and not is_table(path)
+    )
+    if not kinds:
+        return ""
+    verb = "files that are no images were" if kinds.total() > 1 else "file that is no image was"
+    named = ", ".join(kind for kind, _ in kinds.most_common(3)) + (", …" if len(kinds) > 3 else "")
+    return f" {kinds.total():,} {verb} left out ({named})."
+
+
+def _notes(tree: Tree, top: list[str], parts: dict[str, str]) -> tuple[str, ...]:
     depth = 2 if parts else 1
     roots = set(parts.values())
     loose = sum(
         1
-        for path in images
+        for path in filter(is_image, tree.files)
         if len(PurePosixPath(path).parts) <= depth and (not parts or path.partition("/")[0] in {*roots, path})
     )
     notes = []
@@ -238,5 +295,5 @@ def _notes(images: dict[str, Entry], top: list[str], parts: dict[str, str]) -> t
         notes.append(f"{loose:,} {were} left out.")
     others = sorted(set(top) - roots) if parts else []
     if others:
-        notes.append(f"Folders beside the parts were left out: {_listed(others)}.")
-    return tuple(notes)
+        notes.append(f"Folders beside the parts were left out: {listed(others)}.")
+    return (*notes, *filter(None, (_others(tree).strip(), told(tree.left_out), tree.said)))

@@ -8,19 +8,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UnreadableImage
-from core.images import MAX_BYTES, open_image, working_copy
+from core.errors import InvalidRequest, UnreadableImage
+from core.images import MAX_BYTES, open_copy
 
 Read = Callable[[int], NDArray[np.uint8]]
 
 
-def decode(data: bytes) -> NDArray[np.uint8]:
+def decode(data: bytes, bands: tuple[int, ...] = ()) -> NDArray[np.uint8]:
     """(H, W, 3) pixels of an image file, scaled as the pages and the command line scale theirs.
 
+    Args:
+        data: a whole file.
+        bands: to show of one that has more than three.
+
     Raises:
-        ImageError: it is no usable image.
+        ImageError: it is no usable image, or has no such bands.
     """
-    return working_copy(open_image(data)).rgb
+    try:
+        return open_copy(data, bands).rgb
+    except InvalidRequest as error:
+        raise UnreadableImage(str(error)) from error
 
 
 def file_bytes(path: Path | str) -> bytes:

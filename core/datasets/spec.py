@@ -80,6 +80,8 @@ class ImageSet:
         fingerprint: hex digest that changes when a file, a label or the order of samples does; part of every key.
         address: what opens it again (see `core.datasets.address`).
         skip_unreadable: whether samples that cannot be read are left out, and counted, rather than refused.
+        checks: counts of what was found when it was opened, such as test images that training has too; None for what
+            was not looked into.
     """
 
     spec: DatasetSpec
@@ -88,6 +90,7 @@ class ImageSet:
     fingerprint: str
     address: str
     skip_unreadable: bool = False
+    checks: dict[str, int | None] = field(default_factory=dict)
 
     def part_of(self, sample_id: str) -> tuple[str, int] | None:
         """The part that holds a sample, and its position there; None when there is no such sample."""

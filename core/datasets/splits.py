@@ -58,3 +58,36 @@ def first_of_each(
         chosen[0].extend(order[:cut])
         chosen[1].extend(order[cut : cut + test] if test else order[cut:])
     return np.sort(np.array(chosen[0], np.int64)), np.sort(np.array(chosen[1], np.int64))
+
+
+def groups_held_out(
+    groups: Sequence[str], labels: NDArray[np.int64], share: float = VALIDATION_SHARE, salt: str = "validation"
+) -> NDArray[np.bool_]:
+    """(N,) bool: whole groups, so many that about `share` of each class is held out, chosen by a hash of their names.
+
+    A group is held out whole, whichever classes it has images of, and each class keeps a group on either side where it
+    has two or more that allow it.
+
+    Args:
+        groups: (N,) name of the group of each sample.
+        labels: (N,) integers.
+        share: in (0, 1).
+        salt: another one gives another choice.
+    """
+    names, index = np.unique(np.array(groups), return_inverse=True)
+    order = np.argsort(_keys(list(names), salt), kind="stable")
+    counts = np.zeros((len(names), int(labels.max()) + 1), np.int64)  # of images, by group and class
+    np.add.at(counts, (index, labels), 1)
+    held = np.zeros(len(names), dtype=bool)
+    left, done = counts.sum(axis=0), np.zeros(counts.shape[1], np.int64)
+    for label in np.unique(labels):
+        goal = share * counts[:, label].sum()
+        for group in order[counts[order, label] > 0]:
+            # The group that crosses the goal is taken when that is nearer to it than to stop before.
+            enough = done[label] > 0 and done[label] + counts[group, label] / 2 > goal
+            empties = ((left - counts[group] == 0) & (counts[group] > 0)).any()
+            if not held[group] and not enough and not empties:
+                held[group] = True
+                left, done = left - counts[group], done + counts[group]
+    mask: NDArray[np.bool_] = held[index]
+    return mask

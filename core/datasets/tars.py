@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import io
+import json
 import lzma
 import os
 import shutil
@@ -19,16 +20,17 @@ from core.datasets.archives import (
     LOCAL,
     Limits,
     Names,
+    amounts_to,
+    clutter_of,
     digest_of,
     kind_of,
-    manifest_of,
     refused,
     too_large,
     too_many,
     wanted,
 )
 from core.datasets.download import writing
-from core.datasets.tree import Tree, is_clutter, scan
+from core.datasets.tree import Tree, scan
 from core.errors import DataUnavailable
 from core.paths import cache_folder
 
@@ -77,13 +79,18 @@ def _decompressed(path: Path, file: IO[bytes]) -> IO[bytes]:
     return opened(file) if opened else file
 
 
-def open_tar(path: Path, limits: Limits = LOCAL) -> Tree:
+def open_tar(path: Path, limits: Limits = LOCAL, encoding: str = "") -> Tree:
     """The files in a tar, compressed or not, from the cache folder into which they are unpacked once.
+
+    Args:
+        path: the tar.
+        limits: what it may hold.
+        encoding: of names that are no UTF-8; such an archive is refused when empty.
 
     Raises:
         DataUnavailable: it is refused, or there is no room; the message says why in one sentence. Nothing is left.
     """
-    digest = digest_of(path)
+    digest = digest_of(path) + (f"-{encoding}" if encoding else "")
     folder = cache_folder() / "archives" / digest
     with writing(folder, "INVARISCOPE_CACHE"):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -94,36 +101,41 @@ def open_tar(path: Path, limits: Limits = LOCAL) -> Tree:
                 partial = folder.with_name(f".{digest}")
                 shutil.rmtree(partial, ignore_errors=True)
                 try:
-                    _unpack(path, partial, limits)
-                    (partial / MARK).write_text(manifest_of(scan(partial).files), encoding="ascii")
+                    left_out = _unpack(path, partial, limits, encoding)
+                    mark = amounts_to(scan(partial).files) | {"left_out": left_out}
+                    (partial / MARK).write_text(json.dumps(mark), encoding="ascii")
+                    # Not synced file by file, which takes minutes for 100,000: `_kept` finds what is not all there.
                     os.replace(partial, folder)
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
-                tree = scan(folder)
+                tree = replace(scan(folder), left_out=tuple(left_out))
     return replace(tree, fingerprint=digest)
 
 
 def _kept(folder: Path) -> Tree | None:
     """What is there of an earlier time; None when that is not all of it."""
-    with suppress(OSError, DataUnavailable):
-        tree = scan(folder)
-        if (folder / MARK).read_text(encoding="ascii") == manifest_of(tree.files):
-            return tree
+    with suppress(OSError, DataUnavailable, ValueError, KeyError):
+        tree, mark = scan(folder), json.loads((folder / MARK).read_text(encoding="ascii"))
+        left_out = tuple(mark.pop("left_out"))
+        if mark == amounts_to(tree.files):
+            return replace(tree, left_out=left_out)
     return None
 
 
-def _unpack(path: Path, folder: Path, limits: Limits) -> None:
+def _unpack(path: Path, folder: Path, limits: Limits, encoding: str) -> list[str]:
+    """Unpack what is of use; gives the clutter that was left out."""
     try:
         folder.mkdir(parents=True)
         with path.open("rb") as file:
             stream = _Stream(_decompressed(path, file), path, limits)
-            with tarfile.TarFile(fileobj=stream) as archive:
-                _members(path, archive, folder, limits)
+            with tarfile.TarFile(fileobj=stream, encoding=encoding or "utf-8") as archive:
+                left_out = _members(path, archive, folder, limits)
             # The standard library takes a broken header for the end; the end is a block of zeros.
             if stream.last != bytes(BLOCK):
                 raise refused(path, "it is damaged or incomplete (it has no end)")
             while stream.read(CHUNK):
                 pass  # to its end, where the checksum of what was compressed is
+            return sorted(left_out)
     except DataUnavailable:
         raise
     # Decompressors and parsers answer hostile bytes with any exception at all.
@@ -133,8 +145,8 @@ def _unpack(path: Path, folder: Path, limits: Limits) -> None:
         raise refused(path, f"it is damaged or incomplete ({error})") from error
 
 
-def _members(path: Path, archive: tarfile.TarFile, folder: Path, limits: Limits) -> None:
-    names, total, count = Names(path), 0, 0
+def _members(path: Path, archive: tarfile.TarFile, folder: Path, limits: Limits) -> set[str]:
+    names, total, count, left_out = Names(path), 0, 0, set()
     while (member := archive.next()) is not None:
         archive.members = []  # type: ignore[attr-defined]  # else it keeps every one of a million
         count += 1
@@ -146,7 +158,8 @@ def _members(path: Path, archive: tarfile.TarFile, folder: Path, limits: Limits)
         total += max(member.size, 0)
         if problem := too_large(path, total, limits):
             raise problem
-        if any(map(is_clutter, parts)):
+        if clutter := clutter_of(parts):
+            left_out.add(clutter)
             continue
         target = folder.joinpath(*parts)
         (target if member.isdir() else target.parent).mkdir(parents=True, exist_ok=True)
@@ -158,3 +171,4 @@ def _members(path: Path, archive: tarfile.TarFile, folder: Path, limits: Limits)
                 shutil.copyfileobj(source, out, CHUNK)
             if target.stat().st_size != member.size:
                 raise refused(path, f"it is damaged or incomplete (its member '{member.name}' is cut short)")
+    return left_out

@@ -7,18 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from core.datasets.clutter import is_clutter
 from core.datasets.reading import file_bytes
 from core.errors import DataUnavailable
-from core.images import FORMATS
+from core.images import SUFFIXES
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}) | (
-    {".avif"} if "AVIF" in FORMATS else frozenset()
-)
-"""Endings of image files, in lower case."""
-
+TABLES = frozenset({".csv", ".tsv"})
 WORDS = "words.txt"
-CLUTTER = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-"""What file managers leave behind, in lower case; dot files are left out too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +34,26 @@ class Tree:
         folders: every folder, the empty ones too.
         read: the content of a file, up to one byte more than an image may have. Raises UnreadableImage. Thread-safe.
         fingerprint: hex digest that changes when a file does.
+        left_out: paths of clutter; of a folder of clutter, the folder alone.
+        said: what a reader must know of how names were read, as a sentence; empty as a rule.
     """
 
     files: dict[str, Entry]
     folders: frozenset[str]
     read: Callable[[str], bytes]
     fingerprint: str
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name is none of the user's."""
-    return name.startswith(".") or name.lower() in CLUTTER
+    left_out: tuple[str, ...] = ()
+    said: str = ""
 
 
 def is_image(path: str) -> bool:
     """Whether a file is an image, by its ending."""
     return PurePosixPath(path).suffix.lower() in SUFFIXES
+
+
+def is_table(path: str) -> bool:
+    """Whether a file may say what images show: a table of labels, or the names of the classes."""
+    return PurePosixPath(path).suffix.lower() in TABLES or path.rpartition("/")[2] == WORDS
 
 
 def printable(name: str) -> bool:
@@ -72,13 +71,15 @@ def scan(root: Path) -> Tree:
         raise DataUnavailable(f"{root} is not a folder.")
     files: dict[str, Entry] = {}
     folders: set[str] = set()
+    left_out: list[str] = []
 
     def visit(folder: Path, prefix: str, above: tuple[tuple[int, int], ...]) -> None:
         with os.scandir(folder) as listing:
             for item in sorted(listing, key=lambda item: item.name):
-                if is_clutter(item.name):
-                    continue
                 path = prefix + item.name
+                if is_clutter(item.name):
+                    left_out.append(path)
+                    continue
                 if not printable(item.name):
                     raise DataUnavailable(f"A name in {folder} is no readable text ({item.name!r}): rename it.")
                 try:
@@ -102,4 +103,8 @@ def scan(root: Path) -> Tree:
     digest = hashlib.sha256()
     for path, entry in files.items():
         digest.update(f"{path}\n{entry.size}\n{entry.changed}\n".encode())
-    return Tree(files, frozenset(folders), lambda path: file_bytes(f"{root}/{path}"), digest.hexdigest())
+
+    def read(path: str) -> bytes:
+        return file_bytes(f"{root}/{path}")
+
+    return Tree(files, frozenset(folders), read, digest.hexdigest(), tuple(left_out))

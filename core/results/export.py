@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 
 import core
 from core.errors import InvalidRequest, UnknownName
-from core.results import latex, summary
+from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
-from core.results.writing import FACTS, whole_file, write_bytes
+from core.results.writing import FACTS, whole_at, write_bytes
 
 FORMATS = ("csv", "parquet", "latex")
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
-    "paired": summary.paired,
+    "paired": pairs.paired,
     "gap": lambda info, protocol, first, second: summary.generalization_gap(info, protocol),
-    "controls": lambda info, protocol, first, second: summary.controls(info, protocol),
-    "distances": lambda info, protocol, first, second: summary.distances(info),
+    "controls": lambda info, protocol, first, second: summary.controls(info, store.studies().values(), protocol),
+    "distances": lambda info, protocol, first, second: distances.distances(info),
 }
 """The summaries by the name they are asked for."""
 
@@ -146,7 +146,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
     with Results(info, protocol) as results:
         schema, batches = results.batches(f"SELECT {columns} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
-        with whole_file(out) as file:
+        with whole_at(out) as file:
             if format == "csv":
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:

@@ -11,11 +11,10 @@ import contextlib
 import hashlib
 import io
 import json
-import os
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import InvalidRequest
+from core.files import whole_file
 
 FACTS = b"invariscope"
 
@@ -61,7 +61,7 @@ def write_bytes(address: str, data: bytes) -> None:
     """
     fs, path = filesystem(address)
     if isinstance(fs, LocalFileSystem):
-        with whole_file(address) as file:
+        with whole_at(address) as file:
             file.write(data)
         return
     try:
@@ -71,43 +71,25 @@ def write_bytes(address: str, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(address: str) -> Iterator[BinaryIO]:
+def whole_at(address: str) -> Iterator[BinaryIO]:
     """A file to write to that takes its place when the block ends; after an error nothing has changed.
 
     Raises:
         InvalidRequest: the place cannot be written to.
     """
     fs, path = filesystem(address)
-    local = isinstance(fs, LocalFileSystem)
     try:
-        folder = os.path.dirname(path) if local else tempfile.gettempdir()
-        os.makedirs(folder, exist_ok=True)
-        partial = os.path.join(folder, f"{os.path.basename(path)}.{uuid.uuid4().hex[:8]}.partial")
-        try:
-            with open(partial, "wb") as file:
+        if isinstance(fs, LocalFileSystem):
+            with whole_file(Path(path)) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if local:
-                os.replace(partial, path)
-                _sync(folder)
-            else:
-                fs.put_file(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.unlink(partial)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            gathered = Path(folder, "file")
+            with gathered.open("wb") as file:
+                yield file
+            fs.put_file(str(gathered), path)
     except transport_errors() as error:
         raise InvalidRequest(f"{address} cannot be written: {reason(error)}. Choose another --out.") from error
-
-
-def _sync(folder: str) -> None:
-    """Have the names in a folder on the disk, as their content is, where the system does such a thing."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def reason(error: BaseException) -> str:

@@ -127,7 +127,7 @@ def write(
     """Store finished features (see `Features`)."""
     meta: dict[str, Any] = {"ids": ids, "left_out": left_out}
     for name, array in (("values.npy", values), ("labels.npy", labels)):
-        with writing.whole_file(f"{place}/{name}") as file:
+        with writing.whole_at(f"{place}/{name}") as file:
             hashed = _Hashed(file)
             np.save(hashed, array)
         meta[name] = hashed.sha256.hexdigest()
@@ -213,7 +213,7 @@ def carry(source: str, target: str) -> None:
             return
         for name in FILES:
             fs, path = writing.filesystem(f"{source}/{name}")
-            with fs.open(path, "rb") as data, writing.whole_file(f"{target}/{name}") as file:
+            with fs.open(path, "rb") as data, writing.whole_at(f"{target}/{name}") as file:
                 shutil.copyfileobj(data, file, 2**24)
         if not is_complete(target):
             fs.rm_file(path)

@@ -52,6 +52,7 @@ def dataset_entry(images: ImageSet) -> dict[str, Any]:
         "note": spec.note,
         "address": images.address,
         "fingerprint": images.fingerprint,
+        "checks": images.checks,
     }
 
 

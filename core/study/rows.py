@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from core.metrics import confidence
+from core.metrics import calibration, confidence
 from core.results import schema
 from core.study.features import Features
 from core.study.protocols.base import ProtocolAnswers
@@ -71,7 +71,7 @@ def _columns(
         "true_probability": raw[at, labels],
         "margin": confidence.margin(raw),
         "entropy": confidence.entropy(raw),
-        "brier": _brier(raw, labels),
+        "brier": calibration.brier_score(raw, labels),
         "top5": order,
         "top5_probability": np.take_along_axis(raw, order, axis=1).astype(np.float32),
     }
@@ -80,7 +80,7 @@ def _columns(
         columns |= {
             "calibrated_confidence": calibrated[at, first],
             "calibrated_true_probability": calibrated[at, labels],
-            "calibrated_brier": _brier(calibrated, labels),
+            "calibrated_brier": calibration.brier_score(calibrated, labels),
         }
     return columns
 
@@ -93,11 +93,6 @@ def _probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[n
         lowest = np.where(off, np.inf, scores).min(axis=1, keepdims=True)
         scores = np.where(off, lowest - NOT_ON_OFFER, scores)
     return confidence.softmax(scores, temperature)
-
-
-def _brier(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    own = probabilities[np.arange(len(labels)), labels]
-    return np.einsum("nk,nk->n", probabilities, probabilities) - 2 * own + 1
 
 
 def logits_table(answers: ProtocolAnswers, test: Features) -> pa.Table:

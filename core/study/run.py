@@ -20,7 +20,7 @@ from core.study.engines.base import Engine, Setup
 from core.study.plan import Plan
 from core.study.state import Work
 
-Kind = Literal["kept", "features", "cell", "failed", "distances", "end"]
+Kind = Literal["opened", "kept", "features", "cell", "failed", "distances", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,14 @@ class Event:
     """What a person who waits is told.
 
     Attributes:
-        kind: `kept` (done in an earlier run), `features`, `cell`, `failed`, `distances`, or `end`.
+        kind: `opened` (a data set), `kept` (done in an earlier run), `features`, `cell`, `failed`, `distances`, or
+            `end`.
         what: the cell, or encoder and data set.
         done: cells that are finished, failed ones included.
         total: cells of the study.
         share: of the samples that the encoder has read, for `features`.
         remaining: seconds to go, estimated from this run; None until one cell has run.
-        reason: why, for `failed`.
+        reason: why, for `failed`; what to know of a data set, for `opened`.
         top1: accuracy of the cell in [0, 1], for `cell`.
         failed: cells that failed, for `end`.
         unopened: data sets that could not be opened, for `end`.
@@ -146,6 +147,9 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
         remaining = (time.monotonic() - begun) / ran * left if ran else None
         return Event(kind, what, total - left, total, remaining=remaining, **more)
 
+    for id, images in work.sets.items():
+        counts = ", ".join(f"{len(part):,} {name}" for name, part in images.parts.items())
+        yield event("opened", f"{id}: {counts} images", reason=images.spec.note)
     for cell, state in work.states.items():
         if state["state"] == "failed":
             yield event("failed", cell.id, reason=state["reason"])

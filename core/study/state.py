@@ -83,10 +83,9 @@ class Work:
 
     def pairs(self) -> list[Pair]:
         """The work that is left, encoder by encoder; fills the states of all cells."""
-        found = []
-        self._check_distances()
+        found, absent = [], {}
         for id in self.setup.plan.encoders:
-            spec, absent = encoder_spec(id), ""
+            spec = encoder_spec(id)
             try:
                 weights.fetch(spec.weights)
                 sha256 = weights.verify(spec.weights)
@@ -94,12 +93,14 @@ class Work:
                 raise
             except InvariscopeError as error:
                 # What was measured with these weights stays measured.
-                absent, sha256 = str(error), str(self.before.get("encoders", {}).get(id, {}).get("weights", ""))
+                absent[id], sha256 = str(error), str(self.before.get("encoders", {}).get(id, {}).get("weights", ""))
             self.encoders[id] = manifest.encoder_entry(spec, sha256)
+        self._check_distances()
+        for id, entry in self.encoders.items():
             for images in self.sets.values():
-                waiting = self._sort(id, spec, sha256, images, absent)
+                waiting = self._sort(id, encoder_spec(id), entry["weights"], images, absent.get(id, ""))
                 # Distances need the features of all sets, of those whose cells are done too.
-                if not absent and (waiting or self.distances_key is not None):
+                if id not in absent and (waiting or self.distances_key is not None):
                     found.append(Pair(id, images, tuple(waiting)))
         return found
 
@@ -143,7 +144,7 @@ class Work:
             "version": distances.VERSION,
             "reference": self.reference.spec.id,
             "sets": {id: images.fingerprint for id, images in self.sets.items()},
-            "encoders": {id: encoder_spec(id).weights.sha256 for id in self.setup.plan.encoders},
+            "encoders": {id: entry["weights"] for id, entry in self.encoders.items()},
         }
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
         stored, found = writing.stored(f"{self.setup.out}/distances.parquet", self.distances)

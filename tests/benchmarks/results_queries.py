@@ -25,10 +25,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.results import (
     abstaining,
-    agreement,
-    calibration_domains,
     confidence,
+    distances,
     origin,
+    pairs,
     store,
     summary,
     writing,
@@ -110,24 +110,24 @@ def figures(info: StudyInfo) -> dict[str, dict[str, Callable[[], Any]]]:
         "Study": {
             "studies in the folder": lambda: store.survey([info.address.rpartition("/")[0]]),
             "accuracy": lambda: summary.accuracy(info, protocol),
-            "controls": lambda: summary.controls(info, protocol),
-            "paired": lambda: summary.paired(info, protocol, *pair),
+            "controls": lambda: summary.controls(info, store.studies().values(), protocol),
+            "paired": lambda: pairs.paired(info, protocol, *pair),
             "generalization gap": lambda: summary.generalization_gap(info, protocol),
-            "distances": lambda: summary.distances(info),
+            "distances": lambda: distances.distances(info),
             "provenance": lambda: (origin.differences(info, *pair), origin.unfinished(info), origin.provenance(info)),
         },
         "Confidence": {
             "one data set": lambda: confidence.tables(info, protocol, shown, dataset, False),
-            "by domain": lambda: calibration_domains.by_domain(info, protocol, shown),
+            "by domain": lambda: confidence.by_domain(info, protocol, shown),
             "samples at a threshold": lambda: abstaining.at_threshold(
                 info, protocol, pair[0], dataset, False, 0.5, next(iter(abstaining.KINDS))
             ),
         },
         "Samples": {
-            "agreement": lambda: agreement.agreement(info, protocol, *pair, dataset),
-            "paired": lambda: summary.paired(info, protocol, *pair),
-            "surest": lambda: summary.samples(info, protocol, *pair, dataset),
-            "filtered, another order": lambda: summary.samples(
+            "agreement": lambda: pairs.agreement(info, protocol, *pair, dataset),
+            "paired": lambda: pairs.paired(info, protocol, *pair),
+            "surest": lambda: pairs.samples(info, protocol, *pair, dataset),
+            "filtered, another order": lambda: pairs.samples(
                 info, protocol, *pair, dataset, "only first", 3, None, (0.5, 1.0), True, "difference", 24, 0
             ),
         },

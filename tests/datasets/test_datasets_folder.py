@@ -264,7 +264,7 @@ def test_what_is_the_users_own(root: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ("colour=red", "no option colour.*domain, every, id, label"),
+        ("colour=red", "no option colour.*domain, duplicates, .*every, .*id, label"),
         ("domain=far", "domain takes source, similar, different, unknown, not 'far'"),
         ("metric=f1", "metric takes top-1, mean-per-class"),
         ("unreadable=maybe", "unreadable takes skip"),

@@ -1,19 +1,22 @@
 """The Confidence page: every control once, every chart described, and what it says when something is missing."""
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import study_manifests
-from study_episodes import few_shot
 from study_images import draw_folder, show
 from study_rows import invent
+from study_runs import toy_folders, toy_setup
 from test_pages_render import assert_described
 
 from core.errors import InvariscopeError
-from core.results import abstaining, calibration_domains, confidence
+from core.results import abstaining, confidence
+from core.results.measures import MEASURES
 from core.results.store import study
+from core.study import run as running
 from pages.ui import resources
 
 PAGE = "confidence.py"
@@ -61,9 +64,19 @@ def test_figures_are_those_of_the_stored_rows(invented, root, open_page) -> None
     row = shown.set_index("figure").loc["ECE"]
     assert row["supervised"].startswith(f"{ece.loc['supervised', 'value']:.3f} (")
     assert row["supervised"].endswith(f"perfect {ece.loc['supervised', 'null']:.3f}")
-    sets, _ = calibration_domains.by_domain(info, "linear", ("supervised", "simclr", "random"))
+    sets, _ = confidence.by_domain(info, "linear", ("supervised", "simclr", "random"))
     (drawn,) = [table.value for table in at.dataframe if "scaled" in table.value]
     assert len(drawn) == len(sets)
+
+
+def test_every_measure_has_its_chart_of_all_sets(invented, open_page) -> None:
+    at = open_invented(open_page)
+    for measure in ("auroc", "nll"):
+        at.selectbox(key="figure").set_value(measure).run()
+        assert not at.exception
+        axis = next(m.axis for m in MEASURES if m.id == measure)
+        (chart,) = [c for c in at.get("plotly_chart") if c.proto.id.endswith("confidence_domains")]
+        assert json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] == axis
 
 
 def test_every_data_set_state_and_binning(invented, open_page) -> None:
@@ -166,10 +179,15 @@ def test_a_contender_without_results_on_the_set_is_named(root, open_page) -> Non
 
 
 def test_few_shot_episodes(root, open_page) -> None:
-    few_shot(invent(root, samples=40, seeds=2, protocols=("fewshot",)))
-    at = open_page(PAGE, study="invented")
+    """Of a study that the study's own code ran: what it calls the protocol is what the page must know it by."""
+    toy_folders(root.parent)
+    options = {"few-shot": {"episodes": 20, "ways": 3, "shots": 2, "queries": 3}}
+    setup = toy_setup(root.parent, encoders=("supervised", "simclr"), protocols=("few-shot",), options=options)
+    list(running.study(setup))
+    at = open_page(PAGE, study="toy")
     assert not at.error
-    assert "few-shot episodes" in words(at)
+    assert "40 few-shot episodes, 2 seeds" in words(at)
+    assert "intervals are over few-shot episodes" in words(at)
     assert_described(at)
 
 

@@ -200,7 +200,7 @@ def test_seeds_that_disagree_about_a_sample_are_counted(root, tmp_path, open_pag
 
 
 def test_few_shot_answers_and_no_temperature(root, open_page) -> None:
-    few_shot(invent(root, samples=40, seeds=2, protocols=("fewshot",)))
+    few_shot(invent(root, samples=40, seeds=2, protocols=("few-shot",)))
     at = open_page(PAGE, study="invented", dataset="birds")
     assert not at.error
     assert_described(at)

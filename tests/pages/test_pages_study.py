@@ -12,6 +12,7 @@ import study_manifests
 from streamlit.testing.v1 import AppTest
 from study_rows import invent
 from test_pages_render import assert_described
+from toy_studies import toy
 
 from core.plots import study_words
 from core.results import pairs, published, store, summary
@@ -253,3 +254,18 @@ def test_without_any_study_the_page_says_how_to_get_one(root, open_page):
     at = open_page("study.py")
     assert "There is no study with results yet" in texts(at)
     assert not at.get("plotly_chart")
+
+
+def test_the_best_supervised_figure_follows_the_study_that_it_is_from(root, open_page):
+    labels = {"x": [0, 1, 2, 3]}
+    toy(root, {("a", "x", 0): [0, 1, 0, 0], ("b", "x", 0): [0, 0, 0, 0]}, labels)
+    at = open_page("study.py", study="toy")
+    assert set(table(at, "best_supervised")) == {50.0}
+    for right in ([0, 1, 2, 0], [0, 1, 2, 3]):  # another study comes, and is then run again
+        toy(root, {("c", "x", 0): right}, labels, "other")
+        at.run()
+        assert not at.exception
+        assert set(table(at, "best_supervised")) == {
+            25.0 * sum(a == b for a, b in zip(right, labels["x"], strict=True))
+        }
+        assert set(table(at, "best_supervised_study")) == {"other"}

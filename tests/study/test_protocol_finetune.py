@@ -12,8 +12,8 @@ import torch
 from study_material import part_of, pictures_material
 from toys import TwoChannels, encoder, small_vit, spec
 
-from core.encoders import architectures
 from core.encoders.encoder import Encoder
+from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest, UnreadableImage
 from core.study import rows
 from core.study.protocols import PROTOCOLS, Material, ProtocolAnswers
@@ -66,7 +66,7 @@ def two_channels() -> Encoder:
 def resnet() -> Encoder:
     torch.manual_seed(0)
     # No fewer than 16 channels, see toys.small_resnet.
-    network = architectures.small_image_resnet18(width=16, stem_stride=2)
+    network = resnet18(width=16, stem_stride=2)
     return encoder(network, spec("resnet", dim=128, size=16))
 
 

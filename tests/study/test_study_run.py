@@ -13,6 +13,8 @@ from study_folders import folder, picture
 from study_runs import DATASETS, cells_on_disk, opened, toy_folders, toy_setup
 
 from core.datasets import splits
+from core.encoders.files import weights
+from core.encoders.resident import residents
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
 from core.results import schema, store, summary
 from core.study import encoding
@@ -59,6 +61,19 @@ def test_distances_from_the_source_set_are_measured_once(tmp_path: Path) -> None
     assert set(table["dataset"]) == {"near", "far"}, "the source with itself is the floor"
     assert set(table["measure"]) == {"frechet", "auroc", "knn"}
     assert [e.kind for e in running.study(made)] == ["kept", "end"]
+
+
+def test_distances_are_measured_anew_when_an_encoder_of_the_same_id_has_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_folders(tmp_path)
+    made = toy_setup(tmp_path, protocols=("knn",), seeds=1)
+    list(running.study(made))
+    residents().keep(0)
+    monkeypatch.setattr(weights, "verify", lambda file: "1" * 64)
+    kinds = [e.kind for e in running.study(made)]
+    residents().keep(0)
+    assert "distances" in kinds
 
 
 def test_manifest_traces_every_number(setup) -> None:

@@ -120,7 +120,7 @@ class _Foreman:
 
     def order(self, pair: Pair) -> Order:
         """What workers must know of a pair."""
-        address = parse(pair.images.address)
+        address = parse(pair.images.address, self.setup.data)
         if address.kind == "folder":
             address = replace(address, target=str(path_of(address, self.setup.data).absolute()))
         return Order(

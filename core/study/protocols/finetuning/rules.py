@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from core.metrics.accuracy import top_k_accuracy
 from core.metrics.calibration import negative_log_likelihood
 from core.metrics.confidence import softmax
 
@@ -35,8 +36,7 @@ def check(step: int, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> 
     """The validation samples' verdict; logits that are no numbers get nothing right."""
     if not np.isfinite(logits).all():
         return Check(step, 0.0, math.inf)
-    top1 = float((logits.argmax(axis=1) == labels).mean())
-    return Check(step, top1, negative_log_likelihood(softmax(logits), labels))
+    return Check(step, top_k_accuracy(logits, labels), negative_log_likelihood(softmax(logits), labels))
 
 
 def is_check(step: int, steps: int) -> bool:

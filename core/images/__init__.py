@@ -1,0 +1,34 @@
+"""Bytes from anywhere -> an upright 8-bit RGB image, or one sentence about why not."""
+
+from core.images.formats import FORMATS, SUFFIXES
+from core.images.image import (
+    Fit,
+    SafeImage,
+    crop_told,
+    encode_png,
+    framed,
+    seen_of,
+    thumbnail,
+    working_copy,
+)
+from core.images.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE
+from core.images.opening import glimpse, open_copy, open_image
+
+__all__ = [
+    "FORMATS",
+    "MAX_BYTES",
+    "MAX_PIXELS",
+    "MAX_SIDE",
+    "SUFFIXES",
+    "Fit",
+    "SafeImage",
+    "crop_told",
+    "encode_png",
+    "framed",
+    "glimpse",
+    "open_copy",
+    "open_image",
+    "seen_of",
+    "thumbnail",
+    "working_copy",
+]
