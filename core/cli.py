@@ -84,7 +84,7 @@ def _add_results(results: argparse.ArgumentParser) -> None:
     export = actions.add_parser("export", help="write a table of a study to a file")
     export.add_argument("study", metavar="STUDY")
     export.add_argument("--out", required=True, metavar="FILE")
-    export.add_argument("--format", default="csv", help="csv, parquet or latex (default: csv)")
+    export.add_argument("--format", help="csv, csv-excel, parquet or latex (default: by the ending of --out)")
     export.add_argument(
         "--table", default="accuracy", help="accuracy, paired, gap, controls, distances or rows (default: accuracy)"
     )

@@ -77,17 +77,18 @@ def export_table(arguments: argparse.Namespace) -> int:
     info = store.study(arguments.study)
     if not info.done():
         raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
+    format = export.format_of(arguments.out, arguments.format)
     export.write(
         info,
         arguments.out,
-        arguments.format,
+        format,
         arguments.table,
         arguments.protocol,
         arguments.first,
         arguments.second,
     )
     if arguments.json:
-        print_json({"study": info.id, "table": arguments.table, "format": arguments.format, "out": arguments.out})
+        print_json({"study": info.id, "table": arguments.table, "format": format, "out": arguments.out})
     else:
         print(arguments.out)
     return 0

@@ -58,7 +58,7 @@ def test_distances_from_the_source_set_are_measured_once(tmp_path: Path) -> None
         table = results.frame("SELECT * FROM distances")
     assert set(table["dataset"]) == {"near", "far"}, "the source with itself is the floor"
     assert set(table["measure"]) == {"frechet", "auroc", "knn"}
-    assert [e.kind for e in running.study(made)] == ["kept", "end"]
+    assert [e.kind for e in running.study(made)] == ["opened", "opened", "kept", "end"]
 
 
 def test_manifest_traces_every_number(setup) -> None:
@@ -81,7 +81,7 @@ def test_second_run_does_nothing_and_a_larger_plan_adds(setup) -> None:
     list(running.study(made))
     before = {p.name: p.stat().st_mtime_ns for p in Path(made.out).glob("cells/*")}
     again = list(running.study(made))
-    assert [e.kind for e in again] == ["kept", "end"]
+    assert [e.kind for e in again] == ["opened", "opened", "kept", "end"]
     grown = list(running.study(setup(protocols=("knn",), datasets=DATASETS[:1])))
     assert sum(e.kind == "cell" for e in grown) == 4, "knn on both sets: the study keeps what it had"
     assert not [e for e in grown if e.kind == "features"], "features are read from the cache"
