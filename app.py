@@ -1,18 +1,27 @@
 """Start with `invariscope` or `streamlit run app.py`; any ASGI server can serve `app` too."""
 
-import os
+import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
+from core import warming
+
 ROOT = Path(__file__).resolve().parent
-# The file watcher follows core/ only when it is named here; an empty value would hide it too.
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(_: st.App) -> AsyncIterator[None]:
+    warming.begin()
+    yield
+
 
 app = st.App(
     ROOT / "pages" / "router.py",
+    lifespan=_lifespan,
     routes=[Mount("/assets", app=StaticFiles(directory=ROOT / "assets"))],
 )
 

@@ -1,6 +1,12 @@
 """Everything Invariscope computes; nothing here knows how it is shown."""
 
+import os
 from importlib.metadata import PackageNotFoundError, version
+
+# Before PyTorch is imported, and so here: a worker that waits for the others then sleeps and does not spin. Beside two
+# busy processes spinning made 20 photos wait 26.9 s instead of 1.8 s; on idle cores it gains nothing that can be seen.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same to Intel's OpenMP
 
 try:
     __version__ = version("invariscope")

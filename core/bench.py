@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core import confidence, devices, images, invariance, pipeline, readout, samples
+from core import confidence, images, invariance, pipeline, precision, readout, samples
 from core.attribution import cam
 from core.augmentations import AUGMENTATIONS
 from core.confidence import Prediction
@@ -117,14 +117,13 @@ def untrained_resnet50(device: torch.device) -> Contender:
 def sample_batch(contender: Contender, count: int) -> Tensor:
     """(count, 3, S, S) in [0, 1], on the device: the bundled samples, again from the first when there are too few."""
     recipe = contender.encoder.spec.preprocessing
-    crops = [preprocess.model_crop(images.open_image(samples.read(id)).rgb, recipe) for id in samples.samples()]
-    chosen = np.stack([crops[i % len(crops)] for i in range(count)])
-    return preprocess.to_unit(chosen).to(contender.encoder.device)
+    crops = preprocess.model_crops((samples.image(id).rgb for id in samples.samples()), recipe)
+    return preprocess.to_unit(crops[np.arange(count) % len(crops)]).to(contender.encoder.device)
 
 
 def photograph(megapixels: int, variant: int = 0) -> bytes:
     """A bundled sample as a JPEG of 1 or 12 megapixels with the grain of a camera; `variant` shifts the content."""
-    picture = Image.fromarray(images.open_image(samples.read("coffee")).rgb).resize(SIDES[megapixels])
+    picture = Image.fromarray(samples.image("coffee").rgb).resize(SIDES[megapixels])
     pixels = np.asarray(picture, dtype=np.int16)
     grain = np.random.default_rng(variant).integers(-6, 7, pixels.shape, dtype=np.int16)
     moved = np.roll(pixels, (7 * variant, 13 * variant), axis=(0, 1)) + grain
@@ -213,12 +212,12 @@ def sweep_row(contender: Contender, count: int, repetitions: int) -> Row:
     augmentation = AUGMENTATIONS[AUGMENTATION]
     strengths = augmentation.strengths[1:5]
     reference, inputs = invariance.clean(contender, unit), preprocess.normalise(unit, spec.preprocessing)
-    reduced = contender.bf16_is_safe
+    settled = precision.settle(contender.encoder, contender.head, sweeping=True)
 
     def bare() -> None:
         for _ in strengths:
             for chunk in inputs.split(invariance.VIEWS_AT_ONCE[device.type]):
-                with torch.inference_mode(), devices.reduced_precision(device, reduced):
+                with torch.inference_mode(), precision.computing(device, settled):
                     contender.encoder.network(chunk)
 
     def sweep() -> None:
@@ -227,8 +226,7 @@ def sweep_row(contender: Contender, count: int, repetitions: int) -> Row:
 
     base, own = interleaved([bare, sweep], repetitions, device)
     views = count * len(strengths)
-    precision = "bfloat16" if reduced and devices.has_fast_bf16(device) else "float32"
-    detail = f"{AUGMENTATION}, {count} images, {len(strengths)} strengths, {precision}: "
+    detail = f"{AUGMENTATION}, {count} images, {len(strengths)} strengths, {settled}: "
     detail += f"{views / own:.0f} against {views / base:.0f} views a second"
     return Row(f"sweep {spec.id}", base / own, "of bare forward", 0.8, detail, at_least=True)
 

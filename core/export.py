@@ -1,9 +1,6 @@
 """Files that leave the app: tables with provenance, maps with a manifest. Written whole or not at all."""
 
-import contextlib
 import json
-import os
-import shutil
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 import core
 from core.encoders.preprocess import display_crop
 from core.errors import InvalidRequest
+from core.files import place, whole_file
 from core.images import SafeImage, encode_png, seen_of
 from core.plots import overlay
 from core.readout import Contender
@@ -65,14 +63,10 @@ def write_parquet(table: pd.DataFrame, path: Path, facts: dict[str, Any]) -> Non
     """
     arrow = pa.Table.from_pandas(table, preserve_index=False)
     arrow = arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), b"invariscope": json.dumps(facts).encode()})
-    partial = path.with_name(path.name + ".partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(arrow, partial)
-        os.replace(partial, path)
+        with whole_file(path) as file:
+            pq.write_table(arrow, file)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the folder may be what is wrong
-            partial.unlink(missing_ok=True)
         raise InvalidRequest(f"{path} cannot be written: {error.strerror or error}. Choose another --out.") from error
 
 
@@ -129,7 +123,7 @@ def write_maps(
             manifest = provenance(contenders) | {"digest": image.digest, **shown, "scale": scale, "maps": entries}
             (Path(name) / "manifest.json").write_text(json.dumps(manifest, indent=2))
             for file in Path(name).iterdir():
-                shutil.move(file, folder / file.name)
+                place(file, folder / file.name)
     except OSError as error:
         raise InvalidRequest(f"{folder} cannot be written: {error.strerror or error}. Choose another --out.") from error
     return manifest

@@ -1,10 +1,11 @@
 """Invariance sweeps: what happens to representation, answer, confidence and map as an augmentation grows."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -16,10 +17,14 @@ from core.encoders.preprocess import normalise
 from core.errors import InvalidRequest
 from core.metrics import confidence as confidence_metrics
 from core.metrics import invariance as metrics
+from core.metrics.interval import Interval, student_interval
 from core.readout import Contender
 
 VIEWS_AT_ONCE = {"cpu": 32, "cuda": 256}
 MAX_SEEDS = 32
+RANGES = {"cosine": (0.0, 1.0), "kept": (0.0, 1.0), "flipped": (0.0, 1.0), "map_stability": (-1.0, 1.0)}
+"""What a curve is drawn of, and between which values."""
+CURVE = ("encoder", "strength", "measure", "mean", "low", "high", "images", "seeds")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ def clean(contender: Contender, unit: Tensor) -> Clean:
     """The clean side of a sweep for (N, 3, S, S) images in [0, 1]."""
     inputs = normalise(unit.to(contender.encoder.device), contender.encoder.spec.preprocessing)
     # In the precision of the views, or rounding would pass for a change at the identity.
-    read = readout.read(contender, inputs, reduced=contender.bf16_is_safe)
+    read = readout.read(contender, inputs, sweeping=True)
     logits = read.logits.cpu().numpy()
     predicted = logits.argmax(axis=1)
     maps = cam.class_maps(contender, read, torch.as_tensor(predicted, device=read.logits.device))
@@ -117,13 +122,12 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
     inputs = normalise(views, contender.encoder.spec.preprocessing)
     owner = np.repeat(np.arange(len(reference.unit)), count)
     pooled, logits, maps = [], [], []
-    reduced = contender.bf16_is_safe
     for chunk, owners in zip(
         inputs.split(VIEWS_AT_ONCE[device.type]),
         torch.as_tensor(owner).split(VIEWS_AT_ONCE[device.type]),
         strict=True,
     ):
-        read = readout.read(contender, chunk, reduced=reduced)
+        read = readout.read(contender, chunk, sweeping=True)
         classes = torch.as_tensor(reference.predicted[owners.numpy()], device=device)
         pooled.append(read.pooled)
         logits.append(read.logits)
@@ -159,53 +163,7 @@ def _stability(
         numbers = torch.arange(count, device=maps.device).repeat(len(reference.unit))
         back, valid = augmentation.inverse_warp(maps, strengths, numbers)
     owner = np.repeat(np.arange(len(reference.unit)), count)
-    return _correlations(reference.maps[owner], back.float().cpu().numpy(), valid.cpu().numpy())
-
-
-def _correlations(
-    before: NDArray[np.float32], after: NDArray[np.float32], shared: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """`metrics.map_equivariance` of V pairs of maps at once, bit for bit: on small encoders, one by one costs a third.
-
-    Args:
-        before: (V, h, w) clean maps.
-        after: (V, h, w) maps brought back into place; values of cells that are not shared are not looked at.
-        shared: (V, h, w).
-
-    Returns:
-        (V,); nan with fewer than 3 shared cells, or when a map is constant on them.
-
-    Raises:
-        ValueError: a shared cell is not finite.
-    """
-    seen = shared.reshape(len(shared), -1)
-    count = seen.sum(axis=1)
-    both = np.stack((before, after)).reshape(2, *seen.shape)
-    if not np.isfinite(both[:, seen]).all():
-        raise ValueError("maps: expected finite numbers, got NaN or infinite")
-    # Cells out of view rank last, so the others keep the ranks that they have among themselves.
-    ranks = np.where(seen, _ranks(np.where(seen, both, np.inf)) - (count[:, None] + 1) / 2, 0.0)
-    # Ranks are halves of whole numbers: these sums are exact in any order.
-    scale = np.sqrt(np.prod(np.sum(ranks**2, axis=2), axis=0))
-    defined = (count >= 3) & (scale > 0)
-    agreement = np.sum(ranks[0] * ranks[1], axis=1) / np.where(defined, scale, np.nan)
-    return np.clip(agreement, -1.0, 1.0)
-
-
-def _ranks(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Ranks from 1 along the last axis, equal values sharing the mean of theirs; no value is nan."""
-    # SciPy's ranks without what SciPy asks first, which on maps this small is most of the time.
-    order = values.argsort(axis=-1)
-    ordered = np.take_along_axis(values, order, axis=-1)
-    begins = np.ones(values.shape, dtype=np.bool_)
-    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=begins[..., 1:])
-    ends = np.roll(begins, -1, axis=-1)
-    places = np.arange(values.shape[-1])
-    first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)
-    last = np.minimum.accumulate(np.where(ends, places, places[-1])[..., ::-1], axis=-1)[..., ::-1]
-    ranks = np.empty(values.shape)
-    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=-1)
-    return ranks
+    return metrics.map_equivariance(reference.maps[owner], back.float().cpu().numpy(), valid.cpu().numpy())
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:
@@ -222,3 +180,82 @@ def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> I
         raise InvalidRequest("A sweep needs at least one strength.")
     for done, strength in enumerate(strengths, start=1):
         yield done, len(strengths), measure_at(strength)
+
+
+def curve(points: pd.DataFrame, floors: Mapping[str, float], corrected: bool = False) -> pd.DataFrame:
+    """Mean and 95 % interval of each measure at each strength, over images and seeds.
+
+    Intervals are Student's, nan where there is a single value. Seeds of one image are not independent, so with several
+    images the interval is that of the image means; with one image it spans its seeds and says nothing of other images.
+
+    Args:
+        points: rows of `pipeline.points_table`, of one augmentation.
+        floors: cosine between different images, by encoder id.
+        corrected: rescale the cosine so that 0 is "no more alike than strangers".
+
+    Returns:
+        Columns encoder, strength, measure, mean, low, high, images, seeds.
+    """
+    data = points.copy()
+    if corrected:
+        for id, floor in floors.items():
+            mine = data["encoder"] == id
+            data.loc[mine, "cosine"] = metrics.chance_corrected(data.loc[mine, "cosine"].to_numpy(), floor)
+    rows = []
+    for (encoder, strength), group in data.groupby(["encoder", "strength"], sort=False):
+        images, seeds = group["image"].nunique(), group["seed"].nunique()
+        for measure, (least, most) in RANGES.items():
+            values = group.groupby("image")[measure].mean() if images > 1 else group[measure]
+            found = student_interval(values.astype(float).dropna())
+            # A share cannot leave its range; a chance-corrected cosine has no lower end.
+            low = found.low if measure == "cosine" else float(np.maximum(found.low, least))
+            high = float(np.minimum(found.high, most))
+            rows.append((encoder, strength, measure, found.estimate, low, high, images, seeds))
+    return pd.DataFrame(rows, columns=list(CURVE))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtStrength:
+    """What a sweep comes to at one strength.
+
+    Attributes:
+        strength: in the augmentation's unit.
+        images: how many were swept.
+        kept: mean chance-corrected cosine by encoder, the largest first.
+        apart: the two trained encoders that are furthest apart, the steadier first; empty without two, or of one
+            image.
+        gap: their difference image by image, with its 95 % Student interval; None without them, as one image gives
+            values and no claim about a difference.
+    """
+
+    strength: float
+    images: int
+    kept: dict[str, float]
+    apart: tuple[str, ...] = ()
+    gap: Interval | None = None
+
+
+def at_strength(
+    points: pd.DataFrame, floors: Mapping[str, float], strength: float, untrained: Sequence[str] = ()
+) -> AtStrength:
+    """How alike images and their views are at one strength, and whether two encoders differ in that.
+
+    Args:
+        points: rows of `pipeline.points_table`.
+        floors: cosine between different images, by encoder id.
+        strength: one of those measured.
+        untrained: ids that are a floor and no contender.
+    """
+    at = points[points["strength"] == strength]
+    by_image = at.groupby(["encoder", "image"], sort=False)["cosine"].mean()
+    kept = {
+        str(id): pd.Series(metrics.chance_corrected(by_image[id].to_numpy(), floors[id]), by_image[id].index)
+        for id in at["encoder"].unique()
+    }
+    order = sorted(kept, key=lambda id: -kept[id].mean())
+    images, trained = at["image"].nunique(), [id for id in order if id not in untrained]
+    found = AtStrength(strength, images, {id: float(kept[id].mean()) for id in order})
+    if images == 1 or len(trained) < 2:
+        return found
+    apart = (trained[0], trained[-1])
+    return replace(found, apart=apart, gap=student_interval((kept[apart[0]] - kept[apart[1]]).dropna()))

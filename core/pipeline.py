@@ -3,6 +3,7 @@
 Pages and the command line call the same functions. What comes out is numpy on the CPU, ready for a cache.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,13 +21,27 @@ from core.confidence import Prediction
 from core.encoders import partners, preprocess
 from core.encoders.encoder import features
 from core.errors import InvalidRequest, UnknownName
-from core.images import SafeImage, open_image
+from core.images import SafeImage
 from core.metrics.attribution import class_activation_map
 from core.metrics.invariance import different_image_floor
 from core.readout import Contender
 
 RESULT_VERSION = 1
-"""Part of every cache key: raise it when the same input should give other numbers."""
+"""Part of every `key`: raise it when the same input should give other numbers."""
+
+
+def key(contender: Contender, *images: SafeImage, head: bool = True) -> str:
+    """What decides the numbers of a contender for images, in one digest: every cache of such numbers goes by it.
+
+    Args:
+        contender: whose numbers; an id says nothing of the weights that a file of its name holds today.
+        images: in order.
+        head: whether the head has a part in them.
+    """
+    encoder = contender.encoder
+    made_of = (encoder.spec, encoder.sha256, str(encoder.device), contender.head.sha256 if head else "")
+    parts = (RESULT_VERSION, tuple(image.digest for image in images), made_of)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +69,8 @@ class Reading:
 
 def _inputs(contender: Contender, images: Sequence[SafeImage]) -> tuple[NDArray[np.uint8], torch.Tensor]:
     recipe = contender.encoder.spec.preprocessing
-    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
-    unit = preprocess.to_unit(crops)
-    if contender.encoder.device.type == "cuda":
-        unit = unit.pin_memory().to(contender.encoder.device, non_blocking=True)
+    crops = preprocess.model_crops((image.rgb for image in images), recipe)
+    unit = preprocess.to_unit(crops).to(contender.encoder.device)
     return crops, preprocess.normalise(unit, recipe)
 
 
@@ -121,8 +134,7 @@ def compare_pair(contender: Contender, image: SafeImage, reference: SafeImage) -
 
 def strangers_floor(contender: Contender) -> float:
     """Mean cosine between different bundled samples: how alike this encoder finds images that share nothing."""
-    images = [open_image(samples.read(id)) for id in samples.samples()]
-    _, inputs = _inputs(contender, images)
+    _, inputs = _inputs(contender, [samples.image(id) for id in samples.samples()])
     return different_image_floor(features(contender.encoder, inputs).cpu().numpy())
 
 
@@ -140,7 +152,7 @@ def augmentation(id: str) -> Augmentation:
 def clean(contender: Contender, images: Sequence[SafeImage]) -> invariance.Clean:
     """The clean side of a sweep over images."""
     recipe = contender.encoder.spec.preprocessing
-    crops = np.stack([preprocess.model_crop(image.rgb, recipe) for image in images])
+    crops = preprocess.model_crops((image.rgb for image in images), recipe)
     return invariance.clean(contender, preprocess.to_unit(crops))
 
 

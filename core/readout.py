@@ -1,51 +1,28 @@
 """One forward pass of a batch gives everything: map, feature, logits."""
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
+from weakref import WeakKeyDictionary
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from core import devices, staging
+from core import precision as precisions
 from core.encoders import encoder as encoders
-from core.encoders import precision as precisions
 from core.encoders.encoder import Encoder
-from core.encoders.files import weights
-from core.encoders.layouts import State
-from core.encoders.preprocess import normalise
+from core.encoders.layouts import TrunkOutput
 from core.encoders.resident import residents
 from core.heads import store
 from core.heads.linear import LinearHead
-
-MIN_BF16_COSINE = 0.999
-BF16_PROBES = 8
+from core.pace import Progress
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Contender:
     """An encoder with its head for one task."""
 
     encoder: Encoder
     head: LinearHead
-
-    @cached_property
-    def bf16_is_safe(self) -> bool:
-        """Whether sweeps may run in bfloat16: fast here, features within cosine .999, no answer of a probe changed.
-
-        The probe is a batch of smooth random images, so the answer depends on nobody's upload. Asked once.
-        """
-        if not devices.has_fast_bf16(self.encoder.device):
-            return False
-        recipe = self.encoder.spec.preprocessing
-        noise = torch.from_numpy(np.random.default_rng(0).random((BF16_PROBES, 3, 8, 8), dtype=np.float32))
-        probe = F.interpolate(noise, (recipe.size, recipe.size), mode="bicubic").clamp(0, 1)
-        inputs = normalise(probe, recipe)
-        full, half = read(self, inputs, precision="fp32"), read(self, inputs, reduced=True)
-        cosine = F.cosine_similarity(full.pooled, half.pooled).min().item()
-        return cosine >= MIN_BF16_COSINE and bool((full.logits.argmax(1) == half.logits.argmax(1)).all())
 
     @property
     def has_closed_form(self) -> bool:
@@ -67,7 +44,7 @@ class Readout:
         logits: (B, C) float32, before any temperature.
     """
 
-    state: State
+    state: TrunkOutput
     pooled: Tensor
     logits: Tensor
 
@@ -78,7 +55,7 @@ class Readout:
 
 
 def load_contender(
-    encoder_id: str, task_id: str, device: torch.device, progress: weights.Progress = lambda done, total: None
+    encoder_id: str, task_id: str, device: torch.device, progress: Progress = lambda done, total: None
 ) -> Contender:
     """An encoder and its head for a task, fetched first when they are not here; loaded afresh, the caller's own.
 
@@ -90,48 +67,41 @@ def load_contender(
 
 
 def shared_contender(
-    encoder_id: str, task_id: str, device: torch.device, progress: weights.Progress = lambda done, total: None
+    encoder_id: str, task_id: str, device: torch.device, progress: Progress = lambda done, total: None
 ) -> Contender:
-    """As `load_contender`, but one for all who ask: nobody may change it.
+    """As `load_contender`, but encoder and head are one for all who ask: nobody may change them.
 
-    It stays in memory until others need the room (`core.encoders.resident`); a head leaves with its encoder.
+    The encoder stays in memory until others need the room (`core.encoders.resident`); its heads leave with it.
 
     Raises:
         InvariscopeError: as `load_contender`, or there is no room for it.
     """
     encoder = residents().get(encoder_id, device, progress)
-    return residents().belonging(
-        encoder, f"contender for {task_id}", lambda: Contender(encoder, store.load(encoder, task_id, progress))
-    )
+    heads = _heads().setdefault(encoder, {})
+    if task_id not in heads:
+        heads.setdefault(task_id, store.load(encoder, task_id, progress))
+    return Contender(encoder, heads[task_id])
 
 
-def read(contender: Contender, inputs: Tensor, reduced: bool = False, precision: str | None = None) -> Readout:
+@cache
+def _heads() -> "WeakKeyDictionary[Encoder, dict[str, LinearHead]]":
+    """The heads of encoders that are in memory."""
+    return WeakKeyDictionary()
+
+
+def read(contender: Contender, inputs: Tensor, precision: str | None = None, sweeping: bool = False) -> Readout:
     """The readout of (B, 3, S, S) normalised inputs.
 
     Args:
         contender: who reads.
         inputs: on any device.
-        reduced: let the encoder run in bfloat16 where hardware computes it; head and softmax stay in float32.
-        precision: `fp32`, `fp16` or `bf16`, before what `INVARISCOPE_PRECISION` says; either goes before `reduced`.
-            Half precision that would change an answer to a sample image is not used (`core.encoders.precision`).
+        precision: `fp32`, `fp16` or `bf16`, before what `INVARISCOPE_PRECISION` says. Half precision that would change
+            an answer to a sample image is not used (`core.precision`).
+        sweeping: whether bfloat16 will do where hardware computes it and nobody asked for a precision.
 
     Raises:
         InvalidRequest: there is no such precision.
     """
     encoder, head = contender.encoder, contender.head
-    with devices.inference_slot(), _computing(contender, reduced, precision):
-        state = encoder.trunk(staging.send(inputs, encoder.device))
-        pooled = encoder.pool(state)
-        seen = pooled if head.pooling == encoder.spec.pooling else encoder.pool(state, head.pooling)
-    with devices.inference_slot():
-        return Readout(state, pooled.float(), head.logits(seen))
-
-
-def _computing(contender: Contender, reduced: bool, precision: str | None) -> AbstractContextManager[None]:
-    """The precision to read in."""
-    encoder, chosen = contender.encoder, precisions.chosen(precision)
-    if chosen is None:
-        return devices.reduced_precision(encoder.device, reduced)
-    if chosen != "fp32":
-        chosen = precisions.guard(encoder, precision=chosen, head=contender.head).used
-    return precisions.computing(encoder.device, chosen)
+    settled = precisions.settle(encoder, head, precision, sweeping)
+    return Readout(*precisions.answers(encoder, head, inputs, settled))

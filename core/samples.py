@@ -6,6 +6,7 @@ from functools import cache
 from typing import Literal
 
 from core.errors import UnknownName
+from core.images import SafeImage, open_image
 from core.paths import ASSETS
 
 _FOLDER = ASSETS / "samples"
@@ -56,3 +57,12 @@ def read(id: str) -> bytes:
     if id not in samples():
         raise UnknownName("sample", id, samples())
     return (_FOLDER / samples()[id].file).read_bytes()
+
+
+def image(id: str) -> SafeImage:
+    """The sample called `id`, decoded.
+
+    Raises:
+        UnknownName: no sample has this id.
+    """
+    return open_image(read(id))

@@ -36,14 +36,14 @@ class Task:
 
 @cache
 def tasks() -> dict[str, Task]:
-    """All tasks by id: the packaged ones by domain, then ImageNet-1k."""
+    """All tasks by id, by domain; ImageNet-1k, which no packaged encoder answers, is the last."""
     found = []
     for path in ASSETS.glob("tasks/*.toml"):
-        table = tomllib.loads(path.read_text())
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
         found.append(Task(id=path.stem, **{**table, "classes": tuple(table["classes"])}))
     order = {"source": 0, "similar": 1, "different": 2}
-    found.sort(key=lambda task: (order[task.domain], task.id))
-    return {task.id: task for task in [*found, _imagenet()]}
+    found.sort(key=lambda task: (task.id == "imagenet-1k", order[task.domain], task.id))
+    return {task.id: task for task in found}
 
 
 def task(id: str) -> Task:
@@ -75,19 +75,12 @@ def class_index(task_id: str, name: str) -> int:
 
 
 def distinct_names(descriptions: Sequence[str]) -> tuple[str, ...]:
-    """The first word or words of each description; two classes of one name (a crane, a crane) keep more of theirs."""
+    """The first word or words of each description; classes of one name (crane, Cardigan) keep more of theirs.
+
+    Upper and lower case are one name: a class is asked for in either.
+    """
     names = [text.split(",")[0] for text in descriptions]
-    counts = Counter(names)
-    names = [name if counts[name] == 1 else text for name, text in zip(names, descriptions, strict=True)]
+    counts = Counter(name.casefold() for name in names)
+    names = [name if counts[name.casefold()] == 1 else text for name, text in zip(names, descriptions, strict=True)]
     counts = Counter(names)
     return tuple(name if counts[name] == 1 else f"{name} (class {i})" for i, name in enumerate(names))
-
-
-def _imagenet() -> Task:
-    # timm carries the class names in label order; nothing is fetched.
-    from timm.data import ImageNetInfo
-
-    info = ImageNetInfo("imagenet-1k")
-    described = [info.index_to_description(index) for index in range(info.num_classes())]
-    names = distinct_names(described)
-    return Task("imagenet-1k", "ImageNet-1k", "source", names, "ImageNet (Russakovsky et al. 2015)", "research use")

@@ -115,14 +115,7 @@ st.dataframe(
     + answers.finding(specs, predictions, task.classes),
     key="compare_facts",
 )
-st.download_button(
-    "All shown probabilities (CSV)",
-    table.to_csv(index=False).encode(),
-    "answers.csv",
-    "text/csv",
-    on_click="ignore",
-    icon=":material/download:",
-)
+blocks.csv(table, "All shown probabilities", "answers")
 
 
 def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Contender, ...]) -> pd.DataFrame:
@@ -151,14 +144,7 @@ if len(chosen.uploads) > 1:
         alt="Answers of every contender for every upload.",
         key="compare_batch",
     )
-    st.download_button(
-        "All uploads (CSV)",
-        batch.to_csv(index=False).encode(),
-        "uploads.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    blocks.csv(batch, "All uploads", "uploads")
 
 ids = ",".join(spec.id for spec in specs)
 blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")

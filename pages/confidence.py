@@ -5,7 +5,8 @@ import streamlit as st
 
 from core.plots import confidence_table, reliability, selective, study
 from core.plots.style import short_labels, styles
-from core.results import abstaining, calibration, calibration_domains, confidence
+from core.results import abstaining, confidence
+from core.results.measures import MEASURES
 from core.study.protocols import PROTOCOLS
 from pages.ui import blocks, resources, study_inputs, study_samples
 
@@ -64,12 +65,12 @@ if here:
     units = int(tables.figures["units"].max())
     if len(pair) == 2 and not differences.empty:
         st.markdown(f"#### {reliability.headline(differences, tables.figures, names, pair)}")
+    counted = "few-shot episodes" if tables.episodes else "test images"
     by = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
     st.caption(
         f"{label} ({info.datasets[dataset]['domain']}), {by}, "
-        f"{state} probabilities, {units:,} "
-        + ("few-shot episodes" if protocol == "fewshot" else "test images")
-        + f", {seeds} seed{'s' if seeds > 1 else ''}. Figures are means over seeds; intervals are over test images."
+        f"{state} probabilities, {units:,} {counted}, {seeds} seed{'s' if seeds > 1 else ''}. "
+        f"Figures are means over seeds; intervals are over {counted}."
     )
     columns = st.columns(len(here), gap="medium")
     for column, id in zip(columns, here, strict=True):
@@ -100,22 +101,10 @@ if here:
         },
     )
     left, right = st.columns(2)
-    left.download_button(
-        "Figures (CSV)",
-        tables.figures.to_csv(index=False).encode(),
-        "confidence.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
-    right.download_button(
-        "Differences (CSV)",
-        differences.to_csv(index=False).encode(),
-        "confidence_differences.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    with left:
+        blocks.csv(tables.figures, "Figures", "confidence")
+    with right:
+        blocks.csv(differences, "Differences", "confidence_differences")
 
     st.subheader("Does it know when it is wrong?")
     left, right = st.columns(2, gap="large")
@@ -219,12 +208,23 @@ if here:
     threshold_section()
 
 st.subheader("In the domain and away from it")
+ids = {measure.id: measure for measure in MEASURES}
+asked = st.selectbox(
+    "Figure",
+    list(ids),
+    index=list(ids).index("ece"),
+    key="figure",
+    bind="query-params",
+    width=240,
+    help="; ".join(f"{id}: {measure.title}" for id, measure in ids.items()),
+)
+measure = ids[asked or "ece"]
 with st.spinner("Reading all sets", show_time=True):
-    sets, sides = resources.of_study(info, calibration_domains.by_domain, protocol, encoders)
+    sets, sides = resources.of_study(info, confidence.by_domain, protocol, encoders, measure.id)
 blocks.figure(
-    reliability.domain_chart(sets, names, look, reliability.domain_finding(sides, names, pair)),
+    reliability.domain_chart(sets, measure, names, look, reliability.domain_finding(sides, measure, names, pair)),
     sets,
-    reliability.domain_alt(sets, names),
+    reliability.domain_alt(sets, measure, names),
     "confidence_domains",
 )
 st.caption(
@@ -234,7 +234,7 @@ st.caption(
 with st.expander("How these figures are made", icon=":material/functions:"):
     st.markdown(
         "Each figure is computed for each seed and averaged over seeds; a diagram holds the answers of all seeds. "
-        f"Intervals: basic bootstrap over test images with {calibration.DRAWS} draws, the same draws for all "
+        f"Intervals: basic bootstrap over test images with {confidence.DRAWS} draws, the same draws for all "
         "contenders and seeds, so differences are paired. Resampling adds to an ECE, which is biased upwards already; "
         "the basic interval takes that out, and the percentile interval would not. A difference whose 95 % interval "
         "holds 0 is called 'no difference found'."

@@ -3,10 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from core import pipeline
+from core import invariance, pipeline
 from core.augmentations import AUGMENTATIONS
+from core.encoders.registry import encoder_spec
 from core.plots import curves, strip
 from core.plots.style import short_labels, styles
+from core.tasks import tasks
 from pages.ui import blocks, inputs, resources
 
 MAX_IMAGES = 32
@@ -50,7 +52,8 @@ if with_random:
     contenders = resources.with_floor(contenders, task.id)
 specs = [contender.encoder.spec for contender in contenders]
 
-wanted = (tuple(i.digest for i in chosen_images), name, strengths, seeds, tuple(s.id for s in specs), task.id)
+keys = tuple(pipeline.key(contender, *chosen_images) for contender in contenders)
+wanted = (keys, name, strengths, seeds, tuple(s.id for s in specs), task.id)
 buttons = st.container(horizontal=True, gap="small")
 run = buttons.button("Run the sweep", type="primary", icon=":material/play_arrow:", key="run_sweep")
 cancel_place = buttons.empty()
@@ -106,12 +109,13 @@ if result["wanted"] != wanted:
 _, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
 shown_image, shown_contenders = result["image"], result["contenders"]
 shown = pipeline.augmentation(shown_name)
-shown_specs = [inputs.encoders()[id] for id in shown_ids]
+shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
-curve = curves.summary(result["table"], result["floors"], corrected)
+curve = invariance.curve(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
-title = curves.finding(result["table"], result["floors"], shown, labels, shown_strengths[-1], untrained)
+strongest = invariance.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
+title = curves.finding(strongest, shown, labels)
 blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
@@ -135,7 +139,7 @@ with right:
                 found = answers.get((spec.id, strength))
                 if found is not None:
                     mark = ":material/change_circle:" if found.flipped else ":material/check:"
-                    answer = inputs.tasks()[shown_task].classes[found.prediction]
+                    answer = tasks()[shown_task].classes[found.prediction]
                     lines.append(f"{mark} {labels[spec.id]}: {answer} {found.confidence:.0%}")
             st.caption("  \n".join(lines))
     st.caption(
@@ -143,14 +147,7 @@ with right:
         "from the clean image's."
     )
 
-st.download_button(
-    "Every point (CSV)",
-    result["table"].to_csv(index=False).encode(),
-    f"sweep_{shown_name}.csv",
-    "text/csv",
-    on_click="ignore",
-    icon=":material/download:",
-)
+blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
 floors = ", ".join(f"{labels[id]} {value:.2f}" for id, value in result["floors"].items() if id in labels)
 st.caption(
     f"Mean cosine between different bundled images (the floor): {floors}. Bands: 95 % interval over "

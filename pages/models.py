@@ -5,9 +5,10 @@ from functools import partial
 import streamlit as st
 
 from core import choosing
-from core.encoders import partners, resident
+from core.encoders import partners
 from core.encoders.registry import encoders, unreadable
-from pages.ui import models_card, models_download, models_filters, models_own, models_pairs
+from core.encoders.resident import residents
+from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs
 
 TABLE_HEIGHT = 420
 
@@ -18,8 +19,8 @@ st.markdown(
     f"{len(everything)} encoders, {here} of them on this machine. Start with a pair that differs in as little as "
     "possible, or look for one below."
 )
-if held := resident.resident():
-    named = ", ".join(f"{one.id} ({one.bytes / 1e6:.0f} MB, {one.device})" for one in held)
+if held := residents().resident():
+    named = ", ".join(f"{one.spec.id} ({one.megabytes:.0f} MB, {one.device})" for one in held)
     st.caption(f"In memory now, for everyone on this server: {named}.")
 for complaint in unreadable():
     st.warning(complaint, icon=":material/warning:")
@@ -41,16 +42,7 @@ table = choosing.table(found)
 with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
     st.caption(f"{len(found)} of {len(everything)} encoders. Choose a row to open its card below.", width="content")
     if found:
-        st.download_button(
-            "Table (CSV)",
-            table.to_csv(index=False).encode(),
-            "encoders.csv",
-            "text/csv",
-            on_click="ignore",
-            key="models_csv",
-            icon=":material/download:",
-            type="tertiary",
-        )
+        blocks.csv(table, "Table", "encoders", type="tertiary")
 if found:
     percent = {
         name: st.column_config.NumberColumn(

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core import pipeline
+from core import invariance, pipeline
 from core.plots import answers, curves, family
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
@@ -67,10 +67,12 @@ with left, st.spinner("Turning the image", show_time=True):
         floors[id] = resources.floor(contender)
     turned_specs = [contender.encoder.spec for contender in turned]
     labels = short_labels(turned_specs)
-    curve = curves.summary(pd.concat(points, ignore_index=True), floors, corrected=True)
+    table = pd.concat(points, ignore_index=True)
+    curve = invariance.curve(table, floors, corrected=True)
 with left:
     untrained = [spec.id for spec in turned_specs if spec.family == "random"]
-    title = curves.finding(pd.concat(points), floors, augmentation, labels, augmentation.strengths[-1], untrained)
+    strongest = invariance.at_strength(table, floors, augmentation.strengths[-1], untrained)
+    title = curves.finding(strongest, augmentation, labels)
     chart = curves.stacked(
         curve, augmentation, labels, styles(turned_specs), floors, title, corrected=True, measures=("cosine",)
     )

@@ -3,11 +3,11 @@
 import pandas as pd
 import streamlit as st
 
-from core.plots import study
+from core.plots import study, study_words
 from core.plots.style import short_labels
-from core.results import agreement, summary
+from core.results import pairs
 from core.results.pairs import CELLS, ORDERS
-from pages.ui import resources, study_inputs, study_samples
+from pages.ui import blocks, resources, study_inputs, study_samples
 from pages.ui.study_samples import RIGHT, WRONG, markdown_safe, verdict
 
 EVERY, ANY = "all", "any"
@@ -44,7 +44,7 @@ if lacking:
     st.stop()
 about = info.datasets[dataset]
 classes = [str(name) for name in about["classes"]]
-table, together = resources.of_study(info, agreement.agreement, protocol, first, second, dataset)
+table, together = resources.of_study(info, pairs.agreement, protocol, first, second, dataset)
 counts = dict(zip(table["cell"], table["samples"], strict=True))
 TITLES = {
     "both": (f"{RIGHT} Both right", "both right"),
@@ -63,9 +63,9 @@ for key in ("label", "predicted"):
     if st.session_state.get(key, EVERY) not in (EVERY, *classes):
         st.session_state.pop(key)
 
-paired = resources.of_study(info, summary.paired, protocol, first, second)
+paired = resources.of_study(info, pairs.paired, protocol, first, second)
 tested = paired[paired["dataset"] == dataset].iloc[0]
-st.markdown(f"#### {agreement.sentence(counts, tested, len(paired), names[first], names[second])}")
+st.markdown(f"#### {study_words.agreement_finding(counts, tested, len(paired), names[first], names[second])}")
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.caption(
@@ -100,14 +100,7 @@ with right:
         )
     if kappa.low == kappa.low:
         st.caption(f"κ: 95 % interval {kappa.low:.2f} to {kappa.high:.2f}; independent errors would give 0.")
-    st.download_button(
-        "2 × 2 (CSV)",
-        table.to_csv(index=False).encode(),
-        "two_by_two.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
+    blocks.csv(table, "2 × 2", "two_by_two")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     cell = st.segmented_control(
@@ -163,7 +156,7 @@ page = int(st.session_state.get(pager, 1))
 
 def fetch(number: int) -> pd.DataFrame:
     return resources.of_study(
-        info, summary.samples, protocol, first, second, dataset, *asked.values(), PER_PAGE, PER_PAGE * (number - 1)
+        info, pairs.samples, protocol, first, second, dataset, *asked.values(), PER_PAGE, PER_PAGE * (number - 1)
     )
 
 
@@ -224,14 +217,7 @@ if opened is not None:
     with st.expander("These samples as a table", icon=":material/table:"):
         study_samples.rows(shown, alt, "sample_table")
 seeds = max(info.seeds_of(id, dataset, protocol) for id in (first, second))
-st.download_button(
-    "This page's samples (CSV)",
-    found.to_csv(index=False).encode(),
-    "samples.csv",
-    "text/csv",
-    on_click="ignore",
-    icon=":material/download:",
-)
+blocks.csv(found, "This page's samples", "samples")
 st.caption(
     ("Prediction and confidence are those of the first seed; right means right under most seeds. " if seeds > 1 else "")
     + f"Study {info.id}, protocol {protocol}. The address holds data set, cell, classes, answers and order."

@@ -8,7 +8,7 @@ from core.plots import study_domains as domains
 from core.plots import study_gap
 from core.plots import study_words as words
 from core.plots.style import short_labels, styles
-from core.results import origin, pairs, summary
+from core.results import distances, origin, pairs, summary
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
 from pages.ui import blocks, resources, study_inputs
@@ -24,9 +24,9 @@ protocol_label = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protoco
 members = bars.members(info)
 names, look = short_labels(members), styles(members)
 table = resources.of_study(info, summary.accuracy, protocol)
-controls = resources.of_study(info, summary.controls, protocol)
+controls = resources.of_studies(info, chosen.studies, summary.controls, protocol)
 alone = pd.DataFrame(columns=list(pairs.PAIRED))
-paired = alone if first == second else resources.of_study(info, summary.paired, protocol, first, second)
+paired = alone if first == second else resources.of_study(info, pairs.paired, protocol, first, second)
 answered = [id for id in names if id in set(table["encoder"])]
 
 seeds = int(table["seeds"].max())
@@ -149,11 +149,11 @@ if opened:
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Does distance decide who is ahead?")
-    distances = resources.of_study(info, summary.distances)
+    measured = resources.of_study(info, distances.distances)
     sources = [id for id, about in info.datasets.items() if about["domain"] == "source"]
     if paired.empty:
         st.info("A difference takes two contenders.")
-    elif distances.empty:
+    elif measured.empty:
         st.info(
             "No distance was measured in this study: "
             + (
@@ -164,7 +164,7 @@ with left:
         )
     else:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-            measured = [id for id in answered if id in set(distances["encoder"])]
+            seen_by = [id for id in answered if id in set(measured["encoder"])]
             measure = (
                 st.segmented_control(
                     "Distance by",
@@ -176,16 +176,16 @@ with left:
                 )
                 or "frechet"
             )
-            index = measured.index(first) if first in measured else 0
+            index = seen_by.index(first) if first in seen_by else 0
             eyes = st.selectbox(
-                "in the features of", measured, index=index, key="features", bind="query-params", width=180
+                "in the features of", seen_by, index=index, key="features", bind="query-params", width=180
             )
-        near_far = domains.by_distance(paired, distances, eyes, measure)
-        floor = domains.floor_of(distances, eyes, measure)
+        near_far = distances.by_distance(paired, measured, eyes, measure)
+        floor = distances.floor_of(measured, eyes, measure)
         if near_far.empty:
             st.info(f"No set that both contenders answered has a distance in the features of {names[eyes]}.")
         else:
-            sentence = domains.advantage_finding(near_far, measure, names[first], names[second])
+            sentence = domains.advantage_finding(distances.trend(near_far, measure), names[first], names[second])
             blocks.figure(
                 domains.advantage_chart(near_far, floor, measure, names[first], names[second], sentence),
                 near_far,
@@ -206,7 +206,7 @@ with right:
     if gaps.empty:
         st.info("A gap takes results on a set declared similar and on one declared different.")
     else:
-        sentence = study_gap.gap_finding(gaps, study_gap.gap_difference(paired), names, first, second)
+        sentence = study_gap.gap_finding(gaps, pairs.gap_difference(paired), names, first, second)
         blocks.figure(
             study_gap.gap_chart(gaps, names, look, sentence), gaps, study_gap.gap_alt(gaps, names), "study_gap"
         )
@@ -226,14 +226,7 @@ if not paired.empty:
         column_config={name: st.column_config.NumberColumn(format="%.3g") for name in ("p", "p (Holm)")},
         key="study_tests",
     )
-    st.download_button(
-        "Tests (CSV)",
-        tests.to_csv(index=False).encode(),
-        "paired_tests.csv",
-        "text/csv",
-        on_click="ignore",
-        key="study_tests_csv",
-    )
+    blocks.csv(tests, "Tests", "paired_tests", icon=None)
     st.caption(
         "McNemar's exact test on the same test images (few-shot: a paired test over episodes), Holm-corrected over the "
         "data sets; intervals are a paired bootstrap over images. They say nothing of another training run."

@@ -81,3 +81,24 @@ def written(path: Path, content: object, way: str) -> Path:
     else:
         path.write_bytes(pickle.dumps(content, protocol=int(way)))
     return path
+
+
+def _old(path: Path, body: bytes) -> Path:
+    """`path`, with a pickle as the content of a file in torch's format from before 1.6."""
+    head = (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})
+    path.write_bytes(b"".join(pickle.dumps(part, 2) for part in head) + body + pickle.dumps([], 2))
+    return path
+
+
+def endless(path: Path) -> Path:
+    """A file of 1 MB that PyTorch reads as plain weights, in a quarter of an hour."""
+    text = b"a" * 100_000
+    head = b"\x80\x02ccollections\nCounter\nq\x00X" + len(text).to_bytes(4, "little") + text + b"\x85q\x01}"
+    # A key, the class, its argument: call it, keep the result under the key.
+    return _old(path, head + b"K\x00h\x00h\x01Rs" * 110_000 + b".")
+
+
+def swollen(path: Path) -> Path:
+    """A file of 1 kB that PyTorch reads as plain weights, into 64 GB."""
+    part = b"cbuiltins\nbytearray\nJ" + (1_000_000_000).to_bytes(4, "little") + b"\x85R"
+    return _old(path, b"\x80\x02](" + part * 64 + b"e.")

@@ -1,18 +1,19 @@
 """Turns the cells of an invented study into few-shot ones: answers in episodes that share samples."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+import study_manifests
 
-from core.results import rows, writing
+from core.results import writing
+from core.study import rows
 from core.study.features import Features
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 
 def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
     """Write every cell anew: `queries` samples an episode, without temperature."""
-    manifest = json.loads((study / "manifest.json").read_text())
+    manifest = study_manifests.read(study)
     for number, (id, cell) in enumerate(manifest["cells"].items()):
         about = manifest["encoders"][cell["encoder"]]
         entry = manifest["datasets"][cell["dataset"]]
@@ -24,7 +25,7 @@ def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
         scores = np.random.default_rng(number).normal(size=(len(sample), classes))
         scores[np.arange(len(sample)), labels[sample]] += {"SL": 2.0, "SSL": 1.5}.get(about["family"], 0.3)
         episode = np.repeat(np.arange(episodes, dtype=np.int32), queries)
-        answers = Answers(scores.astype(np.float32), sample, temperature=None, episode=episode)
+        answers = ProtocolAnswers(scores.astype(np.float32), sample, temperature=None, episode=episode)
         names = rows.Names(
             manifest["id"],
             cell["encoder"],
@@ -38,3 +39,4 @@ def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
         )
         test = Features(np.zeros((40, 1), np.float32), labels, ids)
         writing.write_cell(str(study), id, rows.table(names, answers, test), None, {"key": "drawn", "facts": {}})
+    study_manifests.write(study, manifest)

@@ -1,15 +1,16 @@
 """Gives a data set of an invented study real images: rows with the ids of an opened folder, and its address."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+import study_manifests
 from PIL import Image
 
 from core.datasets.address import open_address
-from core.results import rows, writing
+from core.results import writing
+from core.study import rows
 from core.study.features import Features
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 
 def draw_folder(folder: Path, classes: tuple[str, ...] = ("bone", "lung"), each: int = 6, side: int = 24) -> Path:
@@ -31,7 +32,7 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
     images = open_address(address)
     part = images.parts["test"]
     features = Features(np.zeros((len(part), 1), np.float32), part.labels, part.ids)
-    manifest = json.loads((study / "manifest.json").read_text())
+    manifest = study_manifests.read(study)
     for number, (id, cell) in enumerate(manifest["cells"].items()):
         if cell["dataset"] != dataset:
             continue
@@ -39,7 +40,9 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
         rng = np.random.default_rng(number)
         scores = 2 * rng.normal(size=(len(part), len(images.classes)))
         scores[np.arange(len(part)), part.labels] += {"SL": 3.0, "SSL": 2.0}.get(about["family"], 0.5)
-        answers = Answers(scores.astype(np.float32), np.arange(len(part)), temperature=1.5 if calibrated else None)
+        answers = ProtocolAnswers(
+            scores.astype(np.float32), np.arange(len(part)), temperature=1.5 if calibrated else None
+        )
         names = rows.Names(
             manifest["id"],
             cell["encoder"],
@@ -57,5 +60,5 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
         "address": address,
         "fingerprint": images.fingerprint,
     }
-    (study / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(study, manifest)
     return address

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from core.results import rows, schema, writing
-from core.study import manifest
+from core.results import schema, writing
+from core.study import manifest, rows
 from core.study.cells import Cell
 from core.study.features import Features
 from core.study.plan import Plan
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 ENCODERS = {
     "supervised": ("supervised", "SL", 1.6),
@@ -37,7 +37,7 @@ def invent(
     as it is when a test part is read again.
     """
     out = root / name
-    states = []
+    states, measured = [], ""
     for d, (dataset, (domain, classes)) in enumerate(DATASETS.items()):
         labels = np.arange(samples, dtype=np.int64) % classes
         ids = tuple(f"test/{label}/{i:06d}.png" for i, label in enumerate(labels))
@@ -49,15 +49,15 @@ def invent(
                     own = np.random.default_rng([d, e, p, seed, 7]).normal(size=(samples, classes))
                     scores = 2 * (base + 0.3 * own)
                     scores[np.arange(samples), labels] += 2 * signal
-                    answers = Answers(scores.astype(np.float32), np.arange(samples), temperature=1.5)
+                    answers = ProtocolAnswers(scores.astype(np.float32), np.arange(samples), temperature=1.5)
                     cell = Cell(encoder, dataset, protocol, seed)
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     side = rows.logits_table(answers, test) if logits else None
                     facts = {"temperature": 1.5, "top1": 0.5, "seconds": 0.1}
-                    writing.write_cell(
+                    hashes = writing.write_cell(
                         str(out), cell.id, rows.table(names, answers, test), side, {"key": "invented", "facts": facts}
                     )
-                    states.append((cell, {"state": "done", "facts": facts}))
+                    states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     if distances:
         table = {field.name: [] for field in schema.DISTANCES}
         for encoder in ENCODERS:
@@ -67,9 +67,7 @@ def invent(
                         table[column].append(item)
         import pyarrow as pa
 
-        writing.write_bytes(
-            str(out / "distances.parquet"), writing.parquet_bytes(pa.table(table).cast(schema.DISTANCES), {})
-        )
+        measured = writing.write_parquet(str(out / "distances.parquet"), pa.table(table).cast(schema.DISTANCES), {})
     manifest.write(
         str(out),
         Plan(name, tuple(ENCODERS), tuple(DATASETS), protocols, seeds, title=f"{name.title()} study"),
@@ -108,5 +106,6 @@ def invent(
         },
         states,
         "local",
+        distances=measured,
     )
     return out

@@ -46,9 +46,9 @@ def controls(best="sl", where="mine") -> pd.DataFrame:
     )
 
 
-def pairs(verdicts: dict[str, str], differences=None, sets=SETS, half=0.02) -> pd.DataFrame:
+def verdicts(said: dict[str, str], differences=None, sets=SETS, half=0.02) -> pd.DataFrame:
     rows = []
-    for i, (id, verdict) in enumerate(verdicts.items()):
+    for i, (id, verdict) in enumerate(said.items()):
         difference = differences[i] if differences is not None else 0.01 * (i + 1)
         rows.append(
             {
@@ -69,7 +69,7 @@ def pairs(verdicts: dict[str, str], differences=None, sets=SETS, half=0.02) -> p
     return pd.DataFrame(rows, columns=list(PAIRED))
 
 
-MIXED = pairs(
+MIXED = verdicts(
     {"birds": "first ahead", "cars": "first ahead", "dogs": "no difference found", "scans": "second ahead"},
     [-0.05, -0.03, 0.01, 0.04],
 )

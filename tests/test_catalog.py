@@ -4,19 +4,20 @@ import csv
 import re
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import timm
 
-from core.encoders import timm_catalog, timm_rules
-from core.encoders.registry import CATALOG, encoder_spec, encoders
-from core.encoders.spec import LINES
-from core.paths import ROOT
+from core.encoders import architectures, page, timm_catalog, timm_rules
+from core.encoders.registry import CATALOG, architecture_facts, encoder_spec, encoders, parse, tables
+from core.encoders.spec import LINES, NativeHead, Preprocessing, WeightFile
 
 with (Path(__file__).parent / "survey.csv").open(newline="") as file:
     SURVEY = {row["id"]: row for row in csv.DictReader(file)}
-EXCLUDED = tomllib.loads((ROOT / "core" / "encoders" / "exclusions.toml").read_text(encoding="utf-8"))
+LEFT_OUT = tomllib.loads((CATALOG / "left_out.toml").read_text(encoding="utf-8"))
+EXCLUDED = {name: group["reason"] for group in LEFT_OUT["survey"] for name in group["names"]}
 COVERED = Counter(name for spec in encoders().values() for name in spec.covers)
 PUBLISHED = {id: spec for id, spec in encoders().items() if not spec.weights.packaged}
 TIMM = {id: spec for id, spec in PUBLISHED.items() if f"timm:{id}" in spec.covers}
@@ -25,10 +26,12 @@ TIMM = {id: spec for id, spec in PUBLISHED.items() if f"timm:{id}" in spec.cover
 def test_every_surveyed_checkpoint_is_offered_or_left_out_for_a_reason() -> None:
     assert len(SURVEY) == 420
     wanted = {id for id, row in SURVEY.items() if row["evidence"] in "AB"}
-    assert wanted <= COVERED.keys() | EXCLUDED.keys()
-    assert not COVERED.keys() & EXCLUDED.keys()
+    of_timm = {id for id in SURVEY if id.startswith("timm:") and timm_rules.reason(id.removeprefix("timm:"))}
+    assert wanted <= COVERED.keys() | EXCLUDED.keys() | of_timm
+    assert not COVERED.keys() & (EXCLUDED.keys() | of_timm)
     assert EXCLUDED.keys() <= SURVEY.keys()
-    assert [id for id, reason in EXCLUDED.items() if not re.fullmatch(r"\S.{20,}\.", reason)] == []
+    reasons = [*EXCLUDED.values(), *LEFT_OUT["timm"].values()]
+    assert [reason for reason in reasons if not re.fullmatch(r"\S.{20,}\.", reason)] == []
     assert [name for name, count in COVERED.items() if count > 1] == []
 
 
@@ -154,19 +157,99 @@ def test_timms_tables_are_those_of_the_installed_rules() -> None:
 def test_timms_tables_are_what_refresh_writes(name: str) -> None:
     rule = timm_rules.rule_of(name)
     assert rule is not None
-    written = {}
-    for path in CATALOG.glob("timm_*.toml"):
-        written |= tomllib.loads(path.read_text(encoding="utf-8"))
-    made = timm_catalog.entry(name, rule, CATALOG)
+    (path,) = (path for path in CATALOG.glob("timm/*.toml") if name in tables(path))
+    written = tomllib.loads(path.read_text(encoding="utf-8"))
+    assert path.stem == encoder_spec(name).line
+    assert written["defaults"] == timm_catalog.DEFAULTS
+    made = timm_catalog.entry(name, rule)
     assert made["label"].split(" (")[0] == written[name]["label"].split(" (")[0]
-    assert {key: value for key, value in made.items() if key != "label"} == {
-        key: value for key, value in written[name].items() if key != "label"
-    }
+    assert {**made, "label": ""} == {**written[name], "label": ""}
+
+
+@pytest.mark.parametrize("name", sorted(architecture_facts())[::12])
+def test_what_follows_from_an_architecture_is_what_refresh_writes(name: str) -> None:
+    assert architecture_facts()[name] == timm_catalog.facts_of(name)
+
+
+def test_every_architecture_has_its_facts_once() -> None:
+    used = {spec.architecture.partition(".")[0] for spec in encoders().values()}
+    assert used <= architecture_facts().keys()
+    assert architecture_facts().keys() - used <= architectures.OWN.keys()
 
 
 def test_refresh_names_what_it_does_not_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timm, "list_pretrained", lambda: ["vit_new_patch16_224.moco_v9", "vit_7b_patch16_dinov3.x"])
-    found = timm_catalog.refresh(CATALOG, [])
-    assert found.tables == {}
-    assert found.unknown == ["vit_new_patch16_224.moco_v9"]
-    assert list(found.left_out) == ["vit_7b_patch16_dinov3.x"]
+    assert timm_catalog.refresh() == ({}, ["vit_new_patch16_224.moco_v9"])
+
+
+def test_refresh_writes_what_can_be_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Names, quotes and numbers survive, and each line of architectures has its file."""
+    monkeypatch.setattr(timm_catalog, "TIMM", tmp_path)
+    monkeypatch.setattr(timm_catalog, "FACTS", tmp_path / "architectures.toml")
+    monkeypatch.setattr(timm_catalog, "_by_hand", list)
+    entry = {"label": 'a "quoted" \\ name · é', "weights": {"megabytes": 0.5}, "heads": [{"task": "imagenet-1k"}]}
+    timm_catalog.write({"resnet18.a_b": entry, "resnet50.c-d": {"published": {"linear": 70, "on": True}}})
+    assert tables(tmp_path / "other.toml")["resnet18.a_b"]["label"] == entry["label"]
+    other, resnet50 = (tomllib.loads((tmp_path / f"{n}.toml").read_text()) for n in ("other", "resnet50"))
+    assert other == {"defaults": timm_catalog.DEFAULTS, "resnet18.a_b": entry}
+    assert resnet50["resnet50.c-d"] == {"published": {"linear": 70, "on": True}}
+    written = tomllib.loads((tmp_path / "architectures.toml").read_text(encoding="utf-8"))
+    assert written.keys() == {"resnet18", "resnet50", *architectures.OWN}
+
+
+def test_the_page_is_what_refresh_writes() -> None:
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert text == page.written(), "run 'invariscope models refresh'"
+    listed = re.findall(r"^\| `(\S+)` \|", text, re.MULTILINE)
+    assert listed == [id for id, spec in encoders().items() if spec.weights.packaged or spec.weights.url]
+
+
+def test_the_page_marks_what_forbids_commercial_use() -> None:
+    rows = dict(re.findall(r"^\| `(\S+)` \|.*\| ([^|]*) \|$", page.written(), re.MULTILINE))
+    assert rows["resnet50-moco-v3-1000"] == "CC-BY-NC-4.0 **NC**"
+    assert rows["resnet50-dino"] == "Apache-2.0"
+    assert {id for id, cell in rows.items() if "**NC**" in cell} == {
+        id for id, spec in encoders().items() if spec.non_commercial
+    }
+
+
+def test_an_entry_is_laid_over_its_file_and_its_architecture(tmp_path: Path) -> None:
+    path = tmp_path / "publisher.toml"
+    path.write_text("""
+[defaults]
+regime = "self-supervised"
+licence = "MIT"
+covers = ["survey:{id}"]
+preprocessing = { size = 224, resize = 256 }
+pretraining = { data = "ImageNet-1k" }
+weights = { file = "{id}.pth", prefix = "module." }
+head = { task = "imagenet-1k", weight = "fc.weight", weights = { file = "{id}-head.pth" } }
+
+[first]
+architecture = "resnet50.some_tag"
+preprocessing = { resize = 224 }
+weights = { url = "https://x.org/1" }
+heads = [{ bias = "fc.bias", weights = { url = "https://x.org/2" } }]
+
+[second]
+architecture = "resnet50"
+pooling = "gem3"
+licence = "BSD-3-Clause"
+""")
+    usual = {"label": "x", "method": "x", "paper": "x", "source": "x"}
+    first, second = (parse(id, table | usual) for id, table in tables(path).items())
+    assert (first.layout, first.pooling, first.feature_dim, first.line) == ("map", "avg", 2048, "resnet50")
+    assert (second.pooling, first.licence, second.licence) == ("gem3", "MIT", "BSD-3-Clause")
+    assert first.preprocessing == Preprocessing(size=224, resize=224)
+    assert first.weights == WeightFile("first.pth", url="https://x.org/1", prefix="module.")
+    file = WeightFile("first-head.pth", url="https://x.org/2")
+    assert first.heads == (NativeHead("imagenet-1k", file, "fc.weight", "fc.bias", "avg"),)
+    assert (second.covers, second.heads) == (("survey:second",), ())
+
+
+def test_a_head_in_the_encoders_file_is_read_as_it_says() -> None:
+    spec = encoder_spec("resnet50-lightly-byol")
+    (head,) = spec.heads
+    assert head.weights == replace(spec.weights, prefix="")
+    (head,) = encoder_spec("resnet50-moco-v3-300").heads
+    assert head.weights == encoder_spec("resnet50-moco-v3-300").weights

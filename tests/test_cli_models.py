@@ -46,7 +46,7 @@ def test_verify_loads_what_is_here(capsys) -> None:
 
 
 def test_verify_asks_addresses_unless_it_must_not(capsys, monkeypatch) -> None:
-    monkeypatch.setattr("core.encoders.files.addresses.ask", refuse)
+    monkeypatch.setattr("core.fetching.addresses.ask", refuse)
     (row,) = strict(run(capsys, "verify", "resnet50-dino", "--json", code=1))
     assert [check["name"] for check in row["checks"] if not check["ok"]] == ["reachable", "reachable"]
     assert not row["ok"]
@@ -56,7 +56,7 @@ def test_verify_asks_addresses_unless_it_must_not(capsys, monkeypatch) -> None:
 
 
 def refuse(*_: object) -> None:
-    from core.encoders.files.addresses import NotGiven
+    from core.fetching.addresses import NotGiven
 
     raise NotGiven("no network in tests")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import strict
-from malicious import payloads, written
+from malicious import endless, payloads, swollen, written
 from safetensors.torch import load_file
 from toys import TwoChannels, spec
 
 from core.commands import models_convert
 from core.encoders import registry
 from core.encoders.files import hashes
-from core.encoders.opening import reading
+from core.encoders.opening import converting, reading
 from core.encoders.opening.converting import convert
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
@@ -87,7 +87,7 @@ def test_trap_9_4_a_malicious_pickle_is_refused_and_nothing_runs(folder: Path, n
 def test_truncated_files_are_refused(folder: Path, end: float) -> None:
     path = written(folder / "toy.pth", CONTENT, "torch")
     path.write_bytes(path.read_bytes()[: int(end * path.stat().st_size)])
-    with pytest.raises(WeightsInvalid, match=r"toy\.pth was not converted: it is damaged"):
+    with pytest.raises(WeightsInvalid, match=r"toy\.pth was not read: it is damaged"):
         convert(path, reading.converted_path(path))
     assert names(folder) == {"toy.pth"}
 
@@ -106,6 +106,24 @@ def test_what_needs_no_conversion_or_is_not_there(folder: Path) -> None:
         convert(path, folder / "no folder" / "a.safetensors")
 
 
+def test_what_takes_for_ever_or_all_memory_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both are read by PyTorch as plain weights: one would run for a quarter of an hour, one fill 64 GB."""
+    monkeypatch.setattr(converting, "seconds", lambda size: 2)
+    with pytest.raises(WeightsInvalid, match=r"endless\.pth was not read: .* within 2 seconds"):
+        converting.rehearse(endless(folder / "endless.pth"), "namespace")
+    with pytest.raises(WeightsInvalid, match=r"swollen\.pth was not read: it needs more memory"):
+        convert(swollen(folder / "swollen.pth"), folder / "a.safetensors")
+    assert names(folder) == {"endless.pth", "swollen.pth"}
+
+
+def test_a_trial_runs_nothing(folder: Path) -> None:
+    trace = folder / "trace"
+    path = written(folder / "evil.pth", {"x": payloads(trace)["torch._rebuild_from_type_v2"]}, "old torch")
+    with pytest.raises(WeightsInvalid, match=r"Nothing in it ran.* models convert "):
+        converting.rehearse(path, "namespace")
+    assert not trace.exists()
+
+
 ATTEMPTS = """
 import json, os, socket, subprocess, sys, ctypes, pathlib, shutil, urllib.request
 from core.encoders.opening import quarantine
@@ -121,7 +139,7 @@ def outcome(attempt):
         return type(error).__name__
     return "done"
 found = {"network": network, "before": outcome(connect)}
-quarantine.limit(1000)
+quarantine.limit(1000, 60)
 def fill():
     with open(sys.argv[2], "wb") as file:
         file.write(bytes(200_000_000))

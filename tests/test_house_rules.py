@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from navigation import page_paths
 
 from core import cli
 from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
-from core.encoders.registry import encoders
+from core.datasets import DATASETS
 from core.paths import ROOT
+from core.study.engines import ENGINES
+from core.study.protocols import PROTOCOLS
 from core.tasks import tasks
 
 
@@ -147,22 +150,36 @@ def test_no_function_rebinds_a_global(path: Path) -> None:
     assert not [node.names for node in ast.walk(tree(path)) if isinstance(node, ast.Global)]
 
 
-MENTIONED = {
-    **{f"encoder {id}": f"`{id}`" for id in encoders()},
-    **{f"augmentation {id}": f"`{id}`" for id in AUGMENTATIONS},
-    **{f"attribution method {id}": f"`{id}`" for id in METHODS},
-    **{f"task {id}": f"`{id}`" for id in tasks()},
-    **{f"command {name}": f"invariscope {name}" for name in cli.HANDLERS},
+MENTIONED: dict[str, list[str]] = {
+    "README.md": [
+        *(f"`{id}`" for id in (*AUGMENTATIONS, *METHODS, *PROTOCOLS, *ENGINES, *tasks(), *DATASETS)),
+        *(f"invariscope {name}" for name in cli.COMMANDS),
+        *(f"| **{title}** |" for title in page_paths()),
+    ],
+    "tests/benchmarks/README.md": [f"python {named(path)}" for path in sources("tests/benchmarks")],
 }
 
 
-def test_readme_lists_every_registry_entry() -> None:
-    """Ids in backticks, commands as they are typed."""
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [what for what, text in MENTIONED.items() if not re.search(re.escape(text) + r"(?![\w-])", readme)] == []
+@pytest.mark.parametrize("page", MENTIONED)
+def test_every_entry_is_listed(page: str) -> None:
+    """Ids in backticks, commands as they are typed; encoders have a page of their own (`test_catalog`)."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert [entry for entry in MENTIONED[page] if not re.search(re.escape(entry) + r"(?![\w-])", text)] == []
+
+
+LINK = re.compile(r"\]\((?!https?://|#)([^)#]+)\)")
+
+
+def test_the_front_door_is_short_and_leads_somewhere() -> None:
+    """Its picture and pages exist; the two commands that people and `.ci/run` copy are there."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 250
+    assert len(text.encode()) <= 18_000
+    assert [place for place in LINK.findall(text) if not (ROOT / place).is_file()] == []
+    assert len(re.findall("^python3 -m venv ", text, re.MULTILINE)) == 2
 
 
 def test_every_command_has_its_file() -> None:
-    assert {module.rpartition(".")[2] for module in cli.HANDLERS.values()} <= {
-        path.stem for path in sources("core/commands")
-    }
+    """And whatever describes a sub-command's options is one of them."""
+    found = {named(path) for path in sources("core/commands") if "\ndef add_parser(commands" in path.read_text()}
+    assert found == {f"core/commands/{name.replace('-', '_')}.py" for name in cli.COMMANDS}

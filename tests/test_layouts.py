@@ -6,11 +6,13 @@ import torch
 from toys import noise, small_vit
 
 from core.encoders import architectures
-from core.encoders.layouts import LAYOUTS, MapLayout, State, TokenLayout
+from core.encoders.layouts import LAYOUTS, MapLayout, TokenLayout, TrunkOutput
 from core.errors import InvalidRequest
 
 
-@pytest.mark.parametrize(("name", "size", "grid"), [("resnet18-64px-small", 64, 4), ("resnet50", 96, 3)])
+@pytest.mark.parametrize(
+    ("name", "size", "grid"), [("resnet18-64px-small", 64, 4), ("resnet-s-64px", 64, 8), ("resnet50", 96, 3)]
+)
 def test_map_layout_is_timms_forward(name: str, size: int, grid: int) -> None:
     torch.manual_seed(0)
     network = architectures.build(name).eval()
@@ -24,12 +26,6 @@ def test_map_layout_is_timms_forward(name: str, size: int, grid: int) -> None:
         torch.testing.assert_close(layout.pool(network, state, "head"), whole)
     assert state.feature_map.shape == (2, network.num_features, grid, grid)
     assert state.rest == ()
-
-
-def test_full_small_image_network_keeps_an_8x8_map() -> None:
-    network = architectures.build("resnet18-64px").eval()
-    with torch.inference_mode():
-        assert network.forward_features(noise(1, 64)).shape == (1, 512, 8, 8)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +99,8 @@ def test_cls_pooling_does_not_depend_on_the_last_blocks_output() -> None:
 
 @pytest.mark.parametrize("layout", ["map", "tokens"])
 def test_unknown_pooling_names_the_known_ones(layout: str) -> None:
-    state = State(torch.zeros(1, 24, 4, 4), (torch.zeros(1, 1, 24), torch.zeros(1, 17, 24), torch.zeros(1, 3, 24)))
+    rest = tuple(torch.zeros(1, tokens, 24) for tokens in (1, 17, 3))
+    state = TrunkOutput(torch.zeros(1, 24, 4, 4), rest)
     with pytest.raises(InvalidRequest, match=r"'max' is not known.*use"):
         LAYOUTS[layout].pool(small_vit().encoder.network, state, "max")
 

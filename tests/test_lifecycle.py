@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from toys import CPU, image, small_resnet, small_vit
 
-from core import pipeline, readout
+from core import pipeline, precision, readout
 from core.attribution import METHODS
 from core.readout import Contender
 
@@ -32,7 +32,7 @@ def uses(contender: Contender) -> None:
     pipeline.compare_pair(contender, *pictures)
     pipeline.strangers_floor(contender)
     list(pipeline.sweep(contender, pictures, "rotation", (0, 10), seeds=2))
-    assert isinstance(contender.bf16_is_safe, bool)
+    assert precision.guard(contender.encoder, contender.head, "bf16").encoder
 
 
 def assert_untouched(network: nn.Module, before: dict[str, torch.Tensor]) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from malicious import swollen
 from toys import CPU
 
 from core.encoders import architectures, encoder, own
 from core.encoders.files import weights
+from core.encoders.opening import converting, reading
 from core.encoders.registry import encoder_spec, encoders, own_folder, unreadable
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.heads import store
@@ -21,6 +23,12 @@ NETWORK = "resnet18"
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path / "weights"))
     return tmp_path
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trial in a process of its own, which takes seconds, where a test is about something else."""
+    monkeypatch.setattr(converting, "rehearse", lambda path, reader: None)
 
 
 def tensors(seed: int = 0) -> dict[str, torch.Tensor]:
@@ -52,6 +60,7 @@ def test_a_file_is_read_like_an_entry_and_stays_where_it_is(folder: Path) -> Non
     assert torch.equal(loaded.network.conv1.weight, tensors()["conv1.weight"])
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_method_means_the_way_that_fits(folder: Path) -> None:
     """'moco' stands for files of MoCo v1 to v3, laid out in different ways."""
     spec = own.add(moco_file(folder / "mine.pth"), "mine", like="moco", architecture="resnet18")
@@ -60,6 +69,7 @@ def test_a_method_means_the_way_that_fits(folder: Path) -> None:
     assert own.add(moco_file(folder / "v2.pth"), "v2", like="MoCo-v2", architecture="resnet18").method == "MoCo v2"
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_changed_file_is_told(folder: Path) -> None:
     file = moco_file(folder / "mine.pth")
     own.add(file, "mine", like="moco", architecture=NETWORK)
@@ -68,6 +78,7 @@ def test_a_changed_file_is_told(folder: Path) -> None:
         encoder.load("mine", CPU)
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_head_in_the_file_is_kept(folder: Path) -> None:
     file = folder / "supervised.pth"
     torch.save(tensors() | {"fc.weight": torch.ones(1000, 512), "fc.bias": torch.arange(1000.0)}, file)
@@ -87,7 +98,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(folder: Path) -> None:
     with pytest.raises(WeightsInvalid, match=r"fits none of \d+ ways to read it like 'moco'\. Like resnet50-moco"):
         own.add(file, "mine", like="moco", architecture=NETWORK)
     (folder / "text.pth").write_text("no weights")
-    with pytest.raises(WeightsInvalid, match="nothing ran"):
+    with pytest.raises(WeightsInvalid, match="Nothing in it ran"):
         own.add(folder / "text.pth", "mine", like="resnet50-moco-v2-800", architecture=NETWORK)
     assert not own_folder().exists()
     assert "mine" not in encoders()
@@ -99,11 +110,12 @@ def test_a_file_that_would_run_code_is_refused(folder: Path) -> None:
             return os.mkdir, (str(folder / "ran"),)
 
     torch.save({"state_dict": Evil()}, folder / "evil.pth")
-    with pytest.raises(WeightsInvalid, match="nothing ran"):
+    with pytest.raises(WeightsInvalid, match="Nothing in it ran"):
         own.add(folder / "evil.pth", "mine", like="resnet50-moco-v2-800", architecture=NETWORK)
     assert not (folder / "ran").exists()
 
 
+@pytest.mark.usefixtures("untried")
 def test_names_are_checked(folder: Path) -> None:
     file = moco_file(folder / "mine.pth")
     for bad in ("", "../up", "Upper", "a b", "x" * 65):
@@ -115,6 +127,7 @@ def test_names_are_checked(folder: Path) -> None:
             own.add(file, taken, like="moco", architecture=NETWORK)
 
 
+@pytest.mark.usefixtures("untried")
 def test_choices_are_listed(folder: Path) -> None:
     file = moco_file(folder / "mine.pth")
     with pytest.raises(UnknownName, match=r"no encoder or method called 'moko'\. Known: .*MoCo v2.*SwAV"):
@@ -127,6 +140,7 @@ def test_choices_are_listed(folder: Path) -> None:
         own.add(folder / "absent.pth", "mine", like="moco", architecture=NETWORK)
 
 
+@pytest.mark.usefixtures("untried")
 def test_a_damaged_entry_is_told_and_the_others_stay(folder: Path) -> None:
     own.add(moco_file(folder / "mine.pth"), "mine", like="moco", architecture=NETWORK)
     assert unreadable() == ()
@@ -134,14 +148,37 @@ def test_a_damaged_entry_is_told_and_the_others_stay(folder: Path) -> None:
     (own_folder() / "resnet50-dino.toml").write_text((own_folder() / "mine.toml").read_text())
     text = (own_folder() / "mine.toml").read_text()
     (own_folder() / "wrong.toml").write_text(text.replace('regime = "self-supervised"', 'regime = "magic"'))
-    first, second, third = unreadable()
+    (own_folder() / "zero.toml").write_text("architecture = 0")
+    first, second, third, fourth = unreadable()
     assert "broken.toml is left out" in first
     assert "there is no regime 'magic'" in third
     assert "the catalog has an encoder of this name" in second
+    assert "zero.toml is left out" in fourth
     assert "mine" in encoders()
     assert encoders()["resnet50-dino"].weights.url
     (own_folder() / "mine.toml").unlink()
     assert "mine" not in encoders()
+
+
+def test_a_file_that_would_fill_the_memory_is_refused_before_this_process_reads_it(folder: Path) -> None:
+    file = swollen(folder / "swollen.pth")
+    with pytest.raises(WeightsInvalid, match="needs more memory than a file of its size should"):
+        own.add(file, "mine", like="resnet50-moco-v2-800", architecture=NETWORK)
+
+
+def test_a_conversion_beside_stands_for_a_file_that_cannot_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = folder / "mine.pth"
+    kept = {f"module.encoder_q.{key}": value for key, value in tensors().items()}
+    torch.save({"state_dict": kept, "path": Path("x")}, file)
+    with pytest.raises(WeightsInvalid, match="models convert"):
+        own.add(file, "mine", like="resnet50-moco-v2-800", architecture=NETWORK)
+    converting.convert(file, reading.converted_path(file))
+    monkeypatch.setattr(reading, "plain", lambda *_: pytest.fail("the pickle was opened"))
+    spec = own.add(file, "mine", like="resnet50-moco-v2-800", architecture=NETWORK)
+    assert spec.weights.reader == "converted"
+    assert torch.equal(encoder.load("mine", CPU).network.conv1.weight, tensors()["conv1.weight"])
 
 
 @pytest.mark.parametrize(("value", "may"), [("1", True), ("true", True), ("0", False), ("", False)])

@@ -5,15 +5,15 @@ from dataclasses import replace
 import pytest
 
 from core.encoders.architectures import build
-from core.encoders.partners import PAIRS, TAUGHT_BY, closest, differences, network, order
+from core.encoders.partners import COMPARISONS, POOLINGS, TAUGHT_BY, closest, differences, network, order
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import REGIMES, Pretraining
 from core.heads import store
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: "-".join(pair.ids))
+@pytest.mark.parametrize("pair", COMPARISONS, ids=lambda pair: "-".join(pair.ids))
 def test_a_default_pair_is_one_network_on_both_sides(pair) -> None:
-    first, second = encoder_spec(pair.supervised), encoder_spec(pair.self_supervised)
+    first, second = (encoder_spec(id) for id in pair.ids[:2])
     assert (first.family, second.family) == ("SL", "SSL")
     assert len({network(encoder_spec(id)) for id in pair.ids}) == 1
     assert pair.why.endswith(".")
@@ -57,6 +57,17 @@ def test_head_recipes_are_a_difference() -> None:
     assert "what the head reads (class token against class tokens of the last four blocks)" in told
     bare = differences(encoder_spec("deit-s"), encoder_spec("resnet50-barlow-twins"))
     assert "head (trained together with the encoder against none published)" in bare
+
+
+def test_every_way_to_pool_tokens_is_told_apart() -> None:
+    four, one = encoder_spec("vits14-dinov2-4l"), encoder_spec("vits14-dinov2")
+    told = [text for text in differences(one, four) if text.startswith("what the head reads")]
+    assert told == [
+        "what the head reads (class token and mean of the patches against "
+        "class tokens of the last four blocks and mean of the patches)"
+    ]
+    read = {head.pooling for spec in encoders().values() if spec.layout == "tokens" for head in spec.heads}
+    assert read <= POOLINGS.keys()
 
 
 def test_what_is_unknown_is_named() -> None:
@@ -108,7 +119,7 @@ def test_pickers_show_the_family_then_the_pairs_then_the_lines() -> None:
     ids = order(encoders())
     assert sorted(ids) == sorted(encoders())
     packaged = [id for id, spec in encoders().items() if spec.weights.packaged]
-    paired = list(dict.fromkeys(id for pair in PAIRS for id in pair.ids))
+    paired = list(dict.fromkeys(id for pair in COMPARISONS for id in pair.ids))
     assert ids[: len(packaged) + len(paired)] == packaged + paired
     lines = [encoders()[id].line for id in ids[len(packaged) + len(paired) :]]
     assert lines == sorted(lines, key=["small", "resnet50", "vit", "convnext", "other"].index)

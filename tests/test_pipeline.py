@@ -85,7 +85,7 @@ def test_pair_of_images_on_tokens() -> None:
 
 def test_floor_is_the_mean_over_different_samples() -> None:
     contender = small_resnet()
-    pictures = [pipeline.open_image(samples.read(id)) for id in samples.samples()]
+    pictures = [samples.image(id) for id in samples.samples()]
     pooled = np.stack([reading.pooled for reading in pipeline.read_images(contender, pictures)]).astype(float)
     pooled /= np.linalg.norm(pooled, axis=1, keepdims=True)
     pairs = (pooled @ pooled.T)[np.triu_indices(len(pooled), 1)]

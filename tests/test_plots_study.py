@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from study_tables import LOOK, MIXED, NAMES, SETS, accuracies, controls, pairs
+from study_tables import LOOK, MIXED, NAMES, SETS, accuracies, controls, verdicts
 
 from core.plots import study, study_words, style
 
@@ -121,7 +121,7 @@ def test_finding_says_who_is_ahead_by_domain():
 
 
 def test_finding_of_ties_claims_nothing():
-    said = said_of(pairs(dict.fromkeys(SETS, "no difference found")))
+    said = said_of(verdicts(dict.fromkeys(SETS, "no difference found")))
     assert "ahead" not in said
     assert said.count("no difference found") == 3
 
@@ -151,7 +151,7 @@ def test_card_gives_the_verdict_and_the_range():
         "Supervised ahead",
         "SimCLR minus supervised on 1 set: −5.0 points",
     )
-    ties = pairs({"cars": "no difference found", "dogs": "no difference found"})
+    ties = verdicts({"cars": "no difference found", "dogs": "no difference found"})
     assert study_words.card(ties, "a", "b")[0] == "No difference found"
 
 

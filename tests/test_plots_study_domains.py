@@ -1,11 +1,12 @@
 """Distance and what it does: charts and sentences that claim no more than the tables hold."""
 
-import numpy as np
 import pandas as pd
 import pytest
-from study_tables import LOOK, MIXED, NAMES, SETS, pairs
+from study_tables import LOOK, MIXED, NAMES, SETS, verdicts
 
 from core.plots import study_domains, study_gap
+from core.plots.style import GREY
+from core.results import distances, pairs
 
 
 def far(values: dict[str, float], encoder="sl", floor: float | None = 2.0) -> pd.DataFrame:
@@ -25,21 +26,8 @@ def far(values: dict[str, float], encoder="sl", floor: float | None = 2.0) -> pd
 DISTANCES = far({"cars": 5.0, "dogs": 4.0, "scans": 20.0})
 
 
-def test_sets_are_joined_with_their_distance_nearest_first_and_the_source_at_the_floor():
-    table = study_domains.by_distance(MIXED, DISTANCES, "sl", "frechet")
-    assert table["dataset"].tolist() == ["birds", "dogs", "cars", "scans"]
-    assert table["distance"].tolist() == [2, 4, 5, 20]
-    assert table["difference"].tolist() == pytest.approx([-5, 1, -3, 4])
-    assert table["is_reference"].tolist() == [True, False, False, False]
-    assert set(table["images"]) == {500}
-    assert study_domains.floor_of(DISTANCES, "sl", "frechet") == 2
-    assert np.isnan(study_domains.floor_of(far({"cars": 5.0}, floor=None), "sl", "frechet"))
-    assert study_domains.by_distance(MIXED, DISTANCES, "ssl", "frechet").empty
-    assert study_domains.by_distance(MIXED, DISTANCES, "sl", "knn").empty
-
-
 def test_points_outside_the_noise_have_the_colour_of_their_domain_and_others_are_grey():
-    table = study_domains.by_distance(MIXED, DISTANCES, "sl", "frechet")
+    table = distances.by_distance(MIXED, DISTANCES, "sl", "frechet")
     figure = study_domains.advantage_chart(table, 2.0, "frechet", "A", "B", "Found")
     drawn = {
         trace.customdata[i][0]: (trace.marker.color, trace.marker.symbol, trace.y[i], trace.error_y.array[i])
@@ -49,7 +37,7 @@ def test_points_outside_the_noise_have_the_colour_of_their_domain_and_others_are
     }
     similar, circle = study_domains.DOMAIN_COLOURS["similar"], study_domains.DOMAIN_MARKERS["similar"]
     assert drawn["Cars"][:2] == (similar, circle)
-    assert drawn["Dogs"][:2] == (study_domains.NO_DIFFERENCE, circle)
+    assert drawn["Dogs"][:2] == (GREY, circle)
     assert drawn["Scans"][0] == study_domains.DOMAIN_COLOURS["different"]
     assert drawn["Cars"][2:] == pytest.approx((-3, 2))
     assert len({colour for colour, _, _, _ in drawn.values()}) == 4
@@ -59,21 +47,21 @@ def test_points_outside_the_noise_have_the_colour_of_their_domain_and_others_are
 
 
 def test_without_a_floor_no_line_is_drawn_and_a_single_set_has_a_chart():
-    table = study_domains.by_distance(MIXED, far({"cars": 5.0}, floor=None), "sl", "frechet")
+    table = distances.by_distance(MIXED, far({"cars": 5.0}, floor=None), "sl", "frechet")
     figure = study_domains.advantage_chart(table, float("nan"), "frechet", "A", "B", "Found")
     assert [shape for shape in figure.layout.shapes if shape.x0 == shape.x1] == []
     low, high = figure.layout.xaxis.range
     assert low < 5 < high
-    assert study_domains.advantage_finding(table, "frechet", "A", "B") == (
+    assert study_domains.advantage_finding(distances.trend(table, "frechet"), "A", "B") == (
         "B minus A on Cars: −3.0 points; one set shows no trend"
     )
 
 
 def five(differences: list[float]) -> pd.DataFrame:
     sets = {"birds": "source", **{f"set{i}": "different" for i in range(len(differences))}}
-    paired = pairs(dict.fromkeys(sets, "second ahead"), [0.0, *differences], sets)
-    distances = far({f"set{i}": 3.0 + i for i in range(len(differences))})
-    return study_domains.by_distance(paired, distances, "sl", "frechet")
+    paired = verdicts(dict.fromkeys(sets, "second ahead"), [0.0, *differences], sets)
+    known = far({f"set{i}": 3.0 + i for i in range(len(differences))})
+    return distances.by_distance(paired, known, "sl", "frechet")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +75,7 @@ def five(differences: list[float]) -> pd.DataFrame:
     ],
 )
 def test_a_trend_is_claimed_by_exact_p_of_five_sets_or_more(differences, said):
-    found = study_domains.advantage_finding(five(differences), "frechet", "A", "B")
+    found = study_domains.advantage_finding(distances.trend(five(differences), "frechet"), "A", "B")
     assert said in found
     assert found.startswith("B minus A, from the nearest set to the farthest: Set0 ")
 
@@ -95,20 +83,22 @@ def test_a_trend_is_claimed_by_exact_p_of_five_sets_or_more(differences, said):
 def test_sets_that_are_all_told_apart_are_not_ranked():
     table = five([0.01, 0.02, 0.03, 0.04, 0.05])
     table.loc[1:, "distance"] = [0.97, 0.996, 0.9991, 0.9999, 1.0]
-    said = study_domains.advantage_finding(table, "auroc", "A", "B")
+    said = study_domains.advantage_finding(distances.trend(table, "auroc"), "A", "B")
     assert "tells 4 of 5 sets from the source without error (AUROC 1.00), so this distance cannot rank them" in said
     table.loc[1:, "distance"] = [0.6, 0.7, 0.8, 0.9, 1.0]
-    assert "rises with distance over 5 sets" in study_domains.advantage_finding(table, "auroc", "A", "B")
+    assert "rises with distance over 5 sets" in study_domains.advantage_finding(
+        distances.trend(table, "auroc"), "A", "B"
+    )
 
 
 def test_the_source_alone_is_no_set_at_a_distance():
-    table = study_domains.by_distance(MIXED, far({}), "sl", "frechet")
-    assert "no set but the source" in study_domains.advantage_finding(table, "frechet", "A", "B")
+    table = distances.by_distance(MIXED, far({}), "sl", "frechet")
+    assert "no set but the source" in study_domains.advantage_finding(distances.trend(table, "frechet"), "A", "B")
     assert study_domains.advantage_chart(table, 2.0, "frechet", "A", "B", "Found").layout.xaxis.range[0] < 2
 
 
 def test_advantage_in_words_holds_sets_distances_and_the_floor():
-    table = study_domains.by_distance(MIXED, DISTANCES, "sl", "frechet")
+    table = distances.by_distance(MIXED, DISTANCES, "sl", "frechet")
     alt = study_domains.advantage_alt(table, 2.0, "frechet", "A", "B")
     assert "Scans (different) at 20: +4.0 points, second ahead" not in alt
     assert "Scans (different) at 20: +4.0 points, B ahead" in alt
@@ -129,22 +119,14 @@ GAPS = pd.DataFrame(
 )
 
 
-def test_the_difference_of_gaps_by_hand():
-    found = study_gap.gap_difference(MIXED)
-    # Similar: (−3 + 1) / 2 = −1; different: 4. Standard errors of 2/1.96 points each: half-width √(2·4/4 + 4).
-    half = np.sqrt(2**2 / 2 + 2**2)
-    assert (found.estimate, found.low, found.high) == pytest.approx((-5, -5 - half, -5 + half))
-    assert study_gap.gap_difference(MIXED[MIXED["domain"] != "similar"]) is None
-
-
 def test_gap_finding_names_the_contender_that_loses_less():
-    said = study_gap.gap_finding(GAPS, study_gap.gap_difference(MIXED), NAMES, "sl", "ssl")
+    said = study_gap.gap_finding(GAPS, pairs.gap_difference(MIXED), NAMES, "sl", "ssl")
     assert said == (
         "SimCLR fares relatively better on different sets: gaps are Supervised −10.0, SimCLR −19.0 points "
         "(difference −5.0, 95 % interval −7.4 to −2.6)"
     )
-    ties = pairs(dict.fromkeys(SETS, "no difference found"), [0, 0.01, 0.01, 0.01])
-    said = study_gap.gap_finding(GAPS, study_gap.gap_difference(ties), NAMES, "sl", "ssl")
+    ties = verdicts(dict.fromkeys(SETS, "no difference found"), [0, 0.01, 0.01, 0.01])
+    said = study_gap.gap_finding(GAPS, pairs.gap_difference(ties), NAMES, "sl", "ssl")
     assert said.startswith("No difference found between the generalization gaps")
 
 

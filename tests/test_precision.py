@@ -10,9 +10,8 @@ import torch
 from torch import Tensor
 from toys import CPU, HEAD_BIAS, HEAD_WEIGHT, BrokenInHalf, TwoChannels, encoder, linear_head, noise, small_vit, spec
 
-from core import readout
+from core import precision, readout, samples
 from core.encoders import encoder as encoders
-from core.encoders import precision
 from core.errors import InvalidRequest
 from core.readout import Contender
 
@@ -49,10 +48,10 @@ def made_contender(network: torch.nn.Module) -> Contender:
 @pytest.mark.parametrize("name", ["fp16", "bf16"])
 def test_what_answers_alike_may_run_in_half(name: str) -> None:
     contender = made_contender(TwoChannels())
-    verdict = precision.guard(contender.encoder, precision=name, head=contender.head)
+    verdict = precision.guard(contender.encoder, contender.head, name)
     assert verdict.ok
-    assert verdict.used == name
-    assert (verdict.changed, verdict.probes) == (0, len(precision.sample_batch(contender.encoder.spec.preprocessing)))
+    assert precision.settle(contender.encoder, contender.head, name) == name
+    assert (verdict.changed, verdict.probes) == (0, len(samples.samples()))
     assert 0 < verdict.largest < 0.02
     assert verdict.cosine > 0.9999
     assert "it is used" in verdict.sentence
@@ -85,19 +84,19 @@ def test_a_call_goes_before_the_environment_and_both_before_the_sweeps_own(monke
     monkeypatch.setattr("core.devices.has_fast_bf16", lambda device: True)
     contender = made_contender(TwoChannels())
     inputs = noise(6, 8)
-    full, sweep = readout.read(contender, inputs).logits, readout.read(contender, inputs, reduced=True).logits
+    full, sweep = readout.read(contender, inputs).logits, readout.read(contender, inputs, sweeping=True).logits
     assert not torch.equal(full, sweep)
     monkeypatch.setenv(precision.VARIABLE, "bf16")
     assert torch.equal(readout.read(contender, inputs).logits, sweep)
-    assert torch.equal(readout.read(contender, inputs, reduced=True, precision="fp32").logits, full)
+    assert torch.equal(readout.read(contender, inputs, sweeping=True, precision="fp32").logits, full)
     monkeypatch.setenv(precision.VARIABLE, "fp32")
-    assert torch.equal(readout.read(contender, inputs, reduced=True).logits, full)
+    assert torch.equal(readout.read(contender, inputs, sweeping=True).logits, full)
 
 
 def test_features_that_turn_are_refused_even_if_no_sample_shows_it() -> None:
     contender = made_contender(BrokenInHalf())
     always = replace(contender.head, bias=torch.tensor([1e6, 0.0, 0.0]))
-    verdict = precision.guard(contender.encoder, precision="bf16", head=always)
+    verdict = precision.guard(contender.encoder, always, "bf16")
     assert verdict.changed == 0
     assert verdict.cosine < 0.999
     assert not verdict.ok
@@ -105,24 +104,16 @@ def test_features_that_turn_are_refused_even_if_no_sample_shows_it() -> None:
 
 def test_numbers_that_overflow_are_refused() -> None:
     contender = made_contender(Loud())
-    verdict = precision.guard(contender.encoder, precision="fp16", head=contender.head)
+    verdict = precision.guard(contender.encoder, contender.head, "fp16")
     assert math.isinf(verdict.largest)
-    assert verdict.used == "fp32"
+    assert precision.settle(contender.encoder, contender.head, "fp16") == "fp32"
     assert "overflows" in verdict.sentence
-    assert precision.guard(contender.encoder, precision="bf16", head=contender.head).ok
-
-
-def test_without_a_head_the_nearest_other_image_is_the_answer() -> None:
-    probe = torch.rand(6, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert precision.guard(encoder(TwoChannels(), spec()), probe, "bf16").changed == 0
-    verdict = precision.guard(encoder(BrokenInHalf(), spec()), probe, "bf16")
-    assert verdict.changed > 0
-    assert not verdict.ok
+    assert precision.guard(contender.encoder, contender.head, "bf16").ok
 
 
 def test_attention_runs_in_half_too() -> None:
     contender = small_vit("cls4")
-    verdict = precision.guard(contender.encoder, precision="bf16", head=contender.head)
+    verdict = precision.guard(contender.encoder, contender.head, "bf16")
     assert 0 < verdict.largest < 0.2
 
 
@@ -135,13 +126,13 @@ def test_a_verdict_is_reached_once_for_weights_precision_and_head() -> None:
         work()
         return network.passes - before
 
-    assert passes(lambda: precision.guard(contender.encoder, precision="bf16", head=contender.head)) == 2
-    assert passes(lambda: precision.guard(contender.encoder, precision="bf16", head=contender.head)) == 0
-    assert passes(lambda: precision.guard(contender.encoder, precision="fp16", head=contender.head)) == 2
-    assert passes(lambda: precision.guard(contender.encoder, precision="bf16")) == 2
+    assert passes(lambda: precision.guard(contender.encoder, contender.head, "bf16")) == 2
+    assert passes(lambda: precision.guard(contender.encoder, contender.head, "bf16")) == 0
+    assert passes(lambda: precision.guard(contender.encoder, contender.head, "fp16")) == 2
     others = encoders.freeze(spec(), network, CPU, "1" * 64)
-    assert passes(lambda: precision.guard(others, precision="bf16", head=contender.head)) == 2
-    assert passes(lambda: precision.guard(contender.encoder, noise(3, 8), "bf16", contender.head)) == 2
+    assert passes(lambda: precision.guard(others, contender.head, "bf16")) == 2
+    refitted = linear_head(HEAD_WEIGHT + 1, HEAD_BIAS.clone())
+    assert passes(lambda: precision.guard(contender.encoder, refitted, "bf16")) == 2
 
 
 def test_unknown_precisions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,5 +141,3 @@ def test_unknown_precisions_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv(precision.VARIABLE, "half")
     with pytest.raises(InvalidRequest, match=precision.VARIABLE):
         readout.read(made_contender(TwoChannels()), noise(1, 8))
-    with pytest.raises(InvalidRequest, match="Only half precision"):
-        precision.guard(made_contender(TwoChannels()).encoder, precision="fp32")

@@ -11,10 +11,11 @@ from torch.nn import functional as F
 from core.encoders import architectures
 from core.encoders.spec import REGIMES
 from core.errors import InvalidRequest, UnknownName
-from core.pretraining import METHODS, augment
+from core.pretraining import augment
 from core.pretraining import recipe as recipes
 from core.pretraining.augment import Policy, plain_view, random_view
-from core.pretraining.loop import learning_rate
+from core.pretraining.methods import METHODS
+from core.pretraining.optimiser import learning_rate
 
 JITTER = Policy(jitter=(0.4, 0.4, 0.4, 0.1), grey_probability=0.2)
 
@@ -36,7 +37,7 @@ def unit(view: torch.Tensor) -> torch.Tensor:
 def test_packaged_recipe_is_consistent(name: str) -> None:
     recipe = recipes.load(name)
     assert recipe.method in METHODS
-    assert recipe.regime in REGIMES
+    assert METHODS[recipe.method].regime in REGIMES
     assert recipe.architecture in architectures.OWN
     assert sum(share for share, _ in recipe.sizes) == pytest.approx(1)
     assert recipe.sizes[-1][1] == recipe.size, "the last size is the one in use"
@@ -48,26 +49,56 @@ def test_packaged_recipe_is_consistent(name: str) -> None:
         assert recipe.learning_rate > 0
 
 
-def test_members_of_one_folder_share_architecture_and_data() -> None:
-    assert {"small/random", "small/simclr", "small/supervised"} <= set(recipes.names())
-    for folder in {name.partition("/")[0] for name in recipes.names()}:
-        members = [recipes.load(name) for name in recipes.names() if name.startswith(f"{folder}/")]
-        assert len({(r.architecture, r.size, r.every) for r in members}) == 1
-        assert len({r.id for r in members}) == len(members)
+def members(family: str) -> list[recipes.Recipe]:
+    return [recipes.load(name) for name in recipes.names() if name.startswith(f"{family}/")]
+
+
+@pytest.mark.parametrize("family", sorted({name.partition("/")[0] for name in recipes.names()}))
+def test_members_differ_in_method_and_seed_alone(family: str) -> None:
+    """What makes a pair controlled; `supervised-plain` and `random` are there to break it in one named way."""
+    found = {recipe.id: recipe for recipe in members(family)}
+    assert {"supervised", "simclr", "supervised-1", "simclr-1", "random"} <= set(found)
+    pattern = found["supervised"]
+    for id, recipe in found.items():
+        free = {"id": id, "method": recipe.method, "options": recipe.options, "seed": recipe.seed}
+        free |= {"policy": recipe.policy} if id == "supervised-plain" else {}
+        free |= {"epochs": 0} if id == "random" else {}
+        free |= {"learning_rate": recipe.learning_rate}
+        assert recipe == replace(pattern, **free), id
+    for first, second in (("supervised", "supervised-1"), ("simclr", "simclr-1")):
+        assert found[second] == replace(found[first], id=second, seed=1)
 
 
 def test_unknown_recipe_names_the_known_ones(tmp_path) -> None:
     with pytest.raises(UnknownName, match=r"no recipe called 'byol'.*small/simclr"):
         recipes.load("byol")
-    for text in ("id = ", "id = 'x'", "sizes = [1]"):
-        (tmp_path / "mine.toml").write_text(text)
-        with pytest.raises(InvalidRequest, match=r"mine\.toml is not a recipe.*Start from one of"):
-            recipes.load(str(tmp_path / "mine.toml"))
+    with pytest.raises(UnknownName, match=r"no recipe called 'small/byol'.*small/simclr"):
+        recipes.load("small/byol")
+
+
+SHARED = (recipes.FOLDER / "small.toml").read_text().partition("[members.")[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["id = ", "id = 'x'", "[members.a]\nmethod = 'simclr'", f"sizes = [1]\n{SHARED.replace('sizes', 's')}[members.a]"],
+)
+def test_file_that_is_no_family_is_told(tmp_path, text: str) -> None:
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(InvalidRequest, match=r"mine\.toml is not a family of recipes"):
+        recipes.load(str(tmp_path / "mine.toml" / "a"))
+
+
+@pytest.mark.parametrize("line", ["batch = 64", "architecture = 'resnet50'", "sizes = [[1.0, 64]]"])
+def test_member_cannot_differ_in_what_the_family_shares(tmp_path, line: str) -> None:
+    (tmp_path / "mine.toml").write_text(f"{SHARED}[members.a]\nmethod = 'simclr'\n{line}\n")
+    with pytest.raises(InvalidRequest, match=rf"a sets {line.split()[0]}, which the whole family shares"):
+        recipes.load(str(tmp_path / "mine.toml" / "a"))
 
 
 def test_recipe_from_a_file_is_the_packaged_one(tmp_path) -> None:
-    (tmp_path / "copy.toml").write_text((recipes.FOLDER / "small" / "simclr.toml").read_text())
-    assert recipes.load(str(tmp_path / "copy.toml")) == recipes.load("small/simclr")
+    (tmp_path / "copy.toml").write_text((recipes.FOLDER / "small.toml").read_text())
+    assert recipes.load(str(tmp_path / "copy.toml" / "simclr")) == recipes.load("small/simclr")
 
 
 def test_size_grows_after_its_share_of_epochs() -> None:
@@ -182,3 +213,9 @@ def test_plain_view() -> None:
     halved = unit(plain_view(pictures(), 8))
     reference = F.interpolate(pictures() / 255, (8, 8), mode="bilinear", antialias=True)
     torch.testing.assert_close(halved, reference, rtol=1e-4, atol=1e-5)
+
+
+def test_policy_names_what_it_does() -> None:
+    assert Policy().words() == "random resized crop, flip"
+    assert JITTER.words() == "random resized crop, flip, colour jitter, grey"
+    assert Policy(crop_scale=(1.0, 1.0), flip=0.0).words() == "none"

@@ -13,25 +13,30 @@ from toys import CPU
 
 from core.datasets.memory import LabelledImages
 from core.encoders import architectures
+from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest
 from core.heads.linear import LinearHead
 from core.pretraining import export, loop
 from core.pretraining import recipe as recipes
+from core.pretraining.methods import METHODS
 from core.pretraining.recipe import Recipe
-from core.pretraining.simclr import SimCLR
-from core.pretraining.supervised import Supervised
+
+TRAINED = [name for name in METHODS if name != "random"]
 
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     # No fewer than 16 channels, see toys.small_resnet.
-    build = lambda: architectures.small_image_resnet18(width=16, stem_stride=2)  # noqa: E731
+    build = lambda: resnet18(width=16, stem_stride=2)  # noqa: E731
     monkeypatch.setitem(architectures.OWN, "tiny", build)
 
 
 def recipe(method: str, **changed) -> Recipe:
     facts = {"architecture": "tiny", "size": 16, "sizes": ((1.0, 16),), "epochs": 2, "batch": 8, "warmup": 1}
-    return replace(recipes.load(f"small/{method}"), **(facts | changed))
+    options = {"temperature": 0.2, "hidden": 32, "redundancy": 5e-3}
+    return replace(
+        recipes.load("small/supervised"), **(facts | {"id": method, "method": method, "options": options} | changed)
+    )
 
 
 def noise(count: int = 17) -> LabelledImages:
@@ -47,14 +52,13 @@ def silent(line: str) -> None:
 
 def run(plan: Recipe, out: Path) -> tuple[list[loop.Epoch], nn.Module]:
     out.mkdir(exist_ok=True)
-    return loop.run(plan, noise(), noise(10), CPU, out, silent)
+    return loop.train(plan, noise(), noise(10), CPU, out, silent)
 
 
-@pytest.mark.parametrize("method", ["supervised", "simclr"])
+@pytest.mark.parametrize("method", TRAINED)
 def test_two_epochs(method: str, tmp_path: Path) -> None:
     plan, lines = recipe(method), []
-    tmp_path.mkdir(exist_ok=True)
-    history, network = loop.run(plan, noise(), noise(10), CPU, tmp_path, lines.append)
+    history, network = loop.train(plan, noise(), noise(10), CPU, tmp_path, lines.append)
     assert [row.epoch for row in history] == [1, 2]
     assert all(math.isfinite(row.loss) and row.loss > 0 for row in history)
     assert all(0 <= row.knn_top1 <= 100 for row in history)
@@ -65,23 +69,52 @@ def test_two_epochs(method: str, tmp_path: Path) -> None:
     assert [float(row["loss"]) for row in rows] == pytest.approx([row.loss for row in history], abs=1e-4)
     assert len(lines) == 2
     assert plan.id in lines[0]
-    assert not (tmp_path / "checkpoint.partial").exists()
+    assert not list(tmp_path.glob("*.partial"))
 
 
-@pytest.mark.parametrize("method", ["supervised", "simclr"])
+@pytest.mark.parametrize("method", TRAINED)
 def test_resumed_run_is_the_uninterrupted_one_bit_for_bit(method: str, tmp_path: Path) -> None:
     plan = recipe(method, epochs=3)
     whole_history, whole = run(plan, tmp_path / "whole")
     (tmp_path / "broken").mkdir()
-    running = loop.train(plan, noise(), noise(10), CPU, tmp_path / "broken", silent)
-    next(running)
-    running.close()
+    killed = loop.Trainer(plan, noise(), CPU, tmp_path / "broken")
+    killed.close_epoch(killed.epoch(), 0.0)
     torch.manual_seed(12345)  # whatever happened in between
     history, network = run(plan, tmp_path / "broken")
     assert [row.loss for row in history] == [row.loss for row in whole_history]
     expected = whole.state_dict()
     for key, value in network.state_dict().items():
         assert torch.equal(value, expected[key]), key
+
+
+class Killed(Exception):
+    """What a power cut looks like to a test."""
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3])
+def test_run_killed_within_an_epoch_is_the_unbroken_one_bit_for_bit(batches, tmp_path: Path, monkeypatch) -> None:
+    plan = recipe("simclr", batch=4)
+    whole_history, whole = run(plan, tmp_path / "whole")
+    (tmp_path / "broken").mkdir()
+    monkeypatch.setattr(loop, "MINUTES_BETWEEN_CHECKPOINTS", -1)  # after every batch
+    with monkeypatch.context() as patch:
+        written = []
+        save = loop.Trainer.save
+
+        def dies(trainer: loop.Trainer) -> None:
+            save(trainer)
+            written.append(trainer.run.step)
+            if len(written) == batches:
+                raise Killed
+
+        patch.setattr(loop.Trainer, "save", dies)
+        with pytest.raises(Killed):
+            run(plan, tmp_path / "broken")
+    assert written == list(range(1, batches + 1)), "killed within the first epoch"
+    history, network = run(plan, tmp_path / "broken")
+    assert [row.loss for row in history] == [row.loss for row in whole_history]
+    for key, value in network.state_dict().items():
+        assert torch.equal(value, whole.state_dict()[key]), key
 
 
 def test_finished_run_is_only_read(tmp_path: Path) -> None:
@@ -164,7 +197,7 @@ def test_measured_numbers_reach_the_card(tmp_path: Path) -> None:
     export.add_measured(head, "random", tmp_path)
     card = tomllib.loads((tmp_path / "models" / "random" / "card.toml").read_text())
     assert card["measured"]["toy"] == {"linear_top1": 7.5, "knn_top1": 5.0, "train_images": 10, "test_images": 5}
-    assert card["encoder"]["label"] == plan.label
+    assert card["encoder"]["label"] == "ResNet-S · random"
 
 
 class Identity(nn.Module):
@@ -188,26 +221,72 @@ def nt_xent(first: Tensor, second: Tensor, temperature: float) -> float:
     return total / (2 * count)
 
 
+def views_of(count: int, width: int = 128) -> torch.Tensor:
+    """First and second views of `count` images, the second near the first."""
+    generator = torch.Generator().manual_seed(0)
+    first, second = torch.randn(count, width, generator=generator), torch.randn(count, width, generator=generator)
+    return torch.cat([first, second + 2 * first])
+
+
+def method_on(name: str, **options: float) -> nn.Module:
+    """A method whose encoder and head give what they get."""
+    method = METHODS[name](Identity(), 2, recipe(name, options={"hidden": 128} | options))
+    method.head = Identity()
+    return method
+
+
 @pytest.mark.parametrize("temperature", [0.1, 0.2, 1.0])
 def test_simclr_is_nt_xent(temperature: float) -> None:
-    method = SimCLR(Identity(), 2, replace(recipe("simclr"), options={"temperature": temperature}))
-    method.projector = Identity()
-    generator = torch.Generator().manual_seed(0)
-    first, second = torch.randn(6, 128, generator=generator), torch.randn(6, 128, generator=generator)
-    second = second + 2 * first
-    found = method.loss([first, second], torch.zeros(6, dtype=torch.long)).item()
-    assert found == pytest.approx(nt_xent(first, second, temperature), rel=1e-4)
+    outputs = views_of(6)
+    found = method_on("simclr", temperature=temperature).objective(outputs, torch.zeros(6)).item()
+    assert found == pytest.approx(nt_xent(*outputs.chunk(2), temperature), rel=1e-4)
 
 
-def test_simclr_never_looks_at_labels() -> None:
-    method = SimCLR(architectures.build("tiny"), 2, recipe("simclr")).eval()
+def test_supcon_by_hand_and_without_equal_labels_is_simclr() -> None:
+    outputs, names = views_of(5), [0, 1, 0, 2, 1]
+    found = method_on("supcon", temperature=0.2).objective(outputs, torch.tensor(names)).item()
+    unit, names = [v / v.norm() for v in outputs], names * 2
+    total = 0.0
+    for i, view in enumerate(unit):
+        scores = {a: math.exp(float(view @ other) / 0.2) for a, other in enumerate(unit) if a != i}
+        positives = [a for a in scores if names[a] == names[i]]
+        total -= sum(math.log(scores[p] / sum(scores.values())) for p in positives) / len(positives)
+    assert found == pytest.approx(total / len(unit), rel=1e-4)
+    alone = method_on("supcon", temperature=0.2).objective(outputs, torch.arange(5)).item()
+    assert alone == pytest.approx(nt_xent(*outputs.chunk(2), 0.2), rel=1e-4)
+
+
+def test_barlow_twins_by_hand() -> None:
+    outputs = views_of(40, width=6)
+    first, second = ((v - v.mean(0)) / v.std(0, unbiased=False) for v in outputs.chunk(2))
+    correlation = first.T @ second / 40
+    diagonal = (correlation.diagonal() - 1).square().sum()
+    apart = correlation.square().sum() - correlation.diagonal().square().sum()
+    found = method_on("barlow-twins", redundancy=5e-3).objective(outputs, torch.zeros(40))
+    torch.testing.assert_close(found, diagonal + 5e-3 * apart, rtol=1e-3, atol=1e-4)
+
+
+def test_vicreg_by_hand() -> None:
+    outputs = views_of(40, width=6)
+    views = outputs.chunk(2)
+    distance = (views[0] - views[1]).square().mean()
+    spread = sum(torch.relu(1 - (v.var(0) + 1e-4).sqrt()).mean() for v in views) / 2
+    covariance = [torch.cov(v.T) for v in views]
+    shared = sum((c.square().sum() - c.diagonal().square().sum()) / 6 for c in covariance)
+    found = method_on("vicreg").objective(outputs, torch.zeros(40))
+    torch.testing.assert_close(found, 25 * distance + 25 * spread + shared, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, method in METHODS.items() if method.regime == "self-supervised"])
+def test_self_supervised_methods_never_look_at_labels(name: str) -> None:
+    method = METHODS[name](architectures.build("tiny"), 2, recipe(name)).eval()
     views = [torch.randn(4, 3, 16, 16, generator=torch.Generator().manual_seed(s)) for s in (0, 1)]
     assert method.loss(views, torch.zeros(4)) == method.loss(views, torch.ones(4))
 
 
-def test_supervised_is_cross_entropy() -> None:
-    method = Supervised(Identity(), 2, recipe("supervised"))
-    features, labels = torch.randn(5, 128, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1, 0, 1])
-    probabilities = method.classifier(features).softmax(1)
-    expected = -probabilities[torch.arange(5), labels].log().mean()
-    torch.testing.assert_close(method.loss([features], labels), expected)
+def test_supervised_is_cross_entropy_of_both_views() -> None:
+    method = METHODS["supervised"](Identity(), 2, recipe("supervised"))
+    features, labels = torch.randn(6, 128, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 1])
+    probabilities = method.head(features).softmax(1)
+    expected = -probabilities[torch.arange(6), labels.repeat(2)].log().mean()
+    torch.testing.assert_close(method.loss(list(features.chunk(2)), labels), expected)

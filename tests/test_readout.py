@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from toys import CPU, HEAD_BIAS, BrokenInHalf, literal, noise, small_resnet, small_vit
+from toys import CPU, BrokenInHalf, TwoChannels, literal, noise, small_resnet, small_vit
 
-from core import devices, readout
+from core import devices, precision, readout
 from core.encoders import encoder
 from core.errors import InvalidRequest, UnknownName
 
@@ -38,7 +38,7 @@ def test_features_are_the_readouts() -> None:
     contender = small_vit()
     inputs = noise(7, 32)
     found = encoder.features(contender.encoder, inputs, batch=3)
-    expected = readout.read(contender, inputs, reduced=True).pooled
+    expected = readout.read(contender, inputs, sweeping=True).pooled
     torch.testing.assert_close(found, expected, rtol=0.02, atol=0.02)
     assert found.dtype == torch.float32
 
@@ -53,42 +53,25 @@ def test_closed_form_belongs_to_average_pooling() -> None:
 def hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bfloat16 counts as fast here; where it is not, it is only slow."""
     monkeypatch.setattr(devices, "has_fast_bf16", lambda device: True)
+    precision._verdicts.cache_clear()  # all toys have the same hash
 
 
-def test_guard_allows_a_network_that_bears_bfloat16(hardware: None) -> None:
-    assert literal().bf16_is_safe
+@pytest.mark.parametrize(("network", "used"), [(TwoChannels, torch.bfloat16), (BrokenInHalf, torch.float32)])
+def test_a_sweep_reads_in_bfloat16_where_that_is_fast_and_changes_nothing(
+    network: type[TwoChannels], used: torch.dtype, hardware: None
+) -> None:
+    assert readout.read(literal(network()), noise(1, 8), sweeping=True).feature_map.dtype == used
 
 
-def test_guard_refuses_a_network_that_breaks(hardware: None) -> None:
-    contender = literal(BrokenInHalf())
-    inputs = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(1))
-    # The premise: float32 carries the offset, bfloat16 does not.
-    torch.testing.assert_close(
-        readout.read(contender, inputs).logits, readout.read(literal(), inputs).logits, rtol=1e-2, atol=1e-2
-    )
-    assert readout.read(contender, inputs, reduced=True).logits.sub(HEAD_BIAS).abs().max() != pytest.approx(
-        readout.read(contender, inputs).logits.sub(HEAD_BIAS).abs().max().item(), rel=0.01
-    )
-    assert not contender.bf16_is_safe
-
-
-def test_guard_is_asked_once(hardware: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    contender = literal()
-    assert contender.bf16_is_safe
-    monkeypatch.setattr(readout, "read", lambda *arguments, **options: 1 / 0)
-    assert contender.bf16_is_safe
-
-
-def test_guard_says_no_without_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_reads_in_float32_without_the_hardware(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "has_fast_bf16", lambda device: False)
-    assert not literal().bf16_is_safe
     inputs = noise(1, 8)
-    full, asked = readout.read(literal(), inputs), readout.read(literal(), inputs, reduced=True)
+    full, asked = readout.read(literal(), inputs), readout.read(literal(), inputs, sweeping=True)
     assert torch.equal(full.logits, asked.logits)
 
 
 def test_head_stays_in_float32(hardware: None) -> None:
-    read = readout.read(small_resnet(), noise(1, 64), reduced=True)
+    read = readout.read(small_resnet(), noise(1, 64), sweeping=True)
     assert read.feature_map.dtype == torch.bfloat16
     assert read.pooled.dtype == torch.float32
     assert read.logits.dtype == torch.float32

@@ -3,7 +3,7 @@
 import gc
 import threading
 import weakref
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,9 +12,9 @@ import torch
 from toys import CPU, TwoChannels, encoder, spec
 
 from core import pipeline, readout
-from core.encoders import resident, room
+from core.encoders import room
 from core.encoders.encoder import Encoder
-from core.encoders.resident import Residents
+from core.encoders.resident import Residents, residents
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import Cancelled, InvalidRequest, WeightsInvalid
 from pages.ui import resources
@@ -31,10 +31,9 @@ def entry(id: str, megabytes: float = ONE / 1e6) -> EncoderSpec:
 class Shelf:
     """Loads toys and counts."""
 
-    def __init__(self, places: int = 2, device: torch.device = CPU, **options) -> None:
+    def __init__(self, places: int = 2) -> None:
         self.loads: list[str] = []
-        self.device = device
-        self.residents = Residents(self.load, lambda device: places * ONE + 5, entry, **options)
+        self.residents = Residents(self.load, lambda device: places * ONE + 5, entry)
 
     def load(self, id: str, device: torch.device, progress) -> Encoder:
         self.loads.append(id)
@@ -42,20 +41,19 @@ class Shelf:
         return made if device == CPU else replace(made, device=device)
 
     def get(self, id: str) -> Encoder:
-        return self.residents.get(id, self.device)
+        return self.residents.get(id, CPU)
 
     @property
     def here(self) -> list[str]:
-        return [found.id for found in self.residents.resident()]
+        return [found.spec.id for found in self.residents.resident()]
 
 
-def test_a_resident_encoder_is_loaded_once_and_told_with_its_bytes() -> None:
+def test_a_resident_encoder_is_loaded_once() -> None:
     shelf = Shelf()
     first = shelf.get("a")
     assert shelf.get("a") is first
     assert shelf.loads == ["a"]
-    (found,) = shelf.residents.resident()
-    assert (found.id, found.device, found.bytes, found.leaving) == ("a", "cpu", ONE, False)
+    assert shelf.residents.resident() == [first]
 
 
 def test_the_least_recently_used_leaves_and_its_memory_is_free() -> None:
@@ -72,21 +70,12 @@ def test_the_least_recently_used_leaves_and_its_memory_is_free() -> None:
     assert shelf.loads == ["a", "b", "c", "d", "a"]
 
 
-def test_one_in_use_stays_while_an_idle_one_can_leave() -> None:
-    shelf = Shelf()
-    used = shelf.get("a")
-    shelf.get("b")
-    shelf.get("c")
-    assert shelf.here == ["a", "c"]
-    assert shelf.get("a") is used
-
-
 def test_one_that_has_to_leave_while_used_works_on_and_is_not_loaded_twice() -> None:
     shelf = Shelf(places=1)
     used = shelf.get("a")
     before = used.trunk(torch.ones(1, 3, 8, 8)).feature_map
     shelf.get("b")
-    assert [(found.id, found.leaving) for found in shelf.residents.resident()] == [("a", True), ("b", False)]
+    assert shelf.here == ["a", "b"]
     assert torch.equal(used.trunk(torch.ones(1, 3, 8, 8)).feature_map, before)
     assert shelf.get("a") is used
     assert shelf.loads == ["a", "b"]
@@ -96,12 +85,27 @@ def test_one_that_has_to_leave_while_used_works_on_and_is_not_loaded_twice() -> 
     assert shelf.here == ["c"]
 
 
-def test_more_in_use_than_fit_are_all_kept_by_their_users_alone() -> None:
+def test_more_in_use_than_fit_are_kept_by_their_users_alone() -> None:
     shelf = Shelf(places=1)
     used = [shelf.get(id) for id in "abc"]
-    assert [found.leaving for found in shelf.residents.resident()] == [True, True, False]
+    assert shelf.here == ["a", "b", "c"]
     del used
     assert shelf.here == ["c"]
+
+
+def test_room_is_made_before_the_next_is_loaded_and_for_all_that_are_on_their_way() -> None:
+    here: list[list[str]] = []
+
+    def load(id: str, device: torch.device, progress) -> Encoder:
+        here.append([found.spec.id for found in shared.resident()])
+        if id == "c":
+            shared.get("d", CPU)
+        return encoder(TwoChannels(), entry(id))
+
+    shared = Residents(load, lambda device: 2 * ONE, entry)
+    for id in "abc":
+        shared.get(id, CPU)
+    assert here == [[], ["a"], ["b"], []], "c leaves room for one of a and b, d beside c for neither"
 
 
 def test_all_but_some_can_be_told_to_leave() -> None:
@@ -112,26 +116,23 @@ def test_all_but_some_can_be_told_to_leave() -> None:
     assert shelf.here == ["c", "d"]
 
 
-def test_sessions_that_ask_at_once_share_one_load_and_its_progress() -> None:
-    begun, told = threading.Event(), threading.Event()
+def test_sessions_that_ask_at_once_share_one_load() -> None:
+    begun, go_on = threading.Event(), threading.Event()
 
     def load(id: str, device: torch.device, progress) -> Encoder:
         calls.append(id)
-        progress(3, 10)
         begun.set()
-        assert told.wait(10)
+        assert go_on.wait(10)
         return encoder(TwoChannels(), entry(id))
-
-    def hear(done: int, total: int) -> None:
-        assert (done, total) == (3, 10)
-        told.set()
 
     calls: list[str] = []
     shared = Residents(load, lambda device: 10 * ONE, entry)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(shared.get, "a", CPU)
         assert begun.wait(10)
-        others = [pool.submit(shared.get, "a", CPU, hear) for _ in range(3)]
+        others = [pool.submit(shared.get, "a", CPU) for _ in range(3)]
+        assert not wait(others, timeout=0.1).done
+        go_on.set()
         found = {id(future.result(10)) for future in (first, *others)}
     assert len(found) == 1
     assert calls == ["a"]
@@ -150,17 +151,16 @@ def test_different_encoders_load_side_by_side() -> None:
     assert [one.spec.id for one in found] == ["a", "b"]
 
 
-@pytest.mark.parametrize(("problem", "loads"), [(WeightsInvalid("damaged"), 1), (Cancelled("stopped"), 2)])
-def test_a_failure_is_everybodys_but_a_stop_is_not(problem: Exception, loads: int) -> None:
-    begun, waited_for = threading.Event(), threading.Event()
+@pytest.mark.parametrize("problem", [WeightsInvalid("damaged"), Cancelled("stopped")])
+def test_who_waited_for_a_load_that_failed_or_was_stopped_tries_too(problem: Exception) -> None:
+    begun, go_on = threading.Event(), threading.Event()
     calls: list[str] = []
 
     def load(id: str, device: torch.device, progress) -> Encoder:
         calls.append(id)
         if len(calls) == 1:
-            progress(1, 2)
             begun.set()
-            assert waited_for.wait(10)
+            assert go_on.wait(10)
             raise problem
         return encoder(TwoChannels(), entry(id))
 
@@ -168,14 +168,11 @@ def test_a_failure_is_everybodys_but_a_stop_is_not(problem: Exception, loads: in
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(shared.get, "a", CPU)
         assert begun.wait(10)
-        second = pool.submit(shared.get, "a", CPU, lambda done, total: waited_for.set())
+        second = pool.submit(shared.get, "a", CPU)
+        go_on.set()
         assert first.exception(10) is problem
-        if loads == 1:
-            assert second.exception(10) is problem
-        else:
-            assert second.result(10).spec.id == "a"
-    assert len(calls) == loads
-    assert shared.get("a", CPU).spec.id == "a"
+        assert second.result(10).spec.id == "a"
+    assert calls == ["a", "a"]
 
 
 def test_one_larger_than_the_budget_is_refused_before_it_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +186,7 @@ def test_one_larger_than_the_budget_is_refused_before_it_is_loaded(monkeypatch: 
     ):
         shared.get("big", CPU)
     assert asked == []
-    assert shared.resident() == ()
+    assert shared.resident() == []
 
 
 def test_a_file_larger_than_its_network_is_judged_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,7 +203,7 @@ def test_one_whose_size_turns_out_too_large_does_not_stay() -> None:
     )
     with pytest.raises(InvalidRequest, match="takes 0 MB"):
         shared.get("a", CPU)
-    assert shared.resident() == ()
+    assert shared.resident() == []
 
 
 def test_another_file_is_another_encoder_and_a_lost_file_is_not(
@@ -223,61 +220,28 @@ def test_another_file_is_another_encoder_and_a_lost_file_is_not(
     assert shelf.loads == ["a", "a"]
 
 
-class Thing:
-    """What may be referred to weakly."""
-
-
-def test_what_belongs_to_an_encoder_is_made_once_and_leaves_with_it() -> None:
-    shelf = Shelf(places=1)
-    owner = shelf.get("a")
-    things = shelf.residents
-    thing = things.belonging(owner, "head", Thing)
-    assert things.belonging(owner, "head", Thing) is thing
-    assert things.belonging(owner, "other head", Thing) is not thing
-    gone = weakref.ref(thing)
-    shelf.get("b")
-    assert things.belonging(owner, "head", Thing) is not thing, "one that leaves keeps nothing"
-    del owner, thing
-    gc.collect()
-    assert gone() is None
-    assert shelf.here == ["b"]
-
-
-def test_what_belongs_to_an_encoder_in_use_survives_a_look_for_room() -> None:
-    shelf = Shelf()
-    owner = shelf.get("a")
-    thing = shelf.residents.belonging(owner, "head", Thing)
-    for id in "bcd":
-        shelf.get(id)
-    assert shelf.residents.belonging(owner, "head", Thing) is thing
-
-
-def test_gpu_memory_is_given_back_after_the_last_reference() -> None:
-    emptied, later = [], []
-    shelf = Shelf(1, GPU, empty=lambda network: emptied.append(network() is None), soon=later.append)
-    shelf.get("a")
-    used = shelf.get("b")
-    assert emptied == [True], "nobody used the first: at once"
-    later.clear()
-    shelf.get("c")
-    assert emptied == [True]
-    assert later == [], "the second is in use"
-    del used
-    (work,) = later
-    work()
-    assert emptied == [True, True]
-
-
 def test_devices_have_budgets_of_their_own() -> None:
     shelf = Shelf(places=1)
-    shelf.get("a")
-    shelf.residents.get("a", GPU)
-    assert {(found.id, found.device) for found in shelf.residents.resident()} == {("a", "cpu"), ("a", "cuda")}
+    here, there = shelf.get("a"), shelf.residents.get("a", GPU)
+    assert here is not there
+    assert shelf.residents.resident() == [here, there]
 
 
-def test_pages_and_commands_share_one_contender_and_a_fresh_load_is_ones_own() -> None:
+def test_pages_and_commands_share_encoder_and_head_and_a_fresh_load_is_ones_own() -> None:
     shared = resources.contender("random", "tiny-imagenet")
-    assert pipeline.load("random", "tiny-imagenet") is shared
-    assert pipeline.load("random", "cifar10").encoder is shared.encoder
+    again = pipeline.load("random", "tiny-imagenet")
+    assert (again.encoder, again.head) == (shared.encoder, shared.head)
+    other = pipeline.load("random", "cifar10")
+    assert other.encoder is shared.encoder
+    assert other.head.task == "cifar10"
     assert readout.load_contender("random", "tiny-imagenet", CPU).encoder is not shared.encoder
-    assert "random" in [found.id for found in resident.resident()]
+    assert "random" in [found.spec.id for found in residents().resident()]
+
+
+def test_a_head_leaves_with_its_encoder() -> None:
+    shared = pipeline.load("random", "tiny-imagenet")
+    head = weakref.ref(shared.head)
+    del shared
+    residents().keep(0)
+    gc.collect()
+    assert head() is None

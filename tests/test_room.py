@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from toys import CPU, TwoChannels, encoder, spec
 
-from core.encoders import room
+from core.encoders import architectures, room
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest
@@ -29,25 +30,38 @@ def test_the_budget_is_the_variable_or_a_share_of_what_the_container_may_use(
     none, some = tmp_path / "none", tmp_path / "some"
     none.write_text("max\n")
     some.write_text("2000000000\n")
-    assert room.container_limits((none, some, tmp_path / "absent")) == [2_000_000_000]
-    monkeypatch.setattr(room, "LIMITS", (some,))
+    monkeypatch.setattr(room, "LIMITS", (none, some, tmp_path / "absent"))
     assert room.budget(CPU) == 1_000_000_000
+    monkeypatch.setattr(room, "LIMITS", (none,))
+    assert room.budget(CPU) == psutil.virtual_memory().total // 2
 
 
 def test_a_size_is_the_catalogs_or_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
-    unknown = spec(weights=WeightFile("toy.pth"))
-    assert room.expected(unknown) == 0
+    unknown = spec(weights=WeightFile("toy.pth"), architecture="resnet50")
     (tmp_path / "toy.pth").write_bytes(bytes(123))
-    assert room.expected(unknown) == 123
-    assert room.expected(spec(weights=WeightFile("toy.pth", megabytes=2))) == 2_000_000
+    assert room.expected(unknown, 1000) == 123
+    assert room.expected(spec(weights=WeightFile("toy.pth", megabytes=2)), 2_000_000) == 2_000_000
 
 
-def test_the_code_tells_the_size_of_a_network_and_the_network_tells_it_too() -> None:
+def test_a_size_that_nobody_states_or_that_seems_too_large_is_what_the_code_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
+    unknown = spec(weights=WeightFile("toy.pth"), architecture="resnet50")
+    assert room.expected(unknown, 1000) == pytest.approx(4 * 23.56e6, rel=0.01)
     packaged = encoder_spec("random")
+    assert room.expected(packaged, 1000) == pytest.approx(4 * 2.8e6, rel=0.01)
+
+    def computes() -> None:
+        torch.ones(1, device="meta").item()
+
+    monkeypatch.setitem(architectures.OWN, "computes", computes)
+    assert room.expected(replace(unknown, architecture="computes"), 1000) == 0, "loading it will tell"
+
+
+def test_a_network_tells_its_size_with_what_its_heads_read() -> None:
     loaded = encoder(TwoChannels(), spec())
-    assert room.exact(packaged) == pytest.approx(4 * 2.8e6, rel=0.01)
-    assert room.exact(replace(packaged, architecture="resnet50")) == pytest.approx(4 * 23.56e6, rel=0.01)
     assert room.taken(loaded) == 4 * 2 * 3 * 4 * 4
     with_head = replace(loaded, published={"fc.weight": torch.zeros(10, 2)})
     assert room.taken(with_head) == room.taken(loaded) + 80

@@ -7,13 +7,12 @@ import torch
 from safetensors.torch import save_file
 from toys import CPU, spec
 
-from core.encoders import architectures, compiling, encoder, skeletons, timm_files
+from core.encoders import architectures, encoder, skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.files import hashes
 from core.encoders.layouts import LAYOUTS
 from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec, NativeHead, Preprocessing, WeightFile
-from core.errors import InvalidRequest
 from core.heads import store
 
 SMALL_VIT = {"depth": 4, "embed_dim": 48, "num_heads": 2}
@@ -167,31 +166,3 @@ def test_a_file_that_changes_later_changes_no_network(folder: Path, monkeypatch:
         file.write(bytes(path.stat().st_size - 100_000))
     for key, value in everything(network).items():
         assert torch.equal(value, before[key]), key
-
-
-def test_compiling_is_asked_for_with_one_or_zero(monkeypatch: pytest.MonkeyPatch) -> None:
-    for said, wanted in (("", False), ("0", False), ("1", True)):
-        monkeypatch.setenv(compiling.VARIABLE, said)
-        assert compiling.wanted() is wanted
-    monkeypatch.setenv(compiling.VARIABLE, "yes")
-    with pytest.raises(InvalidRequest, match="Set it to 1"):
-        compiling.wanted()
-
-
-def test_a_compiled_trunk_serves_work_without_gradients_alone(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    calls = []
-    # The compiler itself takes many seconds; what it is given and when it is used is what can go wrong here.
-    monkeypatch.setattr(torch, "compile", lambda run: lambda inputs: (calls.append(1), run(inputs))[1])
-    monkeypatch.setenv(compiling.VARIABLE, "1")
-    compiling._warn.cache_clear()
-    made = spec(architecture="resnet18-64px-small", size=64)
-    loaded = encoder.freeze(made, architectures.build(made.architecture), CPU, "")
-    assert "Unset it unless" in caplog.text
-    inputs = torch.rand(1, 3, 64, 64)
-    with torch.inference_mode():
-        fast = loaded.trunk(inputs).feature_map
-    assert calls == [1]
-    assert torch.equal(loaded.trunk(inputs).feature_map, fast)
-    assert calls == [1]

@@ -11,13 +11,13 @@ from torch.nn import functional
 from toys import CPU, noise
 
 from core.encoders import architectures, encoder, timm_files
-from core.encoders.checks import synthetic
 from core.encoders.layouts import LAYOUTS, TokenLayout
 from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid
 from core.heads import store
+from core.verification import synthetic
 
 
 def shaken(network: nn.Module) -> nn.Module:

@@ -12,9 +12,10 @@ import pytest
 from filelock import FileLock
 from weight_servers import CONTENT, MD5, SHA256, Server, left, serving, settle
 
-from core.encoders.files import downloads, weights
+from core.encoders.files import weights
 from core.encoders.spec import WeightFile
 from core.errors import Cancelled, WeightsInvalid, WeightsUnavailable
+from core.fetching import download as downloads
 from core.paths import ROOT
 
 

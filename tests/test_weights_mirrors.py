@@ -10,9 +10,9 @@ import pytest
 from weight_servers import CONTENT, OTHER, SHA256, Server, left, serving, settle
 
 from core.encoders.files import weights
-from core.encoders.files.downloads import SPARE, Origin
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
+from core.fetching.download import SPARE, Origin
 
 PAGE = b"\n<!DOCTYPE html><html><title>Sign in</title></html>"
 

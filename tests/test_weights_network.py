@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from weight_servers import CONTENT, OTHER, SHA256, Server, left, serving, settle
 
-from core.encoders.files import addresses, weights
+from core.encoders.files import weights
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
+from core.fetching import addresses
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,17 @@ def test_token_goes_to_hugging_face_and_to_no_redirect(
     assert weights.fetch(WeightFile("toy.pth", hub.url)).read_bytes() == CONTENT
     assert [headers["Authorization"] for _, _, headers in hub.requests] == ["Bearer hf_secret"] * 2
     assert [headers["Authorization"] for _, _, headers in elsewhere.requests] == [None]
+
+
+def test_login_of_the_hub_counts(
+    servers: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of `hf auth login`, which keeps the token in a file."""
+    monkeypatch.setattr(addresses, "HUB", servers[0].root)
+    (tmp_path / "hf").mkdir()
+    (tmp_path / "hf" / "token").write_text("hf_kept\n")
+    weights.fetch(WeightFile("toy.pth", servers[0].url))
+    assert [headers["Authorization"] for _, _, headers in servers[0].requests] == ["Bearer hf_kept"]
 
 
 def test_token_goes_to_no_other_publisher(servers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch) -> None:

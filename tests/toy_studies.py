@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.results import rows, store, writing
+from core.results import store, writing
 from core.results.info import StudyInfo
-from core.study import manifest
+from core.study import manifest, rows
 from core.study.cells import Cell
 from core.study.features import Features
 from core.study.plan import Plan
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 REGIMES = {"SL": "supervised", "SSL": "self-supervised", "random": "random", "other": "vision-language"}
 PROTOCOL = "linear"
@@ -60,13 +60,14 @@ def toy(
         logits = np.zeros((len(truth), classes), np.float32)
         logits[np.arange(len(truth)), predictions] = 2 + 0.1 * np.arange(len(truth))
         episode = None if episodes is None else np.array(episodes[dataset], np.int32)
-        answers = Answers(logits, np.arange(len(truth)), temperature, episode)
+        answers = ProtocolAnswers(logits, np.arange(len(truth)), temperature, episode)
         cell = Cell(encoder, dataset, PROTOCOL, seed)
         domain = (domains or {}).get(dataset, "different")
         names = rows.Names(name, encoder, REGIMES[families[encoder]], "0" * 64, dataset, domain, "test", PROTOCOL, seed)
         facts = {"temperature": temperature}
-        writing.write_cell(str(out), cell.id, rows.table(names, answers, test), None, {"key": "toy", "facts": facts})
-        states.append((cell, {"state": "done", "facts": facts}))
+        table = rows.table(names, answers, test)
+        hashes = writing.write_cell(str(out), cell.id, table, None, {"key": "toy", "facts": facts})
+        states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),
         Plan(name, encoders, tuple(labels), (PROTOCOL,), 1 + max(seed for _, _, seed in said)),

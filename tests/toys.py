@@ -7,8 +7,8 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
-from core.encoders import architectures
 from core.encoders.encoder import Encoder, freeze
+from core.encoders.small_resnet import resnet18
 from core.encoders.spec import EncoderSpec, Preprocessing, Pretraining, WeightFile
 from core.heads.linear import LinearHead
 from core.images import SafeImage
@@ -102,7 +102,7 @@ def small_resnet(pooling: str = "avg", classes: int = 5, seed: int = 0) -> Conte
     strided 1x1 convolution, which tests that train a copy would meet.
     """
     torch.manual_seed(seed)
-    network = architectures.small_image_resnet18(width=16, stem_stride=1)
+    network = resnet18(width=16, stem_stride=1)
     head = linear_head(torch.randn(classes, 128), torch.randn(classes), pooling)
     return Contender(encoder(network, spec("resnet", pooling=pooling, dim=128, size=64)), head)
 

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from core import devices
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import State
+from core.encoders.layouts import TrunkOutput
 from core.readout import Contender, Readout
 
 
-def along(encoder: Encoder, state: State, recipe: str, directions: Tensor) -> Tensor:
+def along(encoder: Encoder, state: TrunkOutput, recipe: str, directions: Tensor) -> Tensor:
     """The map of the score <feature, direction>, before any ReLU.
 
     Args:
@@ -34,12 +34,12 @@ def along(encoder: Encoder, state: State, recipe: str, directions: Tensor) -> Te
     return _by_gradient(encoder, state, recipe, directions)
 
 
-def _by_gradient(encoder: Encoder, state: State, recipe: str, directions: Tensor) -> Tensor:
+def _by_gradient(encoder: Encoder, state: TrunkOutput, recipe: str, directions: Tensor) -> Tensor:
     # Inference tensors cannot enter a graph; clones made outside inference mode can.
     with devices.gradient_slot():
         feature_map = state.feature_map.float().clone().requires_grad_()
         rest = tuple(t.float().clone() for t in state.rest)
-        feature = encoder.pool(State(feature_map, rest), recipe)
+        feature = encoder.pool(TrunkOutput(feature_map, rest), recipe)
         score = (feature.float() * directions.clone()).sum()
         (gradient,) = torch.autograd.grad(score, feature_map)
         channel_weights = gradient.mean(dim=(2, 3), keepdim=True)

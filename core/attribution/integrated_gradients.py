@@ -1,6 +1,5 @@
 """Integrated gradients (Sundararajan et al. 2017) from mid-grey, by captum."""
 
-from captum.attr import IntegratedGradients
 from torch import Tensor
 
 from core import devices
@@ -15,6 +14,8 @@ def integrated_gradients(contender: Contender, inputs: Tensor, readout: Readout,
 
     The baseline is the encoder's mean colour (zero after normalisation). The path is cut into 32 steps.
     """
+    from captum.attr import IntegratedGradients  # it brings matplotlib: a second that only this method should cost
+
     with devices.gradient_slot():
         method = IntegratedGradients(contender.logits)
         attributed = method.attribute(inputs.clone(), target=target, n_steps=STEPS, internal_batch_size=CHUNK)

@@ -1,6 +1,5 @@
 """Occlusion (Zeiler & Fergus 2014): how far the logit falls when a square is covered, by captum."""
 
-from captum.attr import Occlusion
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -16,6 +15,8 @@ def occlusion(contender: Contender, inputs: Tensor, readout: Readout, target: in
     The window is a quarter of the side and moves by an eighth; every pixel gets the mean over the windows that
     cover it, and the map is read on an 8x8 grid.
     """
+    from captum.attr import Occlusion  # it brings matplotlib: a second that only this method should cost
+
     side = inputs.shape[-1]
     stride = max(1, side // CELLS)
     with devices.inference_slot():

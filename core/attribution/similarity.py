@@ -5,10 +5,10 @@ from torch.nn import functional as F
 
 from core.attribution.cam import along
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import State
+from core.encoders.layouts import TrunkOutput
 
 
-def similarity_map(encoder: Encoder, state: State, pooled: Tensor, reference: Tensor) -> Tensor:
+def similarity_map(encoder: Encoder, state: TrunkOutput, pooled: Tensor, reference: Tensor) -> Tensor:
     """How much each place of an image adds to the cosine with a reference image's feature.
 
     With average pooling the cells sum exactly to the cosine: cos(f, g) = Σ_ij <A_ij, g> / (h·w·|f|·|g|).

@@ -3,17 +3,32 @@
 import argparse
 from pathlib import Path
 
-from core import devices, export, pipeline
-from core.attribution import METHODS
-from core.commands.common import open_contenders, print_json, read_image, remarks
-from core.datasets.options import parse_bands
+from core.commands.common import Commands, add_common, add_contenders, add_pictures, print_json
 from core.errors import UnknownName
-from core.plots import overlay
-from core.tasks import class_index
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("attribute", help="write attribution maps of an image")
+    parser.add_argument("image", metavar="IMAGE")
+    parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: each encoder's own answer")
+    parser.add_argument("--method", default="grad-cam", help="grad-cam, occlusion or integrated-gradients")
+    parser.add_argument("--out", required=True, metavar="DIR")
+    add_pictures(parser)
+    add_contenders(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write one map an encoder."""
+    from core import devices, export, pipeline
+    from core.attribution import METHODS
+    from core.commands.given import open_contenders, read_image, remarks
+    from core.datasets.options import parse_bands
+    from core.plots import overlay
+    from core.tasks import class_index
+
     if arguments.method not in METHODS:
         raise UnknownName("attribution method", arguments.method, METHODS)
     image = read_image(Path(arguments.image), arguments.fit, parse_bands(arguments.bands))

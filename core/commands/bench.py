@@ -1,5 +1,7 @@
 """`invariscope bench`: what a person waits for, measured beside a bare forward pass and other tools."""
 
+from __future__ import annotations
+
 import argparse
 import os
 import platform
@@ -7,24 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from core import bench, devices, pipeline
-from core.bench import Row
-from core.cli import EXIT_PART
-from core.commands.common import open_contenders, print_json, say
+from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
 from core.encoders.registry import encoder_spec
 from core.errors import HeadUnavailable
-from core.heads import store
-from core.readout import Contender
+
+if TYPE_CHECKING:
+    import torch
+
+    from core.bench import Row
+    from core.readout import Contender
 
 TASK = "tiny-imagenet"
 
 
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("bench", help="measure speed against a bare forward pass and other tools")
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, packaged encoders only")
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Effort:
     """How much to measure.
 
     Attributes:
@@ -40,12 +49,16 @@ class Plan:
     uploads: int = 500
 
 
-FULL = Plan()
-QUICK = Plan(repetitions=5, large=False, uploads=150)
+FULL = Effort()
+QUICK = Effort(repetitions=5, large=False, uploads=150)
 
 
 def machine(device: torch.device) -> dict[str, str | int]:
     """What the numbers belong to: processor, cores, threads, device, torch and day."""
+    import torch
+
+    from core import pipeline
+
     model = platform.processor() or platform.machine()
     facts = Path("/proc/cpuinfo")
     if facts.is_file():
@@ -67,27 +80,32 @@ def packaged(device: torch.device) -> list[Contender]:
     Raises:
         HeadUnavailable: there is none.
     """
+    from core.commands.given import open_contenders
+    from core.heads import store
+
     ids = [id for id in store.encoders_for(TASK) if encoder_spec(id).weights.packaged][:2]
     if not ids:
         raise HeadUnavailable(f"No packaged encoder has a head for {TASK}: install Invariscope again.")
     return open_contenders(ids, TASK, device)
 
 
-def measure(plan: Plan, device: torch.device) -> Iterator[Row]:
+def measure(effort: Effort, device: torch.device) -> Iterator[Row]:
     """The rows one by one."""
+    from core import bench
+
     small = packaged(device)
     # First: memory that larger work leaves behind and gives back late would hide a leak.
-    yield bench.memory_row(small[0], plan.settled, plan.uploads)
-    if plan.large:
+    yield bench.memory_row(small[0], effort.settled, effort.uploads)
+    if effort.large:
         large = bench.untrained_resnet50(device)
-        yield from bench.readout_rows(large, 8, plan.repetitions)
-        yield bench.sweep_row(large, 8, plan.repetitions)
+        yield from bench.readout_rows(large, 8, effort.repetitions)
+        yield bench.sweep_row(large, 8, effort.repetitions)
     else:
-        yield from bench.readout_rows(small[0], 32, plan.repetitions)
+        yield from bench.readout_rows(small[0], 32, effort.repetitions)
     for contender in small:
-        yield bench.sweep_row(contender, 32, plan.repetitions)
-    yield bench.upload_row(small, 1, 1.5, plan.repetitions)
-    yield bench.upload_row(small, 12, None, plan.repetitions)
+        yield bench.sweep_row(contender, 32, effort.repetitions)
+    yield bench.upload_row(small, 1, 1.5, effort.repetitions)
+    yield bench.upload_row(small, 12, None, effort.repetitions)
 
 
 def as_json(row: Row) -> dict[str, Any]:
@@ -121,6 +139,8 @@ def table(rows: list[Row]) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print; 1 when a bar is missed."""
+    from core import devices
+
     device = devices.pick(arguments.device)
     rows = []
     for row in measure(QUICK if arguments.quick else FULL, device):

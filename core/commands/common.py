@@ -1,93 +1,72 @@
-"""What several sub-commands need: reading images, printing JSON, showing progress."""
+"""What several sub-commands share: options, exit codes, JSON and progress. Imports nothing heavy: every start reads it.
 
+A sub-command is a file with `add_parser`, which describes its options, and `run`, which takes them and returns the exit
+code. What computes is imported inside `run`, so that help and lists answer at once.
+"""
+
+import argparse
 import json
+import os
 import sys
-from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeAlias
 
-import torch
-
-from core.datasets.address import text_of
-from core.datasets.clutter import told
-from core.datasets.reading import file_bytes
-from core.datasets.spec import Address
-from core.datasets.tree import is_image, scan
-from core.encoders.checks import gating
-from core.errors import DataUnavailable, ImageError, UnreadableImage
-from core.images import Fit, SafeImage, crop_told, framed, open_copy
+from core.errors import InvalidRequest
 from core.pace import Pace, Progress
-from core.readout import Contender, shared_contender
+from core.paths import expanded
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+EXIT_PART, EXIT_ERROR = 1, 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser, and with it those of its sub-commands, that complains like everything else here: in one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InvalidRequest with what is wrong and where help is."""
+        raise InvalidRequest(f"{message}. See '{self.prog} --help'.")
+
+
+def ids(text: str) -> list[str]:
+    """Names separated by commas, each once, as an option's type."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise argparse.ArgumentTypeError("name at least one, separated by commas")
+    return list(dict.fromkeys(names))
+
+
+def add_common(parser: argparse.ArgumentParser, device: bool = True, weights: bool = True) -> None:
+    """The options that most sub-commands take; a default here would undo what was said before the sub-command."""
+    unsaid = argparse.SUPPRESS
+    parser.add_argument("--json", action="store_true", default=unsaid, help="print JSON instead of text")
+    if device:
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+    if weights:
+        told = "folder of fetched weights (also INVARISCOPE_WEIGHTS)"
+        parser.add_argument("--weights-dir", metavar="DIR", default=unsaid, help=told)
+
+
+def add_contenders(parser: argparse.ArgumentParser) -> None:
+    """The options that choose contenders."""
+    pair = ["supervised", "simclr"]
+    parser.add_argument("--encoders", type=ids, default=pair, metavar="A,B", help=f"default: {','.join(pair)}")
+    parser.add_argument("--task", default="tiny-imagenet", help="label space of the heads (default: tiny-imagenet)")
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """The options that say how pictures are read."""
+    told = "how oblong images meet square inputs: the middle, squeezed, or whole between grey bars (default: crop)"
+    parser.add_argument("--fit", choices=("crop", "squash", "pad"), default="crop", help=told)
+    parser.add_argument("--bands", default="", metavar="R,G,B", help="of TIFFs of many bands, counted from 1")
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON that any parser takes: no NaN."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    """Print a value as JSON that any parser takes and any terminal shows: ASCII, and no NaN."""
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def say(line: str) -> None:
     """A line for the person at the terminal, kept out of the JSON on standard output."""
     print(line, file=sys.stderr, flush=True)
-
-
-def read_image(path: Path, fit: Fit = "crop", bands: tuple[int, ...] = ()) -> SafeImage:
-    """The image in a file.
-
-    Args:
-        path: of the file.
-        fit: how an oblong image meets a square input.
-        bands: to show of one that has more than three.
-
-    Raises:
-        ImageError: there is no such file, or it is no usable image; the message names the file.
-        InvalidRequest: the image has no such bands.
-    """
-    try:
-        return framed(open_copy(file_bytes(path), bands), fit)
-    except ImageError as error:
-        raise type(error)(f"{path}: {error}") from error
-
-
-def read_images(
-    paths: list[str], fit: Fit = "crop", bands: tuple[int, ...] = ()
-) -> tuple[list[tuple[Path, SafeImage]], int]:
-    """The usable images among files and folders, and how many were not; each bad one is named on standard error.
-
-    Of a folder, what belongs to a set of images is read, as a study would; what was left out is told.
-
-    Raises:
-        ImageError: none is usable.
-        DataUnavailable: a folder holds no image.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        if path.is_dir():
-            tree = scan(path)
-            inside = [path / name for name in tree.files if is_image(name)]
-            if not inside:
-                raise DataUnavailable(f"{path} holds no image files.")
-            if left_out := told(tree.left_out):
-                say(f"{path}: {left_out}")
-            found += inside
-        else:
-            found.append(path)
-    images, bad = [], 0
-    for path in found:
-        try:
-            images.append((path, read_image(path, fit, bands)))
-        except ImageError as error:
-            if len(found) == 1:
-                raise
-            bad += 1
-            say(f"invariscope: {error}")
-    if not images:
-        raise UnreadableImage(f"None of the {len(found)} files is a usable image.")
-    return images, bad
-
-
-def remarks(image: SafeImage) -> list[str]:
-    """What a person must know of how an image is shown, as sentences."""
-    notes = [f"{note[0].upper()}{note[1:]}." for note in image.notes]
-    return [*notes, *filter(None, (crop_told(image),))]
 
 
 def fetch_progress(name: str) -> Progress:
@@ -108,14 +87,22 @@ def fetch_progress(name: str) -> Progress:
 
 def folder_address(path: str, every: int = 1, drop_duplicates: bool = False) -> str:
     """The address of a folder or archive named on the command line, seen from where the person is."""
+    from core.datasets.address import text_of
+    from core.datasets.spec import Address
+
     options = ({"every": str(every)} if every > 1 else {}) | ({"duplicates": "drop"} if drop_duplicates else {})
-    return text_of(Address("folder", str(Path(path).expanduser().resolve()), options))
+    return text_of(Address("folder", str(expanded(path, "The folder").resolve()), options))
 
 
-def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
-    """The contenders called `ids`, fetched with progress when they are not here."""
-    found = [shared_contender(id, task, device, fetch_progress(id)) for id in ids]
-    for contender in found:
-        for doubt in gating.doubts(contender):
-            say(f"{contender.encoder.spec.id} loaded, and may be untrained: {doubt}")
-    return found
+def refused_by_the_system(error: OSError) -> int:
+    """Say what the system did not do; nothing, when the reader of a pipe has seen enough."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # what is left in the buffer goes nowhere, or Python would complain at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):
+        return 141
+    what = f"{error.filename} cannot be used" if error.filename else "Reading or writing failed"
+    reason = error.strerror or error
+    print(f"invariscope: {what}: {reason}. Check the path, its rights and the space on its disk.", file=sys.stderr)
+    return EXIT_ERROR

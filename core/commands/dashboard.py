@@ -1,11 +1,52 @@
 """`invariscope`: start the dashboard."""
 
 import argparse
+import errno
+import os
+import socket
 import subprocess
 import sys
 
 from core.errors import InvalidRequest
-from core.paths import ROOT
+from core.paths import ROOT, cache_folder, data_folder, result_roots, weights_folder
+
+
+def _port(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"takes 1 to 65535, not '{text}'")
+    return int(text)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Describe the options, which stand before any sub-command."""
+    parser.add_argument("--port", type=_port, default=8501, help="of the dashboard (default: 8501)")
+    parser.add_argument("--host", default="localhost", help="address the dashboard listens on (default: localhost)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.set_defaults(run=run)
+
+
+def check_address(host: str, port: int) -> None:
+    """Nothing, when a server could listen there.
+
+    Raises:
+        InvalidRequest: the address is not one of this machine, or the port is taken or reserved.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name == "posix":  # as servers do: a port that was just closed is free
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()  # two that bind alike are told apart only now
+    except (OSError, UnicodeError) as error:  # of the resolver, too, or of a name too long
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            raise InvalidRequest(
+                f"Port {port} is in use, perhaps by a dashboard at http://{host}:{port}. Choose another --port."
+            ) from error
+        if number == errno.EACCES:
+            raise InvalidRequest(f"Port {port} needs rights that you lack: choose a --port from 1024 on.") from error
+        raise InvalidRequest(f"--host '{host}' is no address of this machine: use localhost or 0.0.0.0.") from error
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -13,8 +54,17 @@ def run(arguments: argparse.Namespace) -> int:
     app = ROOT / "app.py"
     if not app.is_file():
         raise InvalidRequest(f"{app} is missing: install Invariscope again.")
+    # The server works elsewhere: folders are seen from where the person is.
+    folders = {"CACHE": cache_folder(), "WEIGHTS": weights_folder(), "DATA": data_folder()}
+    seen = {f"INVARISCOPE_{name}": str(folder.absolute()) for name, folder in folders.items()}
+    roots = [root if "://" in root else os.path.abspath(root) for root in result_roots()[1:]]
+    check_address(arguments.host, arguments.port)
     flags = ["--server.port", str(arguments.port), "--server.address", arguments.host]
     if arguments.no_browser:
         flags += ["--server.headless", "true"]
     # Streamlit reads .streamlit/config.toml from the working directory.
-    return subprocess.call([sys.executable, "-m", "streamlit", "run", str(app), *flags], cwd=ROOT)
+    return subprocess.call(
+        [sys.executable, "-m", "streamlit", "run", str(app), *flags],
+        cwd=ROOT,
+        env=os.environ | seen | {"INVARISCOPE_RESULTS": os.pathsep.join(roots)},
+    )

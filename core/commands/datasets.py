@@ -3,19 +3,26 @@
 import argparse
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.commands.common import fetch_progress, print_json, say
-from core.datasets import DATASETS
-from core.datasets.address import adapter_of, parse
-from core.datasets.folder import here
-from core.datasets.medmnist_sets import left_out
-from core.datasets.spec import Adapter
+from core.commands.common import Commands, add_common, fetch_progress, print_json, say
 from core.errors import InvalidRequest
-from core.paths import data_folder
+from core.paths import data_folder, expanded
+
+if TYPE_CHECKING:
+    from core.datasets.spec import Adapter
 
 
-def row(adapter: Adapter, root: Path) -> dict[str, Any]:
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("datasets", help="list the data sets, or fetch one")
+    parser.add_argument("--fetch", metavar="ID", help="download a data set; 'pathmnist?size=224' names a size")
+    parser.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
+    add_common(parser, device=False, weights=False)
+    parser.set_defaults(run=run)
+
+
+def row(adapter: "Adapter", root: Path) -> dict[str, Any]:
     """One set as plain values."""
     spec = adapter.spec
     return {
@@ -37,7 +44,12 @@ def row(adapter: Adapter, root: Path) -> dict[str, Any]:
 
 def run(arguments: argparse.Namespace) -> int:
     """List every set, or fetch one first."""
-    root = Path(arguments.data).expanduser() if arguments.data else data_folder()
+    from core.datasets import DATASETS
+    from core.datasets.address import adapter_of, parse
+    from core.datasets.folder import here
+    from core.datasets.medmnist_sets import left_out
+
+    root = expanded(arguments.data, "--data") if arguments.data else data_folder()
     if arguments.fetch:
         address = parse(arguments.fetch)
         if address.kind == "folder":

@@ -8,18 +8,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import torch
-
 import core
-from core import devices, pipeline
-from core.cli import EXIT_PART
-from core.commands.common import print_json
-from core.encoders.files import weights
+from core.commands.common import EXIT_PART, Commands, add_common, print_json
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
-from core.heads import store
 
 PACKAGES = ("streamlit", "torch", "torchvision", "timm", "captum", "plotly", "pandas")
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("doctor", help="check the installation")
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def _memory_free_gb() -> float | None:
@@ -34,6 +35,12 @@ def _memory_free_gb() -> float | None:
 
 def examine(device_name: str) -> dict[str, Any]:
     """Versions, device, packaged encoders with their state, the weights folder and free space."""
+    import torch
+
+    from core import devices, pipeline
+    from core.encoders.files import weights
+    from core.heads import store
+
     device = devices.pick(device_name)
     packaged, problems = {}, []
     for id, spec in encoders().items():

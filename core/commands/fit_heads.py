@@ -4,16 +4,28 @@ import argparse
 import tomllib
 from pathlib import Path
 
-import tomli_w
-
-from core import devices
-from core.commands.common import fetch_progress, folder_address, print_json, say
-from core.datasets.address import open_address
-from core.encoders.resident import residents
+from core.commands.common import Commands, add_common, fetch_progress, folder_address, ids, print_json, say
 from core.errors import InvalidRequest
 from core.paths import ASSETS, cache_folder
-from core.pretraining import export
-from core.study.heads import fit_head, write_head
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    family = ["supervised", "simclr", "random"]
+    parser = commands.add_parser("fit-heads", help="fit and measure heads for a labelled image folder")
+    parser.add_argument("data", metavar="DIR", help="folder with train/<class>/ and test/<class>/")
+    parser.add_argument("--task", required=True, help="id of the label space")
+    parser.add_argument("--encoders", type=ids, default=family, metavar="A,B", help=f"default: {','.join(family)}")
+    parser.add_argument("--drop-duplicates", action="store_true", help="leave out what the folder holds more than once")
+    parser.add_argument("--every", type=int, default=1, help="use one class in EVERY (default: all)")
+    parser.add_argument("--label", help="the task as people read it; needed once, for a new task")
+    parser.add_argument("--domain", choices=("source", "similar", "different"), help="needed once, for a new task")
+    parser.add_argument("--source", default="unknown", help="where the images came from")
+    parser.add_argument("--licence", default="unknown", help="of the images")
+    parser.add_argument("--note", default="", help="what people must know before they trust an answer")
+    parser.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
+    add_common(parser)
+    parser.set_defaults(run=run)
 
 
 def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: Path) -> None:
@@ -31,6 +43,8 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         if not path.is_file():
             raise InvalidRequest(f"Task '{arguments.task}' is new: give it a --label and a --domain.")
         return
+    import tomli_w
+
     path.parent.mkdir(parents=True, exist_ok=True)
     table = {
         "label": arguments.label,
@@ -45,6 +59,12 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
 
 def run(arguments: argparse.Namespace) -> int:
     """Fit and write one head an encoder."""
+    from core import devices
+    from core.datasets.address import open_address
+    from core.encoders.resident import residents
+    from core.pretraining import export
+    from core.study.heads import fit_head, write_head
+
     assets = Path(arguments.out) if arguments.out else ASSETS
     device = devices.pick(arguments.device)
     images = open_address(folder_address(arguments.data, arguments.every, arguments.drop_duplicates))

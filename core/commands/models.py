@@ -5,16 +5,42 @@ import re
 from pathlib import Path
 from typing import Any
 
-from core.commands.common import fetch_progress, print_json, say
-from core.encoders import own
-from core.encoders.files import licences, weights
-from core.encoders.registry import CATALOG, encoder_spec, encoders
+from core.commands import models_convert, models_verify
+from core.commands.common import EXIT_PART, Commands, add_common, fetch_progress, print_json, say
+from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
-from core.heads import store
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options, and those of the actions."""
+    models = commands.add_parser("models", help="list, fetch, check, convert and add encoders")
+    models.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
+    models.set_defaults(run=run)
+    actions = models.add_subparsers(dest="action", metavar="ACTION")
+    models_verify.add_parser(actions)
+    models_convert.add_parser(actions)
+    add = actions.add_parser("add", help="use a file of weights of your own, where it is")
+    add.add_argument("file", metavar="FILE")
+    add.add_argument("--like", required=True, metavar="ID|METHOD", help="whose way of reading a file fits")
+    add.add_argument(
+        "--arch", default="", metavar="NAME", help="the network, as timm calls it (default: that of --like)"
+    )
+    add.add_argument("--id", default="", help="what the encoder will be called (default: the file's name)")
+    add.set_defaults(run=_add)
+    accept = actions.add_parser("accept", help="accept a licence that weights ask for, once")
+    accept.add_argument("licence", metavar="LICENCE", help="dinov3, seer or sapiens2")
+    accept.set_defaults(run=_accept)
+    refresh = actions.add_parser("refresh", help="write the catalog's entries of the installed timm again")
+    refresh.set_defaults(run=_refresh)
+    for parser in (models, add, accept, refresh):
+        add_common(parser, device=False)
 
 
 def row(spec: EncoderSpec) -> dict[str, Any]:
     """One encoder as plain values."""
+    from core.encoders.files import weights
+    from core.heads import store
+
     return {
         "id": spec.id,
         "label": spec.label,
@@ -31,9 +57,9 @@ def row(spec: EncoderSpec) -> dict[str, Any]:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List every encoder, fetch one with its heads, add one, accept a licence, or write timm's entries again."""
-    if arguments.action:
-        return ACTIONS[arguments.action](arguments)
+    """List every encoder, or fetch one with its heads first."""
+    from core.encoders.files import weights
+
     if arguments.fetch:
         spec = encoder_spec(arguments.fetch)
         for file in spec.files:
@@ -52,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _add(arguments: argparse.Namespace) -> int:
+    from core.encoders import own
+
     name = arguments.id or re.sub(r"[^a-z0-9.]+", "-", Path(arguments.file).name.split(".")[0].lower()).strip("-")
     spec = own.add(arguments.file, name, like=arguments.like, architecture=arguments.arch)
     if arguments.json:
@@ -62,6 +90,8 @@ def _add(arguments: argparse.Namespace) -> int:
 
 
 def _accept(arguments: argparse.Namespace) -> int:
+    from core.encoders.files import licences
+
     terms = licences.terms(arguments.licence)
     say(f"{terms.name} ({terms.version}): {terms.summary} Forbidden: {terms.forbidden}. {terms.url}")
     print(f"Accepted; recorded in {licences.accept(terms.id)}")
@@ -69,22 +99,12 @@ def _accept(arguments: argparse.Namespace) -> int:
 
 
 def _refresh(_: argparse.Namespace) -> int:
-    from core.encoders import timm_catalog
+    from core.encoders import page, timm_catalog
 
-    # What the tables written by hand cover; timm's own tables are about to be written again.
-    taken = [
-        name.removeprefix("timm:")
-        for spec in encoders().values()
-        for name in spec.covers
-        if name.startswith("timm:") and name != f"timm:{spec.id}"
-    ]
-    found = timm_catalog.refresh(CATALOG, taken)
-    for path in timm_catalog.write(CATALOG, found):
-        print(path)
-    print(f"{sum(map(len, found.tables.values()))} encoders, {len(found.left_out)} left out")
-    for name in found.unknown:
-        print(f"What is {name}? Its name looks self-supervised, and no rule in core/encoders/timm_rules.py knows it.")
-    return 1 if found.unknown else 0
-
-
-ACTIONS = {"add": _add, "accept": _accept, "refresh": _refresh}
+    found, unknown = timm_catalog.refresh()
+    timm_catalog.write(found)
+    page.PAGE.write_text(page.written(), encoding="utf-8")
+    print(f"{len(found)} encoders of timm; the list of all is {page.PAGE}")
+    for name in unknown:
+        print(f"What is {name}? Its name looks self-supervised, and no rule of catalog/timm_rules.toml knows it.")
+    return EXIT_PART if unknown else 0

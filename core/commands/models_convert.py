@@ -2,22 +2,35 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.commands.common import fetch_progress, print_json, say
-from core.encoders.files import weights
-from core.encoders.opening import reading
-from core.encoders.opening.converting import Conversion, convert
+from core.commands.common import Commands, add_common, fetch_progress, print_json, say
 from core.encoders.registry import encoders
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid
+
+if TYPE_CHECKING:
+    from core.encoders.opening.converting import Conversion
 
 SHOWN = 5
 """Classes left out that the text names."""
 
 
+def add_parser(actions: Commands) -> None:
+    """Describe the options."""
+    parser = actions.add_parser("convert", help="keep the tensors of a file that holds more; nothing in it runs")
+    parser.add_argument("what", metavar="ID|FILE", help="an encoder (its files are fetched), or a file")
+    parser.add_argument("--container", metavar="A.B", help="keep only what is under these names of a FILE")
+    parser.add_argument("--out", metavar="FILE.safetensors", help="where a FILE's tensors go (default: beside it)")
+    add_common(parser, device=False)
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Convert the files of an encoder that need it, or any file."""
+    from core.encoders.opening import reading
+    from core.encoders.opening.converting import convert
+
     named = arguments.what
     entries = encoders()
     if named in entries and not Path(named).is_file():
@@ -40,6 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _of_entry(file: WeightFile) -> dict[str, Any]:
+    from core.encoders.files import weights
+    from core.encoders.opening import reading
+    from core.encoders.opening.converting import convert
+
     path = weights.fetch(file, fetch_progress(file.file))
     weights.verify(file)
     if file.reader != "converted":
@@ -52,7 +69,7 @@ def _of_entry(file: WeightFile) -> dict[str, Any]:
     return _row(path, convert(path, reading.converted_path(path), file.container))
 
 
-def _row(path: Path, done: Conversion) -> dict[str, Any]:
+def _row(path: Path, done: "Conversion") -> dict[str, Any]:
     return {
         "file": str(path),
         "converted": str(done.target),

@@ -4,14 +4,25 @@ import argparse
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.commands.common import print_json, say
-from core.encoders.checks import checking, gating
-from core.encoders.checks.gates import Check
-from core.encoders.files import weights
+from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
+
+if TYPE_CHECKING:
+    from core.encoders.checked import Check
+
+
+def add_parser(actions: Commands) -> None:
+    """Describe the options."""
+    parser = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, gates")
+    parser.add_argument("ids", nargs="*", metavar="ID", help="default: --all")
+    parser.add_argument("--all", action="store_true", help="every encoder of the catalog")
+    parser.add_argument("--offline", action="store_true", help="only what needs no network")
+    parser.add_argument("--markdown", action="store_true", help="print the table that stands in the README")
+    add_common(parser, device=False)
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -36,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(markdown(specs, rows))
     else:
         print(f"{sum(row['ok'] is True for row in rows)} of {len(rows)} encoders passed every check")
-    return 0 if all(row["ok"] for row in rows) else 1
+    return 0 if all(row["ok"] for row in rows) else EXIT_PART
 
 
 def markdown(specs: Sequence[EncoderSpec], rows: Sequence[dict[str, Any]]) -> str:
@@ -54,14 +65,18 @@ def markdown(specs: Sequence[EncoderSpec], rows: Sequence[dict[str, Any]]) -> st
     return "\n".join(lines)
 
 
-def results(specs: Iterable[EncoderSpec], offline: bool) -> Iterator[tuple[EncoderSpec, list[Check]]]:
+def results(specs: Iterable[EncoderSpec], offline: bool) -> "Iterator[tuple[EncoderSpec, list[Check]]]":
     """Checks of each entry: without the network, and unless `offline` of addresses and files too."""
+    from core.encoders.files import weights
+    from core.verification import offline as without_files
+    from core.verification import with_files
+
     ready = list(specs)
-    published = checking.offline_all(spec for spec in ready if not spec.weights.packaged)
+    published = without_files.offline_all(spec for spec in ready if not spec.weights.packaged)
     for spec in ready:
         checks = [] if spec.weights.packaged else list(next(published)[1])
         if not offline and not spec.weights.packaged:
-            checks += [gating.reachable(file) for file in spec.files]
+            checks += [with_files.reachable(file) for file in spec.files]
         if all(weights.is_here(file) for file in spec.files):
-            checks += gating.here(spec)
+            checks += with_files.here(spec)
         yield spec, checks

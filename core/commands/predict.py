@@ -1,23 +1,35 @@
 """`invariscope predict`: what several encoders answer for images, and how sure they are."""
 
 import argparse
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core import confidence, devices, pipeline
-from core.cli import EXIT_PART
-from core.commands.common import open_contenders, print_json, read_images, remarks
-from core.datasets.options import parse_bands
+from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json
 from core.errors import InvalidRequest
-from core.export import seen_box
-from core.images import SafeImage
-from core.readout import Contender
 from core.tasks import task
+
+if TYPE_CHECKING:
+    from core.confidence import Prediction
+    from core.images import SafeImage
+    from core.readout import Contender
 
 BATCH = 32
 
 
-def result(contender: Contender, image: SafeImage, answer: confidence.Prediction, top: int) -> dict[str, Any]:
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("predict", help="classify images by several encoders")
+    parser.add_argument("images", nargs="+", metavar="IMAGE")
+    parser.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
+    add_pictures(parser)
+    add_contenders(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
+def result(contender: "Contender", image: "SafeImage", answer: "Prediction", top: int) -> dict[str, Any]:
     """One contender's answer as plain values."""
+    from core.export import seen_box
+
     names = task(contender.head.task).classes
     return {
         "encoder": contender.encoder.spec.id,
@@ -36,6 +48,10 @@ def result(contender: Contender, image: SafeImage, answer: confidence.Prediction
 
 def run(arguments: argparse.Namespace) -> int:
     """Classify every image by every encoder."""
+    from core import confidence, devices, pipeline
+    from core.commands.given import open_contenders, read_images, remarks
+    from core.datasets.options import parse_bands
+
     if arguments.top < 1:
         raise InvalidRequest(f"--top takes 1 or more, not {arguments.top}.")
     images, bad = read_images(arguments.images, arguments.fit, parse_bands(arguments.bands))

@@ -2,21 +2,42 @@
 
 import argparse
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.commands.common import print_json, say
+from core.commands.common import Commands, add_common, print_json, say
 from core.errors import DataUnavailable
-from core.results import export, store
-from core.results.info import StudyInfo
-from core.results.store import Results
+
+if TYPE_CHECKING:
+    from core.results.info import StudyInfo
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """List, query or export."""
-    return {"list": list_studies, "query": query, "export": export_table}[arguments.action](arguments)
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    results = commands.add_parser("results", help="list, query and export the results of studies")
+    actions = results.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="list the studies of all result folders (INVARISCOPE_RESULTS)")
+    listing.set_defaults(run=list_studies)
+    asking = actions.add_parser("query", help="answer a SELECT over the views rows, logits and distances of a study")
+    asking.add_argument("study", metavar="STUDY")
+    asking.add_argument("sql", metavar="SQL")
+    asking.add_argument("--limit", type=int, default=1000, help="rows to print, 0 for all (default: 1000)")
+    asking.set_defaults(run=query)
+    export = actions.add_parser("export", help="write a table of a study to a file")
+    export.add_argument("study", metavar="STUDY")
+    export.add_argument("--out", required=True, metavar="FILE")
+    export.add_argument("--format", help="csv, csv-excel, parquet or latex (default: by the ending of --out)")
+    export.add_argument(
+        "--table", default="accuracy", help="accuracy, paired, gap, controls, distances or rows (default: accuracy)"
+    )
+    export.add_argument("--protocol", metavar="P", help="default: the study's first, and for rows all")
+    export.add_argument("--first", metavar="ENCODER", help="of paired (default: the first supervised one)")
+    export.add_argument("--second", metavar="ENCODER", help="of paired (default: the first self-supervised one)")
+    export.set_defaults(run=export_table)
+    for parser in (results, listing, asking, export):
+        add_common(parser, device=False, weights=False)
 
 
-def _row(info: StudyInfo) -> dict[str, Any]:
+def _row(info: "StudyInfo") -> dict[str, Any]:
     """One study as plain values."""
     states = [cell["state"] for cell in info.cells.values()]
     return {
@@ -33,6 +54,8 @@ def _row(info: StudyInfo) -> dict[str, Any]:
 
 def list_studies(arguments: argparse.Namespace) -> int:
     """Every study of the result folders, and what in them cannot be read."""
+    from core.results import store
+
     found, troubles = store.survey()
     rows = [_row(info) for info in found.values()]
     if arguments.json:
@@ -58,6 +81,9 @@ def list_studies(arguments: argparse.Namespace) -> int:
 
 def query(arguments: argparse.Namespace) -> int:
     """The answer to one SELECT over a study's views."""
+    from core.results import store
+    from core.results.store import Results
+
     limit = arguments.limit or None
     with Results(store.study(arguments.study), sealed=True) as results:
         found = results.typed(arguments.sql, None if limit is None else limit + 1)
@@ -74,6 +100,8 @@ def query(arguments: argparse.Namespace) -> int:
 
 def export_table(arguments: argparse.Namespace) -> int:
     """One table of a study as a file."""
+    from core.results import export, store
+
     info = store.study(arguments.study)
     if not info.done():
         raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")

@@ -1,27 +1,54 @@
 """`invariscope study`: run a study, or go on with one that was interrupted."""
 
+from __future__ import annotations
+
 import argparse
 import json
 import signal
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.cli import EXIT_ERROR, EXIT_PART
-from core.commands.common import print_json, say
-from core.datasets.address import listed, parse, text_of
+from core.commands.common import EXIT_ERROR, EXIT_PART, Commands, add_common, ids, print_json, say
 from core.errors import Cancelled, InvalidRequest
-from core.paths import cache_folder, data_folder, result_roots
-from core.results import store
-from core.results.writing import write_bytes
-from core.study import plan as plans
-from core.study import run as running
-from core.study.engines.base import Setup
-from core.study.plan import Plan
-from core.study.run import Event
+from core.paths import cache_folder, data_folder, expanded, result_roots
+
+if TYPE_CHECKING:
+    from core.study.plan import Plan
+    from core.study.run import Event
 
 STORE_EVERY = 0.5  # seconds between two writes of the progress file
+
+
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    study = commands.add_parser("study", help="run a study: encoders × data sets × protocols, or go on with one")
+    study.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan; the options below change it")
+    study.add_argument("--encoders", type=ids, metavar="A,B", help="encoder ids")
+    study.add_argument("--datasets", metavar="C,folder:PATH", help="ids or addresses of data sets")
+    study.add_argument("--drop-duplicates", action="store_true", help="leave out what folders hold more than once")
+    study.add_argument("--protocols", type=ids, metavar="P,Q", help="default: linear,knn")
+    study.add_argument("--seeds", type=int, help="how many, where there is randomness (default: 1)")
+    study.add_argument("--out", metavar="DIR", help="folder or address of the study; its last part is the study's id")
+    study.add_argument("--name", help="id of the study, when there is no --out")
+    study.add_argument("--title", help="as people read it")
+    study.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
+    study.add_argument("--cache", metavar="DIR", help="folder of cached features (also INVARISCOPE_CACHE)")
+    study.add_argument("--option", action="append", default=[], metavar="PROTOCOL.NAME=VALUE", help="of a protocol")
+    study.add_argument("--no-logits", action="store_true", help="keep no side table of logits")
+    study.add_argument("--engine", default="local", help="local or ray")
+    study.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster (default: start one here)")
+    study.add_argument(
+        "--engine-option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="of ray: cache=ADDRESS, cpus_per_task=N, gpus_per_task=SHARE, log=true",
+    )
+    study.add_argument("--progress", metavar="FILE", help=argparse.SUPPRESS)
+    add_common(study)
+    study.set_defaults(run=run)
 
 
 def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
@@ -30,6 +57,11 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
     Raises:
         InvalidRequest: they describe none.
     """
+    from core.results import store
+    from core.study import plan as plans
+    from core.study import run as running
+    from core.study.plan import Plan
+
     out = arguments.out.rstrip("/\\") if arguments.out else None
     name = Path(out).name if out and "://" not in out else (out or "").rpartition("/")[2]
     if arguments.plan:
@@ -50,7 +82,7 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         encoders=tuple(arguments.encoders or plan.encoders),
         datasets=_addresses(arguments) or plan.datasets,
         protocols=tuple(arguments.protocols or plan.protocols),
-        seeds=arguments.seeds or plan.seeds,
+        seeds=plan.seeds if arguments.seeds is None else arguments.seeds,
         title=arguments.title or plan.title,
         logits=plan.logits and not arguments.no_logits,
         options={id: plan.options.get(id, {}) | given.get(id, {}) for id in (*plan.options, *given)},
@@ -63,7 +95,9 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
 
 def _addresses(arguments: argparse.Namespace) -> tuple[str, ...]:
     """The addresses named, each as one text, with what `--drop-duplicates` asks of folders."""
-    root = Path(arguments.data).expanduser() if arguments.data else data_folder()
+    from core.datasets.address import listed, parse, text_of
+
+    root = expanded(arguments.data, "--data") if arguments.data else data_folder()
     found = listed(arguments.datasets or "", root)
     if arguments.datasets and not found:
         raise InvalidRequest("--datasets names at least one data set, or several separated by commas.")
@@ -134,12 +168,17 @@ def _stop() -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run to the end; 1 when a cell or a data set failed, 2 when nothing was done."""
+    from core.study import run as running
+    from core.study import sealed
+    from core.study.engines.base import Setup
+    from core.study.run import Event
+
     plan, out = asked(arguments)
     setup = Setup(
         plan=plan,
         out=out,
-        cache=Path(arguments.cache) if arguments.cache else cache_folder(),
-        data=Path(arguments.data) if arguments.data else data_folder(),
+        cache=expanded(arguments.cache, "--cache") if arguments.cache else cache_folder(),
+        data=expanded(arguments.data, "--data") if arguments.data else data_folder(),
         device=arguments.device,
         options=_engine_options(arguments),
     )
@@ -154,14 +193,16 @@ def run(arguments: argparse.Namespace) -> int:
         now = time.monotonic()
         if arguments.progress and (event.kind != "features" or now - stored > STORE_EVERY):
             facts = {name: getattr(event, name) for name in Event.__slots__} | {"line": line(event)}
-            write_bytes(arguments.progress, json.dumps(facts).encode())
+            sealed.write(arguments.progress, json.dumps(facts).encode())
             stored = now
     assert last is not None
     return _summary(arguments, out)
 
 
 def _summary(arguments: argparse.Namespace, out: str) -> int:
-    fs, path = running.writing.filesystem(f"{out}/manifest.json")
+    from core.results.writing import filesystem
+
+    fs, path = filesystem(f"{out}/manifest.json")
     manifest = json.loads(fs.cat_file(path))
     states = [cell["state"] for cell in manifest["cells"].values()]
     failed = {id: cell["reason"] for id, cell in manifest["cells"].items() if cell["state"] == "failed"}

@@ -3,18 +3,32 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
-from core import devices, export, pipeline
-from core.cli import EXIT_PART
-from core.commands.common import open_contenders, print_json, read_images, say
-from core.datasets.options import parse_bands
+from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json, say
 from core.errors import InvalidRequest
 from core.tasks import task
 
 
+def add_parser(commands: Commands) -> None:
+    """Describe the options."""
+    parser = commands.add_parser("sweep", help="measure invariance over an augmentation's strength")
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
+    parser.add_argument("--augmentation", default="rotation")
+    parser.add_argument("--seeds", type=int, default=5, help="random draws an image (default: 5)")
+    parser.add_argument("--out", required=True, metavar="FILE.parquet")
+    add_pictures(parser)
+    add_contenders(parser)
+    add_common(parser)
+    parser.set_defaults(run=run)
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Measure every encoder on every image and write one table."""
+    import pandas as pd
+
+    from core import devices, export, pipeline
+    from core.commands.given import open_contenders, read_images
+    from core.datasets.options import parse_bands
+
     out = Path(arguments.out)
     if out.suffix != ".parquet":
         raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")

@@ -19,6 +19,7 @@ from core.datasets import legacy
 from core.datasets.clutter import is_clutter
 from core.datasets.tree import Entry, Tree, is_image, is_table, printable
 from core.errors import DataUnavailable, UnreadableImage
+from core.files import write_whole
 from core.images import MAX_BYTES
 from core.paths import cache_folder
 
@@ -80,14 +81,6 @@ def digest_of(path: Path) -> str:
     with suppress(OSError):
         write_whole(note, digest.encode())
     return digest
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a small file, whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(data)
-    os.replace(partial, path)
 
 
 def refused(path: Path, why: str) -> DataUnavailable:

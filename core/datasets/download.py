@@ -2,12 +2,8 @@
 
 import gzip
 import hashlib
-import http.client
-import os
 import shutil
 import tarfile
-import urllib.error
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,10 +12,11 @@ from pathlib import Path
 
 from core.datasets.spec import Progress
 from core.errors import DataUnavailable
+from core.fetching import download as fetching
+from core.fetching.addresses import offline
+from core.files import place
 
 CHUNK = 1 << 20
-TIMEOUT = 60
-"""Seconds without a byte before a connection counts as broken."""
 
 
 def md5_of(path: Path) -> str:
@@ -64,58 +61,30 @@ def download(url: str, path: Path, md5: str = "", progress: Progress = lambda do
     """
     if path.is_file():
         return path
-    partial = path.with_name(path.name + ".partial")
+    if variable := offline():
+        raise DataUnavailable(f"{url} was not fetched, as {variable} is set. Unset {variable}, or put it at {path}.")
+
+    def check(file: Path, _: str) -> tuple[str, str]:
+        found = md5_of(file)
+        return found, f"not what was published: its MD5 is {found}, expected {md5}" if md5 and found != md5 else ""
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _transfer(url, partial, progress)
-        found = md5_of(partial)
-    except urllib.error.HTTPError as error:
-        raise DataUnavailable(
-            f"Fetching {url} failed: the server answers {error.code} {error.reason}. Try again later; when it stays "
-            "so, the publishers have moved the file, and it has to be put in place by hand."
-        ) from error
-    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", None) or error
-        raise DataUnavailable(
-            f"Fetching {url} failed: {reason}. What came is kept: run the same command again to continue."
-        ) from error
-    except OSError as error:
-        raise DataUnavailable(
-            f"{partial} could not be written: {error.strerror or error}. Free some space, or choose another "
-            "folder with INVARISCOPE_DATA."
-        ) from error
-    if md5 and found != md5:
-        partial.unlink()
-        raise DataUnavailable(
-            f"{url} did not give what was published: its MD5 is {found}, expected {md5}. Nothing was kept; try again "
-            "later, or report it when it happens twice."
+        fetching.download([url], fetching.Wanted(path, check, bool(md5), 0, progress))
+        place(fetching.partial_of(path), path)
+        fetching.forget(path)
+    except fetching.Undelivered as error:
+        todo = (
+            "Try again later, or report it when it happens twice"
+            if error.wrong
+            else "What came is kept: run the same command again to continue. When it stays so, the publishers may have "
+            "moved the file"
         )
-    os.replace(partial, path)
+        raise DataUnavailable(f"Fetching {url} failed: {error.reasons[url]}. {todo}.") from error
+    except (fetching.NoRoom, OSError) as error:
+        said = f"{error}" if isinstance(error, fetching.NoRoom) else f"{path} could not be written: {error.strerror}"
+        raise DataUnavailable(f"{said}. Free some space, or choose another folder with INVARISCOPE_DATA.") from error
     return path
-
-
-def _transfer(url: str, partial: Path, progress: Progress) -> None:
-    have = partial.stat().st_size if partial.exists() else 0
-    headers = {"User-Agent": "invariscope"} | ({"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        error.close()
-        # 416: there is nothing after what we have. The checksum tells whether that is the file.
-        if error.code != 416:
-            raise
-        return
-    with response:
-        resumed = response.status == 206
-        done = have if resumed else 0
-        total = int(response.headers.get("Content-Length") or 0) + done
-        with partial.open("ab" if resumed else "wb") as file:
-            while chunk := response.read(CHUNK):
-                file.write(chunk)
-                done += len(chunk)
-                progress(done, max(total, done) if total > 0 else 0)
-        if done < total:
-            raise ConnectionError(f"the connection ended after {done:,} of {total:,} bytes")
 
 
 def unpack(file: Path, folder: Path, inner: str = "") -> None:

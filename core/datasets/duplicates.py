@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import images
-from core.datasets.archives import write_whole
 from core.datasets.groups import Sample, Samples
 from core.datasets.tree import Tree
 from core.errors import ImageError
+from core.files import write_whole
 from core.paths import cache_folder
 
 VERSION = 2

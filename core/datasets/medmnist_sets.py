@@ -1,7 +1,6 @@
 """The two-dimensional MedMNIST sets, in every published size."""
 
 import hashlib
-import os
 import shutil
 import tomllib
 import zipfile
@@ -19,6 +18,7 @@ from core.datasets.options import one_of, refuse_options
 from core.datasets.spec import DatasetSpec, ImageSet, Part, Progress
 from core.datasets.torchvision_sets import in_words
 from core.errors import DataUnavailable
+from core.files import place
 from core.paths import cache_folder
 
 CATALOG = Path(__file__).parent / "catalog" / "medmnist.toml"
@@ -160,7 +160,7 @@ def _unpack(file: Path, folder: Path, names: list[str], md5: str) -> None:
                 with archive.open(name) as source, (partial / name).open("wb") as target:
                     shutil.copyfileobj(source, target, CHUNK)
         shutil.rmtree(folder, ignore_errors=True)  # what somebody has emptied
-        os.replace(partial, folder)
+        place(partial, folder)
     except (zipfile.BadZipFile, zlib.error, KeyError, EOFError) as error:
         raise DataUnavailable(f"{file} is damaged ({error}): remove it and fetch it again.") from error
     finally:

@@ -29,7 +29,7 @@ class Archive:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Storage:
     """How a set is stored; see the head of `catalog/torchvision.toml`."""
 
     class_name: str
@@ -64,13 +64,13 @@ class Stored:
     stamps: tuple[str, ...]
 
 
-def _instance(layout: Layout, root: Path, arguments: dict[str, Any]) -> Any:
+def _instance(layout: Storage, root: Path, arguments: dict[str, Any]) -> Any:
     import torchvision.datasets
 
     return getattr(torchvision.datasets, layout.class_name)(root=str(root), **arguments)
 
 
-def _names(layout: Layout, data: Any) -> tuple[str, ...]:
+def _names(layout: Storage, data: Any) -> tuple[str, ...]:
     if layout.names:
         return layout.names
     names = getattr(data, "classes", None)
@@ -120,20 +120,20 @@ def _stamp(*paths: Path) -> list[str]:
     return [f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in paths]
 
 
-def files(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def files(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """Sets that keep a list of files beside a list of labels."""
     data = _instance(layout, root, arguments)
     return _of_files(_names(layout, data), [Path(path) for path in getattr(data, layout.paths)], data._labels)
 
 
-def samples(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def samples(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """Sets that keep (file, label) pairs."""
     data = _instance(layout, root, arguments)
     pairs = getattr(data, layout.paths)
     return _of_files(_names(layout, data), [Path(path) for path, _ in pairs], [label for _, label in pairs])
 
 
-def caltech(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def caltech(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """Caltech-101, which numbers the files of each category."""
     data = _instance(layout, root, arguments)
     top = Path(data.root) / "101_ObjectCategories"
@@ -144,20 +144,20 @@ def caltech(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
     return _of_files(data.categories, paths, data.y)
 
 
-def cifar(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def cifar(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """CIFAR: pickled batches, which torchvision compares with the published checksums before it opens them."""
     data = _instance(layout, root, arguments)
     stamps = [md5 for _, md5 in (data.train_list if data.train else data.test_list)]
     return _of_array(data.classes, data.data, data.targets, stamps)
 
 
-def svhn(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def svhn(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """SVHN: MATLAB files, compared with the published checksums by torchvision."""
     data = _instance(layout, root, arguments)
     return _of_array(_names(layout, data), data.data, data.labels, [data.file_md5], axes=(1, 2, 0))
 
 
-def mnist(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def mnist(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """The format of MNIST, grey."""
     data = _instance(layout, root, arguments)
     stamps = _stamp(*sorted(path for path in Path(data.raw_folder).iterdir() if not path.suffix))
@@ -167,7 +167,7 @@ def mnist(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
 STL_SIDE = 96
 
 
-def stl10(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def stl10(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """STL-10: column-major planes, memory-mapped; torchvision would hash 2.6 GB of unlabelled images at each start."""
     folder = root / layout.folder
     pixels, labels = folder / f"{arguments['part']}_X.bin", folder / f"{arguments['part']}_y.bin"
@@ -177,7 +177,7 @@ def stl10(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
     return _of_array(names, images, found, _stamp(pixels, labels), axes=(2, 1, 0))
 
 
-def pcam(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
+def pcam(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """PatchCamelyon: HDF5, read where it lies; torchvision would open the file anew for each image.
 
     Raises:
@@ -200,7 +200,7 @@ def pcam(layout: Layout, root: Path, arguments: dict[str, Any]) -> Stored:
     return _of_array(layout.names, images, found, _stamp(pixels, labels))
 
 
-READERS: dict[str, Callable[[Layout, Path, dict[str, Any]], Stored]] = {
+READERS: dict[str, Callable[[Storage, Path, dict[str, Any]], Stored]] = {
     "files": files,
     "samples": samples,
     "caltech": caltech,

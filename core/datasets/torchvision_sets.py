@@ -14,7 +14,7 @@ from core.datasets import splits
 from core.datasets.download import download, unpack, writing
 from core.datasets.options import refuse_options
 from core.datasets.spec import DatasetSpec, ImageSet, Part, Progress
-from core.datasets.torchvision_readers import READERS, Archive, Layout, Stored
+from core.datasets.torchvision_readers import READERS, Archive, Storage, Stored
 from core.errors import DataUnavailable, InvariscopeError
 
 CATALOG = Path(__file__).parent / "catalog" / "torchvision.toml"
@@ -32,7 +32,7 @@ class TorchvisionSet:
     """One set of the catalog."""
 
     spec: DatasetSpec
-    layout: Layout
+    layout: Storage
 
     def variant(self, options: dict[str, str]) -> "TorchvisionSet":
         """The set itself; it has no options.
@@ -181,11 +181,11 @@ def parse(id: str, table: dict[str, Any]) -> TorchvisionSet:
         TypeError: a field is missing or not known.
     """
     fields = dict(table)
-    layout = Layout(
+    layout = Storage(
         class_name=fields.pop("class"),
         archives=tuple(Archive(**archive) for archive in fields.pop("archives", [])),
         names=tuple(fields.pop("names", ())),
-        **{key: fields.pop(key) for key in list(fields) if key in Layout.__dataclass_fields__},
+        **{key: fields.pop(key) for key in list(fields) if key in Storage.__dataclass_fields__},
     )
     return TorchvisionSet(DatasetSpec(id=id, images=in_words(layout.counts), **fields), layout)
 

@@ -1,7 +1,6 @@
 """Archives that people upload: taken in only after all of them has been checked."""
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from core.datasets import archives, tars
 from core.datasets.archives import GIB, Limits
 from core.datasets.layout import arrange, unwrapped
 from core.errors import DataUnavailable
+from core.files import place
 from core.paths import data_folder
 
 MAX_MEGABYTES = 2048
@@ -52,7 +52,7 @@ def store_upload(data: BinaryIO | Path, name: str) -> Path:
         tree = archives.open_zip(file, UPLOADED, thorough=True) if kind == "zip" else tars.open_tar(file, UPLOADED)
         arrange(unwrapped(tree), shown)
         target = folder / f"{digest}.{kind}"
-        os.replace(file, target)
+        place(file, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return target

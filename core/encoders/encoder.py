@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from core import devices, staging
-from core.encoders import compiling, skeletons, timm_files
+from core import devices
+from core.encoders import skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.files import weights
-from core.encoders.layouts import LAYOUTS, Layout, State
+from core.encoders.layouts import LAYOUTS, Layout, TrunkOutput
 from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
+from core.pace import Progress
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -28,7 +29,6 @@ class Encoder:
         sha256: of the weight file it came from.
         classifier: weight (C, D) and bias (C,) that timm loaded with the network; None where the head is elsewhere.
         published: what its heads read of its own file, by key, on the CPU: no second look into the file.
-        compiled: its trunk through the compiler, for work without gradients; None unless that was asked for.
     """
 
     spec: EncoderSpec
@@ -38,15 +38,12 @@ class Encoder:
     sha256: str
     classifier: tuple[Tensor, Tensor] | None = None
     published: Mapping[str, Tensor] = field(default_factory=dict)
-    compiled: compiling.Trunk | None = None
 
-    def trunk(self, inputs: Tensor) -> State:
-        """State after the attributed layer, for (B, 3, S, S) normalised inputs on the encoder's device."""
-        if self.compiled is not None and not torch.is_grad_enabled():
-            return self.compiled(inputs)
+    def trunk(self, inputs: Tensor) -> TrunkOutput:
+        """The attributed map and what pooling needs, of (B, 3, S, S) normalised inputs on the encoder's device."""
         return self.layout.trunk(self.network, inputs)
 
-    def pool(self, state: State, recipe: str | None = None) -> Tensor:
+    def pool(self, state: TrunkOutput, recipe: str | None = None) -> Tensor:
         """(B, D) feature, by the encoder's own recipe unless a head asks for another."""
         return self.layout.pool(self.network, state, recipe or self.spec.pooling)
 
@@ -56,7 +53,7 @@ class Encoder:
         return skeletons.megabytes(self.network)
 
 
-def load(id: str, device: torch.device, progress: weights.Progress = lambda done, total: None) -> Encoder:
+def load(id: str, device: torch.device, progress: Progress = lambda done, total: None) -> Encoder:
     """The encoder called `id`, ready; its weights are fetched first when they are not here.
 
     Raises:
@@ -93,21 +90,8 @@ def freeze(
 ) -> Encoder:
     """The encoder of a network that already has its weights; the network is put into evaluation mode for good."""
     network.eval().requires_grad_(False)
-    if device.type == "cuda":
-        _convey(network, staging.Conveyor(device))
-    # What a conveyor does not know of, and on a CPU everything: nothing is copied that is where and as it should be.
     network.to(device, memory_format=torch.channels_last)
-    layout = LAYOUTS[spec.layout]
-    compiled = compiling.trunk(layout, network, device) if compiling.wanted() else None
-    return Encoder(spec, network, layout, device, sha256, classifier, published or {}, compiled)
-
-
-def _convey(network: Network, conveyor: staging.Conveyor) -> None:
-    """Move a network's tensors one by one; what is on the GPU already stays."""
-    for tensor in skeletons.tensors_of(network):
-        if tensor.device.type == "cpu":
-            tensor.data = conveyor.send(tensor)
-    conveyor.finish()
+    return Encoder(spec, network, LAYOUTS[spec.layout], device, sha256, classifier, published or {})
 
 
 def features(encoder: Encoder, inputs: Tensor, batch: int = 128) -> Tensor:
@@ -118,5 +102,5 @@ def features(encoder: Encoder, inputs: Tensor, batch: int = 128) -> Tensor:
     parts = []
     with devices.inference_slot(), devices.reduced_precision(encoder.device, allowed=True):
         for chunk in inputs.split(batch):
-            parts.append(encoder.pool(encoder.trunk(staging.send(chunk, encoder.device))).float())
+            parts.append(encoder.pool(encoder.trunk(chunk.to(encoder.device))).float())
     return torch.cat(parts)

@@ -16,11 +16,12 @@ import torch
 
 from core.encoders import architectures, timm_files
 from core.encoders.files.hashes import sha256_of
-from core.encoders.opening import reading
+from core.encoders.opening import converting, reading
 from core.encoders.partners import network
 from core.encoders.registry import encoder_spec, encoders, own_folder
 from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile
 from core.errors import InvalidRequest, InvariscopeError, UnknownName, WeightsInvalid, WeightsUnavailable
+from core.files import write_whole
 from core.tasks import task
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -57,9 +58,10 @@ def add(path: str | Path, id: str, *, like: str, architecture: str = "") -> Enco
     ways = _ways(like, architecture)
     digest = sha256_of(file)
     fitting, misfits = [], []
+    refusals = {reader: _refusal(file, reader) for reader in {_reader(way) for way in ways}}
     for way in ways:
         try:
-            fitting.append((way, _entry(file, digest, id, way, architecture)))
+            fitting.append((way, _entry(file, digest, id, way, architecture, refusals[_reader(way)])))
         except WeightsInvalid as error:
             misfits.append((way, error))
     if not fitting:
@@ -134,7 +136,23 @@ def _blank(name: str, options: Iterable[tuple[str, Any]]) -> architectures.Netwo
         raise UnknownName("architecture in the catalog or in timm", name, some) from error
 
 
-def _entry(file: Path, digest: str, id: str, way: EncoderSpec, architecture: str) -> EncoderSpec:
+def _reader(way: EncoderSpec) -> str:
+    """How a person's file is opened that is read like `way`; what needed a conversion as published need not here."""
+    return "namespace" if way.weights.reader in ("torch", "converted") else way.weights.reader
+
+
+def _refusal(file: Path, reader: str) -> WeightsInvalid | None:
+    """Why a file cannot be read within bounds; None when it can."""
+    try:
+        converting.rehearse(file, reader)
+    except WeightsInvalid as error:
+        return error
+    return None
+
+
+def _entry(
+    file: Path, digest: str, id: str, way: EncoderSpec, architecture: str, refusal: WeightsInvalid | None
+) -> EncoderSpec:
     """The entry of a file that is read like `way`, once the file has been loaded so.
 
     Raises:
@@ -147,13 +165,16 @@ def _entry(file: Path, digest: str, id: str, way: EncoderSpec, architecture: str
     blank = _blank(name, options)
     if not same and hasattr(blank, "blocks") != (way.layout != "map"):
         raise WeightsInvalid(f"{way.id} is cut as a '{way.layout}' network, and {name} is none.")
-    reader = way.weights.reader
+    reader = _reader(way)
+    if refusal:
+        if reader != "namespace" or not reading.converted_path(file).is_file():
+            raise refusal
+        reader = "converted"
     weights = WeightFile(
         file=str(file),
         sha256=digest,
         megabytes=round(file.stat().st_size / 1e6, 2),
-        # What needed a conversion as it was published need not in this file; a conversion beside it is found too.
-        reader="namespace" if reader in ("torch", "converted") else reader,
+        reader=reader,
         container=way.weights.container,
         prefix=way.weights.prefix,
         drop=way.weights.drop,
@@ -238,8 +259,13 @@ def _write(spec: EncoderSpec) -> None:
     path = own_folder() / f"{spec.id}.toml"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(tomli_w.dumps(_plain(table)))
+        with path.open("x"):
+            pass  # the name is taken from here on
+        try:
+            write_whole(path, tomli_w.dumps(_plain(table)).encode())
+        except OSError:
+            path.unlink()
+            raise
     except FileExistsError:
         raise InvalidRequest(f"There is an encoder called '{spec.id}' already. Choose another name.") from None
     except OSError as error:

@@ -1,10 +1,11 @@
 """Which encoders to compare with which, and what such a comparison does not control."""
 
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.encoders.registry import card, encoders
+from core.encoders.registry import CATALOG, card, encoders, untagged
 from core.encoders.spec import LINES, EncoderSpec, Preprocessing, Regime
 
 SHOWN = 3
@@ -12,61 +13,22 @@ SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Two encoders of one architecture, on both sides of the divide, that are worth looking at first.
+class Comparison:
+    """Encoders of one architecture, on both sides of the divide, that are worth looking at first.
 
     Attributes:
-        supervised: id of the arm that learned from labels.
-        self_supervised: id of the arm that did not.
-        why: the reason for this pair, in a sentence.
-        third: id of a further arm of the same architecture; may be empty.
+        ids: the supervised one, the self-supervised one, and further ones.
+        why: the reason for this comparison, in a sentence.
     """
 
-    supervised: str
-    self_supervised: str
+    ids: tuple[str, ...]
     why: str
-    third: str = ""
-
-    @property
-    def ids(self) -> tuple[str, ...]:
-        """Its arms, the supervised one first."""
-        return tuple(filter(None, (self.supervised, self.self_supervised, self.third)))
 
 
-PAIRS: tuple[Pair, ...] = (
-    Pair(
-        "resnet50-supervised",
-        "resnet50-dino",
-        "Almost the same top-1 with an official head on both sides, so maps differ for reasons other than accuracy.",
-    ),
-    Pair(
-        "resnet50-supervised",
-        "resnet50-moco-v3-1000",
-        "The contrastive family: encoder and head of the self-supervised arm are one official file.",
-    ),
-    Pair(
-        "resnet50-supervised",
-        "resnet50-swav-800",
-        "The clustering family, with the authors' own linear head.",
-    ),
-    Pair(
-        "deit-s",
-        "vits16-dino",
-        "The small transformer: exactly the same network, six attention heads in both arms.",
-    ),
-    Pair(
-        "deit_base_patch16_224.fb_in1k",
-        "vitb16-dino-cls",
-        "The base transformer, both heads on the class token alone; MAE adds generative pre-training as a third arm.",
-        third="vit_base_patch16_224.mae",
-    ),
-    Pair(
-        "convnext_tiny.fb_in1k",
-        "convnext_tiny.dinov3_lvd1689m",
-        "The modern convolutional network, identical on both sides; the self-supervised arm saw 1.7 billion images.",
-    ),
+COMPARISONS = tuple(
+    Comparison(tuple(table["ids"]), table["why"])
+    for table in tomllib.loads((CATALOG / "comparisons.toml").read_text(encoding="utf-8"))["comparisons"]
 )
-
 TAUGHT_BY: dict[Regime, str] = {
     "supervised": "class labels",
     "self-supervised": "no labels",
@@ -90,6 +52,7 @@ POOLINGS = {
     "gem3": "generalised mean of the map",
     "token": "class token",
     "cls4": "class tokens of the last four blocks",
+    "cls4-mean": "class tokens of the last four blocks and mean of the patches",
     "cls-mean": "class token and mean of the patches",
     "cls-mean-interleaved": "class token and mean of the patches, interleaved",
 }
@@ -105,8 +68,7 @@ class Partner:
 
 def network(spec: EncoderSpec) -> str:
     """The network's name without the tag of its weights; DeiT's networks are plain vision transformers."""
-    name = spec.architecture.partition(".")[0]
-    return re.sub(r"^deit_(tiny|small|base)_(?=patch)", r"vit_\1_", name)
+    return re.sub(r"^deit_(tiny|small|base)_(?=patch)", r"vit_\1_", untagged(spec.architecture))
 
 
 def _known(value: object) -> str:
@@ -220,17 +182,18 @@ def _is_published(spec: EncoderSpec) -> bool:
 def closest(spec: EncoderSpec, count: int = SHOWN) -> list[Partner]:
     """The nearest partners of an encoder across the divide between SSL and SL, the nearest first.
 
-    The same network comes before the same line and width, then the same images, then the other one of a default pair,
-    then the fewest differences; among equals the one with a head. The packaged family is compared among itself.
-    Untrained encoders have no partner: they are a floor.
+    The same network comes before the same line and width, then the same images, then the other one of a default
+    comparison, then the fewest differences; among equals the one with a head, in the order of pickers. The packaged
+    family is compared among itself. Untrained encoders have no partner: they are a floor.
 
     Args:
         spec: the encoder.
         count: how many at most.
     """
-    sides, mates = _across(spec), {id for pair in PAIRS if spec.id in pair.ids for id in pair.ids}
+    known, sides = encoders(), _across(spec)
+    mates = {id for comparison in COMPARISONS if spec.id in comparison.ids for id in comparison.ids}
     ranked = []
-    for at, other in enumerate(encoders().values()):
+    for at, other in enumerate(known[id] for id in order(known)):
         same_shelf = other.weights.packaged if spec.weights.packaged else _is_published(other)
         if other.family not in sides or other.id == spec.id or not same_shelf:
             continue
@@ -250,9 +213,9 @@ def closest(spec: EncoderSpec, count: int = SHOWN) -> list[Partner]:
 
 
 def order(ids: Iterable[str]) -> list[str]:
-    """Known ids in the order of every picker: the packaged family, a person's own, the default pairs, then by line."""
-    known, paired = encoders(), [id for pair in PAIRS for id in pair.ids]
-    first = {id: at for at, id in reversed(list(enumerate(paired)))}
+    """Known ids in the order of every picker: packaged, a person's own, the default comparisons, by line."""
+    known = encoders()
+    compared = list(dict.fromkeys(id for comparison in COMPARISONS for id in comparison.ids))
 
     def rank(id: str) -> tuple[int, int]:
         spec = known[id]
@@ -260,7 +223,7 @@ def order(ids: Iterable[str]) -> list[str]:
             return 0, 0
         if not _is_published(spec):
             return 1, 0
-        return (2, first[id]) if id in first else (3, LINES.index(spec.line))
+        return (2, compared.index(id)) if id in compared else (3, LINES.index(spec.line))
 
     positions = {id: at for at, id in enumerate(known)}
     return sorted((id for id in ids if id in known), key=lambda id: (*rank(id), positions[id]))

@@ -1,5 +1,7 @@
 """From a checked image to the model's input, and to the crop a person should be shown."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +28,11 @@ def model_crop(rgb: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.uint
     box = seen_box(rgb.shape[1], rgb.shape[0], recipe)
     image = Image.fromarray(rgb)
     return np.asarray(image.resize((recipe.size, recipe.size), FILTERS[recipe.interpolation], box=box))
+
+
+def model_crops(pictures: Iterable[NDArray[np.uint8]], recipe: Preprocessing) -> NDArray[np.uint8]:
+    """The (B, size, size, 3) uint8 crops of several pictures."""
+    return np.stack([model_crop(rgb, recipe) for rgb in pictures])
 
 
 def display_crop(rgb: NDArray[np.uint8], recipe: Preprocessing, side: int = 448) -> NDArray[np.uint8]:

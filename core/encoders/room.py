@@ -7,7 +7,6 @@ import psutil
 import torch
 
 from core.encoders import skeletons
-from core.encoders.checks import synthetic
 from core.encoders.encoder import Encoder
 from core.encoders.files import weights
 from core.encoders.spec import EncoderSpec
@@ -17,7 +16,7 @@ VARIABLE = "INVARISCOPE_RESIDENT_MB"
 SHARE = 0.5
 """Of the memory of the machine, or of the GPU, that encoders may take unless the variable says otherwise."""
 LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-"""Where Linux says how much memory a container may use."""
+"""Where Linux says how much memory a container may use; `max` there means no limit."""
 
 
 def budget(device: torch.device) -> int:
@@ -26,42 +25,33 @@ def budget(device: torch.device) -> int:
     Raises:
         InvalidRequest: the variable is no positive number.
     """
-    said = os.environ.get(VARIABLE, "")
-    if not said:
-        return int(SHARE * _memory_of(device))
-    try:
-        megabytes = float(said)
-    except ValueError:
-        megabytes = 0.0
-    if not 0 < megabytes < float("inf"):
-        raise InvalidRequest(f"{VARIABLE} is '{said}'. Set it to the megabytes that encoders may take, such as 2000.")
-    return int(megabytes * 1e6)
-
-
-def _memory_of(device: torch.device) -> int:
+    if said := os.environ.get(VARIABLE, ""):
+        try:
+            megabytes = float(said)
+        except ValueError:
+            megabytes = 0.0
+        if not 0 < megabytes < float("inf"):
+            raise InvalidRequest(f"{VARIABLE} is '{said}'. Set it to the megabytes encoders may take, such as 2000.")
+        return int(megabytes * 1e6)
     if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return min([int(psutil.virtual_memory().total), *container_limits(LIMITS)])
+        return int(SHARE * torch.cuda.get_device_properties(device).total_memory)
+    texts = [path.read_text(encoding="ascii").strip() for path in LIMITS if path.is_file()]
+    limits = [int(text) for text in texts if text.isdigit() and int(text) > 0]
+    return int(SHARE * min([psutil.virtual_memory().total, *limits]))
 
 
-def container_limits(files: tuple[Path, ...]) -> list[int]:
-    """Bytes that the container may use, as files of the system say; `max` there means no limit."""
-    said = [path.read_text(encoding="ascii").strip() for path in files if path.is_file()]
-    return [int(text) for text in said if text.isdigit() and int(text) > 0]
+def expected(spec: EncoderSpec, limit: int) -> int:
+    """Bytes of an encoder before it is loaded; 0 when nobody knows them.
 
-
-def expected(spec: EncoderSpec) -> int:
-    """Bytes of an encoder before it is loaded: its file's size, 0 when nobody knows it."""
+    Its file says so at once. One that seems too large, since files may hold more than the network, is judged by its
+    code.
+    """
     path = weights.path_of(spec.weights)
-    return int(spec.weights.megabytes * 1e6) or (path.stat().st_size if path.is_file() else 0)
-
-
-def exact(spec: EncoderSpec) -> int:
-    """Bytes of an encoder's network in float32, from its code; 0 when that cannot tell. Files may hold more."""
-    try:
-        return int(skeletons.megabytes(synthetic.on_meta(spec)) * 1e6)
-    except (NotImplementedError, RuntimeError):
-        return 0
+    size = int(spec.weights.megabytes * 1e6) or (path.stat().st_size if path.is_file() else 0)
+    if 0 < size <= limit:
+        return size
+    network = skeletons.on_meta(spec)
+    return 0 if network is None else int(skeletons.megabytes(network) * 1e6)
 
 
 def taken(encoder: Encoder) -> int:

@@ -80,6 +80,11 @@ class WeightFile:
     keys: str = ""
     terms: str = ""
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it is published, in the order in which it is asked for."""
+        return tuple(url for url in (self.url, *self.mirrors) if url)
+
 
 @dataclass(frozen=True, slots=True)
 class NativeHead:
@@ -129,6 +134,9 @@ class Published:
 @dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """One catalog entry.
+
+    Line, layout, pooling, target layer and width follow from the architecture (`catalog/architectures.toml`) where the
+    entry does not say otherwise.
 
     Attributes:
         id: short and readable; it stands in links and file names.

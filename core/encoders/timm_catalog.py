@@ -1,29 +1,46 @@
-"""The catalog's entries of timm's encoders, written from the installed timm: a new release is one command.
+"""What of the catalog the installed timm writes: its own encoders, and what follows from an architecture.
 
-`invariscope models refresh` writes `catalog/timm_<line>.toml`. What timm states (input, normalisation, licence, where
-the file is) is read from its registry; what a tag means is said by `timm_rules`; how the network is cut follows from
-its class, and is checked against timm's own forward pass by the tests.
+`invariscope models refresh` writes `catalog/timm/<line>.toml` and `architectures.toml`, so that a new release is one
+command. What timm states (input, normalisation, licence, where the file is) is read from its registry; what a tag means
+is said by `timm_rules`; how the network is cut follows from its class, and is checked against timm's own forward pass
+by the tests.
 """
 
 import csv
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import timm
-import tomli_w
 import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 
+from core.encoders import architectures
 from core.encoders.architectures import Network
+from core.encoders.registry import CATALOG, FACTS, tables, untagged
 from core.encoders.timm_rules import SUSPECT, Rule, reason, rule_of
 from core.errors import InvariscopeError
 
-SOURCE = "https://huggingface.co/"
+Table = dict[str, Any]
+
+TIMM = CATALOG / "timm"
+HUB = "https://huggingface.co/"
+FILE = "model.safetensors"
+DEFAULTS: Table = {
+    "architecture": "{id}",
+    "source": f"{HUB}timm/{{id}}",
+    "covers": ["timm:{id}"],
+    "preprocessing": {
+        "interpolation": "bicubic",
+        "mean": list(IMAGENET_DEFAULT_MEAN),
+        "std": list(IMAGENET_DEFAULT_STD),
+    },
+    "weights": {"file": "{id}.safetensors", "url": f"{HUB}timm/{{id}}/resolve/main/{FILE}", "reader": "timm"},
+}
+"""What an entry of timm's says unless it says otherwise."""
 MAPS = {"ResNet": "avg", "RegNet": "avg", "EfficientNet": "avg", "ConvNeXt": "head", "ByobNet": "head"}
 POOLED = ("Hiera", "MlpMixer", "SwinTransformer")
 TERMS = {"dinov3-license": "dinov3", "seer-license": "seer", "sapiens2-license": "sapiens2"}
@@ -37,28 +54,20 @@ LICENCES = {
     "fair-noncommercial-research-license": "FAIR Noncommercial Research License",
     "apple-ascl": "Apple Sample Code License",
 }
+LINES = {
+    "small": r"resnet(18|-s)-64px",
+    "resnet50": r"resnet50(-same|_clip)?$",
+    "convnext": r"convnext",
+    "vit": r"vit|deit|beit|eva|xcit|hiera|swin|aimv2",
+}
 SIZES = {"tiny": "T", "small": "S", "base": "B", "large": "L", "huge": "H", "giant": "g"}
-
-
-@dataclass(frozen=True, slots=True)
-class Refreshed:
-    """What a refresh found.
-
-    Attributes:
-        tables: entries by id, by line.
-        left_out: timm names that are left out, and why.
-        unknown: names that look self-supervised and that no rule knows: someone must read what they are.
-    """
-
-    tables: dict[str, dict[str, dict[str, Any]]]
-    left_out: dict[str, str]
-    unknown: list[str]
+DATA = {"in1k": "ImageNet-1k", "in12k": "ImageNet-12k", "in21k": "ImageNet-21k", "in22k": "ImageNet-22k"}
 
 
 @cache
-def published(folder: Path) -> dict[str, dict[str, Any]]:
-    """Top-1 accuracies by timm name, from `timm_top1.csv` in the catalog's folder."""
-    with (folder / "timm_top1.csv").open(newline="") as file:
+def published() -> dict[str, Table]:
+    """Top-1 accuracies by timm name, from `timm/top1.csv` in the catalog."""
+    with (TIMM / "top1.csv").open(newline="", encoding="utf-8") as file:
         return {
             row["name"]: {
                 **{key: round(float(row[key]), 2) for key in ("linear", "knn", "supervised") if row[key]},
@@ -68,18 +77,28 @@ def published(folder: Path) -> dict[str, dict[str, Any]]:
         }
 
 
-def _cut(network: Network) -> tuple[str, str, str]:
-    """Layout, pooling recipe and target layer of a network."""
+def _cut(network: Network) -> Table:
+    """Layout, pooling recipe and target layer of a network, and the width of its feature."""
     kind, last = type(network).__name__, network.feature_info[-1]["module"]
     if kind in MAPS:
-        return "map", MAPS[kind], last
-    if kind == "Xcit":
-        return "class-attention", "token", last
-    if kind in POOLED or network.global_pool in ("avg", "map"):
-        return "pooled-tokens", "head", last
-    if network.global_pool == "token":
-        return "tokens", "token", f"{last}.norm1"
-    raise InvariscopeError(f"timm has a network of class {kind} that no layout cuts; write one, or leave its tags out.")
+        cut = "map", MAPS[kind], last
+    elif kind == "Xcit":
+        cut = "class-attention", "token", last
+    elif kind in POOLED or network.global_pool in ("avg", "map"):
+        cut = "pooled-tokens", "head", last
+    elif network.global_pool == "token":
+        cut = "tokens", "token", f"{last}.norm1"
+    else:
+        raise InvariscopeError(f"timm has a network of class {kind} that no layout cuts; write one, or leave it out.")
+    return dict(zip(("layout", "pooling", "target_layer"), cut, strict=True), feature_dim=network.head_hidden_size)
+
+
+@cache
+def facts_of(architecture: str) -> Table:
+    """What follows from an architecture as it is built without options."""
+    line = next((line for line, pattern in LINES.items() if re.match(pattern, architecture)), "other")
+    with torch.device("meta"):
+        return {"line": line, **_cut(architectures.build(architecture))}
 
 
 def _architecture_label(name: str) -> str:
@@ -93,126 +112,135 @@ def _architecture_label(name: str) -> str:
     return re.sub(r"^resnet", "ResNet-", name) if re.fullmatch(r"resnet\d+", name) else name
 
 
-def line_of(architecture: str) -> str:
-    """The line of architectures that a timm architecture belongs to."""
-    if architecture in ("resnet50", "resnet50_clip"):
-        return "resnet50"
-    if architecture.startswith("convnext"):
-        return "convnext"
-    return "vit" if re.match(r"vit|deit|beit|eva|xcit|hiera|swin|aimv2", architecture) else "other"
-
-
-def _preprocessing(cfg: PretrainedCfg) -> dict[str, Any]:
+def _preprocessing(cfg: PretrainedCfg) -> Table:
     # A supervised number was measured at the test resolution where timm states one; that is what is shown.
     size = (cfg.test_input_size or cfg.input_size)[-1]
-    crop = cfg.test_crop_pct or cfg.crop_pct
-    return {
+    stated = {
         "size": size,
-        "resize": int(size / crop),
+        "resize": int(size / (cfg.test_crop_pct or cfg.crop_pct)),
         "interpolation": cfg.interpolation,
         "mean": list(cfg.mean),
         "std": list(cfg.std),
     }
+    return {key: value for key, value in stated.items() if value != DEFAULTS["preprocessing"].get(key)}
 
 
-def _weights(name: str, cfg: PretrainedCfg, megabytes: float) -> dict[str, Any]:
-    table: dict[str, Any] = {"file": f"{name}.safetensors", "reader": "timm", "megabytes": megabytes}
-    if cfg.hf_hub_id:
-        table["url"] = f"{SOURCE}{cfg.hf_hub_id}/resolve/main/{cfg.hf_hub_filename or 'model.safetensors'}"
-    else:
+def _weights(name: str, cfg: PretrainedCfg, network: Network) -> Table:
+    numbers = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
+    table: Table = {"megabytes": round(numbers * 4 / 1e6, 1)}
+    if not cfg.hf_hub_id:
         # The whole training checkpoint, both encoders and the predictor; the paper evaluates the target encoder.
         table |= {"file": f"{name}.pth.tar", "url": cfg.url, "container": ["target_encoder"], "prefix": "module."}
+    elif cfg.hf_hub_id != f"timm/{name}" or cfg.hf_hub_filename:
+        table["url"] = f"{HUB}{cfg.hf_hub_id}/resolve/main/{cfg.hf_hub_filename or FILE}"
     if cfg.license in TERMS:
         table["terms"] = TERMS[cfg.license]
     if ".fcmae" in name and "_ft_" not in name:
         table["absent"] = ["head.norm."]
+    if ".fb_dino" in name:
+        table["drop"] = ["head."]
     return table
 
 
-def entry(name: str, rule: Rule, folder: Path) -> dict[str, Any]:
-    """The catalog's table of one timm name; its network is built without memory for parameters."""
+def entry(name: str, rule: Rule) -> Table:
+    """What the catalog says of one timm name beyond `DEFAULTS` and `facts_of`; its network is built without memory."""
     cfg = timm.get_pretrained_cfg(name)
-    options: dict[str, Any] = {"global_pool": rule.pool} if rule.pool and name.startswith("vit") else {}
-    if "_dinov2." in name:
-        options["img_size"] = 224
+    options: Table = {"global_pool": rule.pool} if rule.pool and name.startswith("vit") else {}
     with torch.device("meta"):
         network = timm.create_model(name, pretrained=False, **options)
-    layout, pooling, target = _cut(network)
-    architecture = name.split(".")[0]
-    size = sum(p.numel() for p in [*network.parameters(), *network.buffers()]) * 4 / 1e6
-    table: dict[str, Any] = {
+    architecture = untagged(name)
+    usual = facts_of(architecture)
+    table: Table = {
         "label": f"{_architecture_label(architecture)} · {rule.method}",
         "regime": rule.regime,
         "method": rule.method,
-        "architecture": name,
-        "line": line_of(architecture),
-        "layout": layout,
-        "pooling": pooling,
-        "target_layer": target,
-        "feature_dim": network.head_hidden_size,
         "licence": LICENCES.get(cfg.license, cfg.license or "unknown"),
         "paper": rule.paper,
-        "source": f"{SOURCE}{cfg.hf_hub_id}" if cfg.hf_hub_id else "https://github.com/facebookresearch/ijepa",
         "note": rule.note,
-        "preprocessing": {**_preprocessing(cfg), **({"size": 224, "resize": 256} if options.get("img_size") else {})},
+        "options": options,
+        **{key: value for key, value in _cut(network).items() if value != usual[key]},
+        "preprocessing": _preprocessing(cfg),
         "pretraining": {"data": _data(rule, name)},
-        "published": published(folder).get(name, {}),
-        "covers": [f"timm:{name}"],
-        "weights": _weights(name, cfg, round(size, 1)),
+        "published": published().get(name),
+        "weights": _weights(name, cfg, network),
     }
-    if options:
-        table["options"] = options
+    if not cfg.hf_hub_id:
+        table["source"] = "https://github.com/facebookresearch/ijepa"
+    elif cfg.hf_hub_id != f"timm/{name}":
+        table["source"] = HUB + cfg.hf_hub_id
     if cfg.num_classes == 1000 and ".fb_dino" not in name:
         # Weight and bias are the loaded network's own classifier.
-        table["heads"] = [{"task": "imagenet-1k", "weight": "", "bias": "", "pooling": pooling}]
-    if ".fb_dino" in name:
-        table["weights"]["drop"] = ["head."]
-    return table
+        table["heads"] = [{"task": "imagenet-1k"}]
+    return {key: value for key, value in table.items() if value}
 
 
 def _data(rule: Rule, name: str) -> str:
     """What an encoder saw, in order, where the tag says more than the rule."""
-    names = {"in1k": "ImageNet-1k", "in12k": "ImageNet-12k", "in21k": "ImageNet-21k", "in22k": "ImageNet-22k"}
-    named = [names[part] for part in re.findall(r"in1k|in12k|in21k|in22k", name.split(".", 1)[1])]
-    order = list(dict.fromkeys(named))
-    first = [] if rule.data in (*names.values(), "ImageNet", "see tag") else [rule.data.split(", then")[0]]
-    if not order:
-        return rule.data
-    return ", then ".join(dict.fromkeys([*first, *order]))
+    order = [DATA[part] for part in re.findall("|".join(DATA), name.partition(".")[2])]
+    first = [] if rule.data in (*DATA.values(), "ImageNet", "see tag") else [rule.data.split(", then")[0]]
+    return ", then ".join(dict.fromkeys([*first, *order])) if order else rule.data
 
 
-def _tell_apart(tables: dict[str, dict[str, Any]]) -> None:
+def _tell_apart(found: dict[str, Table]) -> None:
     """Give encoders of one label their tags, and where those agree too their whole names."""
     for more in (lambda name: name.split(".", 1)[1], lambda name: name):
-        counts = Counter(table["label"] for table in tables.values())
-        for name, table in tables.items():
+        counts = Counter(table["label"] for table in found.values())
+        for name, table in found.items():
             if counts[table["label"]] > 1:
                 table["label"] = f"{table['label'].split(' (')[0]} ({more(name)})"
 
 
-def refresh(folder: Path, taken: Iterable[str]) -> Refreshed:
-    """Entries for every tag of the installed timm that a rule knows.
+def _by_hand() -> list[Table]:
+    """The entries that are kept by hand."""
+    paths = [path for path in CATALOG.glob("*/*.toml") if path.parent != TIMM]
+    return [table for path in paths for table in tables(path).values()]
 
-    Args:
-        folder: of the catalog, for the published accuracies.
-        taken: timm names that the hand-written part of the catalog already covers.
+
+def refresh() -> tuple[dict[str, Table], list[str]]:
+    """Entries for every tag of the installed timm that a rule knows, and what someone must read.
+
+    Returns:
+        The tables by id, without what the catalog covers by hand; and the names that look self-supervised and that
+        nothing knows.
     """
-    names = [name for name in timm.list_pretrained() if name not in set(taken)]
-    found = {name: entry(name, rule, folder) for name in names if (rule := rule_of(name))}
+    taken = {name.removeprefix("timm:") for table in _by_hand() for name in table.get("covers", ())}
+    names = [name for name in timm.list_pretrained() if name not in taken]
+    found = {name: entry(name, rule) for name in names if (rule := rule_of(name))}
     _tell_apart(found)
-    tables: dict[str, dict[str, dict[str, Any]]] = {}
+    return found, [n for n in names if re.search(SUSPECT, n) and n not in found and not reason(n)]
+
+
+def _toml(value: object) -> str:
+    """A value as TOML has it, on one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(_line(key, item) for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    # TOML's strings, numbers and booleans are JSON's.
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _name(key: str) -> str:
+    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else _toml(key)
+
+
+def _line(key: str, value: object) -> str:
+    return f"{_name(key)} = {_toml(value)}"
+
+
+def _section(name: str, table: Table) -> str:
+    """A table of a TOML file, a field a line."""
+    return "\n".join([f"[{_name(name)}]", *(_line(key, value) for key, value in table.items()), ""])
+
+
+def write(found: dict[str, Table]) -> None:
+    """Write timm's entries by line, and what follows from the architectures of the catalog and from our own."""
+    head = f"# Written by 'invariscope models refresh' from timm {timm.__version__}; do not edit.\n\n"
+    lines: dict[str, dict[str, Table]] = {}
     for name, table in found.items():
-        tables.setdefault(table["line"], {})[name] = table
-    unknown = [n for n in names if re.search(SUSPECT, n) and n not in found and not reason(n)]
-    return Refreshed(tables, {n: why for n in names if (why := reason(n))}, unknown)
-
-
-def write(folder: Path, refreshed: Refreshed) -> list[Path]:
-    """Write `timm_<line>.toml` for each line; the paths."""
-    paths = []
-    for line, tables in refreshed.tables.items():
-        path = folder / f"timm_{line}.toml"
-        head = f"# Written by 'invariscope models refresh' from timm {timm.__version__}; do not edit.\n\n"
-        path.write_text(head + tomli_w.dumps(tables), encoding="utf-8")
-        paths.append(path)
-    return paths
+        lines.setdefault(facts_of(untagged(name))["line"], {"defaults": DEFAULTS})[name] = table
+    for line, entries in lines.items():
+        text = "\n".join(_section(name, table) for name, table in entries.items())
+        (TIMM / f"{line}.toml").write_text(head + text, encoding="utf-8")
+    names = {untagged(name) for name in (*found, *(table["architecture"] for table in _by_hand()), *architectures.OWN)}
+    FACTS.write_text(head + "\n".join(_line(n, facts_of(n)) for n in sorted(names)) + "\n", encoding="utf-8")

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import timm
 import torch
 from torch import Tensor
 
@@ -41,6 +40,8 @@ def build(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Networ
     Raises:
         RuntimeError, KeyError: the tensors do not fit; which of the two is timm's choice.
     """
+    import timm  # seconds, and the packaged encoders do without
+
     options = dict(spec.options)
     overlay: dict[str, object] = {"state_dict": tensors, "custom_load": False, "hf_hub_id": None, "url": ""}
     if "num_classes" in options or any(prefix in spec.weights.drop for prefix in ("head.", "fc.")):

@@ -1,7 +1,9 @@
 """A linear head: logits are an affine map of the pooled feature."""
 
+import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from core.errors import WeightsInvalid
+from core.heads.familiarity import Familiarity
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class LinearHead:
     """What maps features to the classes of one task.
 
@@ -26,6 +29,7 @@ class LinearHead:
         temperature: divides the logits before the softmax; fitted on validation images. 1 when never fitted.
         calibrated: whether `temperature` was fitted.
         facts: how it was fitted and what it reached, as plain values.
+        familiarity: what the task's own images look like; None when nobody measured it, as for published heads.
     """
 
     task: str
@@ -36,6 +40,7 @@ class LinearHead:
     temperature: float
     calibrated: bool
     facts: dict[str, Any]
+    familiarity: Familiarity | None = None
 
     def logits(self, pooled: Tensor) -> Tensor:
         """(B, C) raw logits of (B, D) features, in float32."""
@@ -43,9 +48,17 @@ class LinearHead:
 
     def to(self, device: torch.device) -> "LinearHead":
         """The same head on a device."""
-        moved = {name: getattr(self, name) for name in self.__slots__}
-        moved |= {"weight": self.weight.to(device), "bias": self.bias.to(device)}
-        return LinearHead(**moved)
+        return replace(self, weight=self.weight.to(device), bias=self.bias.to(device))
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of all that decides an answer: weight, bias, what they read and the temperature; part of every cache key."""
+        read_as = f"{self.task} {self.pooling} {self.temperature!r} {self.calibrated}"
+        digest = hashlib.sha256(read_as.encode())
+        for tensor in (self.weight, self.bias):
+            digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(tensor.detach().contiguous().cpu().numpy().data)
+        return digest.hexdigest()
 
 
 def save(head: LinearHead, path: Path) -> None:
@@ -55,6 +68,8 @@ def save(head: LinearHead, path: Path) -> None:
         name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")
     }
     tensors = {"weight": head.weight.float().contiguous(), "bias": head.bias.float().contiguous()}
+    if head.familiarity is not None:
+        tensors |= {name: getattr(head.familiarity, name).contiguous() for name in ("bank", "reference")}
     save_file(tensors, path, metadata={"head": json.dumps(facts)})
     path.chmod(0o644)  # safetensors writes for the owner alone
 
@@ -69,7 +84,9 @@ def load(path: Path) -> LinearHead:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["head"])
             weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
-        head = LinearHead(weight=weight, bias=bias, **facts)
+            seen = [file.get_tensor(name) for name in ("bank", "reference") if name in file.keys()]  # noqa: SIM118
+        familiarity = Familiarity(*seen) if seen else None
+        head = LinearHead(weight=weight, bias=bias, familiarity=familiarity, **facts)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsInvalid(f"{path} is not a head of Invariscope ({error}). Install or fit it again.") from error
     if weight.ndim != 2 or bias.shape != weight.shape[:1]:

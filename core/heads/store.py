@@ -1,20 +1,25 @@
 """Which heads an encoder has, and how one is loaded."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from core.encoders.encoder import Encoder
 from core.encoders.files import weights
-from core.encoders.opening import reading
 from core.encoders.partners import order
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, NativeHead
 from core.errors import HeadUnavailable, WeightsInvalid
-from core.heads import linear
-from core.heads.linear import LinearHead
+from core.pace import Progress
 from core.paths import ASSETS
 from core.tasks import task, tasks
+
+# Listing what there is takes no PyTorch: only the functions that load import it.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.encoders.encoder import Encoder
+    from core.heads.linear import LinearHead
 
 
 def packaged_path(encoder_id: str, task_id: str) -> Path:
@@ -41,7 +46,7 @@ def is_here(spec: EncoderSpec, task_id: str) -> bool:
     return all(weights.is_here(file) for file in files)
 
 
-def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda done, total: None) -> LinearHead:
+def load(encoder: Encoder, task_id: str, progress: Progress = lambda done, total: None) -> LinearHead:
     """The head of `encoder` for a task, on the encoder's device.
 
     Raises:
@@ -50,6 +55,8 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
         WeightsUnavailable: the head's file is not here and cannot be fetched.
         WeightsInvalid: the file does not fit the encoder or the task.
     """
+    from core.heads import linear
+
     asked = task(task_id)
     path = packaged_path(encoder.spec.id, task_id)
     if path.is_file():
@@ -76,7 +83,9 @@ def load(encoder: Encoder, task_id: str, progress: weights.Progress = lambda don
     return head.to(encoder.device)
 
 
-def _native(encoder: Encoder, task_id: str, progress: weights.Progress) -> LinearHead:
+def _native(encoder: Encoder, task_id: str, progress: Progress) -> LinearHead:
+    from core.heads.linear import LinearHead
+
     spec = encoder.spec
     for native in spec.heads:
         if native.task == task_id:
@@ -95,8 +104,10 @@ def _native(encoder: Encoder, task_id: str, progress: weights.Progress) -> Linea
     raise HeadUnavailable(f"{spec.label} has no head for {task_id}. It has heads for: {can}.")
 
 
-def _published(encoder: Encoder, native: NativeHead, progress: weights.Progress) -> tuple[Tensor, Tensor]:
+def _published(encoder: Encoder, native: NativeHead, progress: Progress) -> tuple[Tensor, Tensor]:
     """Weight and bias of a published classifier."""
+    from core.encoders.opening import reading
+
     if not native.weight:
         if encoder.classifier is None:
             raise WeightsInvalid(f"{native.weights.file} has no classifier, and the catalog says it has: another file.")

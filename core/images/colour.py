@@ -36,8 +36,8 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     return image, notes
 
 
-def _srgb() -> "ImageCms.core.CmsProfile":
-    return ImageCms.createProfile("sRGB")
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
 
 
 def _converted(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:

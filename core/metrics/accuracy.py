@@ -1,23 +1,13 @@
 """How often encoders are right, and whether a difference between two of them is more than noise."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from core.metrics import _checks as check
-from core.metrics._checks import BoolArray, FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate and the interval around it, in the estimate's own unit."""
-
-    estimate: float
-    low: float
-    high: float
+from core.metrics._checks import FloatArray, IntArray
+from core.metrics.interval import Interval
+from core.metrics.resampling import resampled_counts
 
 
 def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int = 1) -> float:
@@ -39,24 +29,73 @@ def top_k_accuracy(probabilities: ArrayLike, labels: ArrayLike, k: int = 1) -> f
     return float(np.mean(_rank_of_label(scores, truth) < k))
 
 
-def mean_class_accuracy(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Mean over the classes present of the share of each class that is predicted right.
+def counted_accuracy(values: ArrayLike, counts: ArrayLike, labels: ArrayLike | None = None) -> float:
+    """Accuracy of samples that are counted by how right they are: averaged over S seeds there are S + 1 such values.
+
+    Args:
+        values: (A,) how right a sample is, in [0, 1]; or any other value of a sample, such as a difference.
+        counts: (A,) how many samples have it.
+        labels: (A,) class of the samples, for the mean of the classes' means; None for the mean over samples.
+
+    Returns:
+        Mean over the samples, or `mean_class_accuracy`.
+    """
+    data, sizes = _counted(values, counts)
+    if labels is None:
+        return float(sizes @ data / sizes.sum())
+    return float(mean_class_accuracy(data, labels, sizes))
+
+
+def counted_accuracy_draws(
+    values: ArrayLike,
+    counts: ArrayLike,
+    labels: ArrayLike | None = None,
+    *,
+    draws: int = 2000,
+    rng: np.random.Generator,
+) -> FloatArray:
+    """(draws,) bootstrap draws over samples of what `counted_accuracy` gives."""
+    data, sizes = _counted(values, counts)
+    if labels is not None:
+        return mean_class_accuracy(data, labels, resampled_counts(sizes, draws, rng=rng))
+    # Fewer values, fewer random numbers: the classes do not matter here.
+    data, merged = np.unique(data, return_inverse=True)
+    sizes = np.bincount(merged, weights=sizes).astype(np.int64)
+    return resampled_counts(sizes, draws, rng=rng) @ data / sizes.sum()
+
+
+def mean_class_accuracy(values: ArrayLike, labels: ArrayLike, counts: ArrayLike) -> FloatArray:
+    """Mean over the classes present of the share of each class that is right.
 
     Unlike top-1 accuracy it is not ruled by the most frequent classes: the customary figure for Aircraft,
     Caltech-101, Flowers and Pets.
 
     Args:
-        probabilities: (N, K); only their order counts.
-        labels: (N,) integers in [0, K). Classes without samples are left out.
+        values: (A,) how right a sample is, in [0, 1].
+        labels: (A,) its class.
+        counts: (…, A) how many samples of that class are so. Classes without samples are left out.
 
     Returns:
-        In [0, 1], higher is better; chance is 1 / K.
+        (…) in [0, 1], higher is better; chance is 1 / K.
     """
-    scores = check.floats("probabilities", probabilities, "(N, K)")
-    truth = check.labels("labels", labels, *scores.shape)
-    hits = np.bincount(truth, weights=_rank_of_label(scores, truth) == 0)
-    count = np.bincount(truth)
-    return float(np.mean(hits[count > 0] / count[count > 0]))
+    data = check.floats("values", values, "(A,)")
+    truth, sizes = check.labels("labels", labels, len(data)), check.floats("counts", counts, "(…, A)")
+    if sizes.shape[-1] != len(data):
+        raise check.bad("counts", f"shape (…, {len(data)})", f"shape {sizes.shape}")
+    order = np.argsort(truth, kind="stable")
+    starts = np.flatnonzero(np.diff(truth[order], prepend=truth.min() - 1))
+    total = np.add.reduceat(sizes[..., order], starts, axis=-1)
+    hits = np.add.reduceat((sizes * data)[..., order], starts, axis=-1)
+    shares = np.divide(hits, total, out=np.zeros_like(hits), where=total > 0)
+    return np.asarray(shares.sum(axis=-1) / np.count_nonzero(total, axis=-1))
+
+
+def _counted(values: ArrayLike, counts: ArrayLike) -> tuple[FloatArray, IntArray]:
+    data = check.floats("values", values, "(A,)")
+    sizes = check.labels("counts", counts, len(data))
+    if sizes.min() < 0 or not sizes.any():
+        raise check.bad("counts", "at least one sample", f"{int(sizes.sum())}")
+    return data, sizes
 
 
 def _rank_of_label(scores: FloatArray, labels: np.ndarray) -> np.ndarray:
@@ -108,51 +147,6 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
     return min(1.0, 2 * float(special.bdtr(min(only_a, only_b), only_a + only_b, 0.5)))
 
 
-def paired_bootstrap(
-    statistic: Callable[..., float],
-    *columns: ArrayLike,
-    draws: int = 2000,
-    level: float = 0.95,
-    rng: np.random.Generator,
-) -> Interval:
-    """A statistic of sample columns with its percentile bootstrap interval (Efron 1979).
-
-    Rows are drawn once per draw for all columns together, so what two models share on a sample cancels in their
-    difference. Draws on which the statistic is nan are left out; when they are more than the mass of one tail, the
-    limits are unknown and nan.
-
-    Args:
-        statistic: called as statistic(*columns), gives a float.
-        *columns: arrays of equal length N along their first axis, such as two models' correctness.
-        draws: number of resamples.
-        level: confidence level in (0, 1).
-        rng: source of the resamples; its seed makes the interval repeatable.
-    """
-    if not columns:
-        raise check.bad("columns", "at least one column", "none")
-    data: list[np.ndarray] = []
-    for position, column in enumerate(columns):
-        values = check.array(f"columns[{position}]", column, "(N, …)")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise check.bad(f"columns[{position}]", "finite numbers", "NaN or infinite")
-        if data and len(values) != len(data[0]):
-            raise check.bad(f"columns[{position}]", f"{len(data[0])} rows as in columns[0]", f"shape {values.shape}")
-        data.append(values)
-    draws = check.whole("draws", draws, 1)
-    tail = (1 - check.number("level", level, 0, 1, inside=True)) / 2
-    rng, size = check.generator("rng", rng), len(data[0])
-    sampled = np.empty(draws)
-    for draw in range(draws):
-        chosen = rng.integers(size, size=size)
-        sampled[draw] = statistic(*(column[chosen] for column in data))
-    defined = sampled[~np.isnan(sampled)]
-    estimate = float(statistic(*data))
-    if draws - len(defined) > tail * draws:
-        return Interval(estimate, float("nan"), float("nan"))
-    low, high = np.quantile(defined, [tail, 1 - tail])
-    return Interval(estimate, float(low), float(high))
-
-
 def holm(p_values: ArrayLike) -> FloatArray:
     """Holm step-down adjusted p-values, in the order given.
 
@@ -172,22 +166,27 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return adjusted
 
 
-def error_consistency(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
+def error_consistency(two_by_two: ArrayLike) -> FloatArray:
     """Cohen's kappa of two models' correctness: do they err on the same samples more than their accuracies imply?
 
     (o − e) / (1 − e) with o the share of samples on which both are right or both wrong and
     e = p_a p_b + (1 − p_a)(1 − p_b) (Geirhos et al. 2020).
 
     Args:
-        correct_a: (N,) bool.
-        correct_b: (N,) bool, the same samples in the same order.
+        two_by_two: (…, 4) how many samples both get right, only the first, only the second, neither.
 
     Returns:
-        In [−1, 1]: 1 the same errors, 0 what independent models give, below 0 complementary; neither direction is
-        better. nan when both are always right or both always wrong, since then e = 1.
+        (…) in [−1, 1]: 1 the same errors, 0 what independent models give, below 0 complementary; neither direction is
+        better. nan without samples, and when both are always right or both always wrong, since then e = 1.
     """
-    a: BoolArray = check.flags("correct_a", correct_a)
-    b: BoolArray = check.flags("correct_b", correct_b, a.shape)
-    p_a, p_b, observed = a.mean(), b.mean(), np.mean(a == b)
-    expected = p_a * p_b + (1 - p_a) * (1 - p_b)
-    return float("nan") if expected == 1 else float((observed - expected) / (1 - expected))
+    counts = check.floats("two_by_two", two_by_two, "(…, 4)")
+    if counts.shape[-1] != 4:
+        raise check.bad("two_by_two", "shape (…, 4)", f"shape {counts.shape}")
+    total = counts.sum(axis=-1, keepdims=True)
+    both, first, second, neither = np.moveaxis(
+        np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0), -1, 0
+    )
+    a, b = both + first, both + second
+    expected = a * b + (1 - a) * (1 - b)
+    room = 1 - expected
+    return np.divide(both + neither - expected, room, out=np.full_like(room, np.nan), where=room > 1e-12)

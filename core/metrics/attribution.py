@@ -8,11 +8,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy import stats
+from numpy.typing import ArrayLike, NDArray
 
 from core.metrics import _checks as check
-from core.metrics._checks import FloatArray
+from core.metrics._checks import BoolArray, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +71,47 @@ def spearman_agreement(a: ArrayLike, b: ArrayLike) -> float:
         In [−1, 1], higher is more alike, chance 0; nan when a map is constant.
     """
     first, second = _pair(a, b)
-    # Centred exactly: ranks 1 … n average (n + 1)/2, ties or not.
-    ranks = [stats.rankdata(values) - (values.size + 1) / 2 for values in (first, second)]
-    scale = np.sqrt(np.sum(ranks[0] ** 2) * np.sum(ranks[1] ** 2))
-    return float(np.clip(np.sum(ranks[0] * ranks[1]) / scale, -1.0, 1.0)) if scale > 0 else float("nan")
+    return float(spearman(first[None], second[None], np.full((1, *first.shape), True))[0])
+
+
+def spearman(a: NDArray[np.generic], b: NDArray[np.generic], shared: BoolArray) -> FloatArray:
+    """Spearman rank correlation of V pairs of maps at once: on small encoders, one by one costs a third of a sweep.
+
+    Args:
+        a: (V, h, w).
+        b: (V, h, w).
+        shared: (V, h, w) the cells to compare; values of others are not looked at.
+
+    Returns:
+        (V,) in [−1, 1]; nan when a map is constant on the shared cells.
+    """
+    seen = shared.reshape(len(shared), -1)
+    both = np.stack((a, b)).reshape(2, *seen.shape)
+    if not np.isfinite(both[:, seen]).all():
+        raise check.bad("maps", "finite numbers", "NaN or infinite")
+    # Cells out of view rank last, so the others keep the ranks that they have among themselves: 1 … n, which average
+    # (n + 1)/2, ties or not.
+    ranks = np.where(seen, _ranks(np.where(seen, both, np.inf)) - (seen.sum(axis=1)[:, None] + 1) / 2, 0.0)
+    # Ranks are halves of whole numbers: these sums are exact in any order.
+    scale = np.sqrt(np.prod(np.sum(ranks**2, axis=2), axis=0))
+    agreement = np.sum(ranks[0] * ranks[1], axis=1) / np.where(scale > 0, scale, np.nan)
+    return np.clip(agreement, -1.0, 1.0)
+
+
+def _ranks(values: FloatArray) -> FloatArray:
+    """Ranks from 1 along the last axis, equal values sharing the mean of theirs; no value is nan."""
+    # SciPy's ranks without what SciPy asks first, which on maps this small is most of the time.
+    order = values.argsort(axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
+    begins = np.ones(values.shape, dtype=np.bool_)
+    np.not_equal(ordered[..., 1:], ordered[..., :-1], out=begins[..., 1:])
+    ends = np.roll(begins, -1, axis=-1)
+    places = np.arange(values.shape[-1])
+    first = np.maximum.accumulate(np.where(begins, places, 0), axis=-1)
+    last = np.minimum.accumulate(np.where(ends, places, places[-1])[..., ::-1], axis=-1)[..., ::-1]
+    ranks = np.empty(values.shape)
+    np.put_along_axis(ranks, order, (first + last) / 2 + 1, axis=-1)
+    return ranks
 
 
 def iou_at(a: ArrayLike, b: ArrayLike, share: float = 0.2) -> Overlap:

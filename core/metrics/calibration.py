@@ -7,8 +7,9 @@ from numpy.typing import ArrayLike
 from scipy import optimize
 
 from core.metrics import _checks as check
-from core.metrics._checks import BoolArray, FloatArray, IntArray
+from core.metrics._checks import RANGE_TOLERANCE, BoolArray, FloatArray, IntArray
 from core.metrics.confidence import softmax
+from core.metrics.resampling import Resamples
 
 SCHEMES = ("width", "mass")
 NORMS = ("l1", "l2", "max")
@@ -100,6 +101,26 @@ def calibration_error(
     return float(np.sqrt(weight @ gap**2)) if norm == "l2" else float(gap.max())
 
 
+def calibration_error_draws(
+    drawn: Resamples, unit: IntArray, confidence: ArrayLike, correct: ArrayLike, bins: int = 15, scheme: str = "width"
+) -> FloatArray:
+    """(draws,) expected calibration error of each resample, see `calibration_error`.
+
+    Bins of equal mass stay those of the whole sample.
+
+    Args:
+        drawn: of `resamples`.
+        unit: (N,) unit of each row.
+        confidence: (N,) in [0, 1].
+        correct: (N,) bool.
+        bins: number of bins.
+        scheme: "width" or "mass".
+    """
+    sure, right = _columns(confidence, correct)
+    index, size = bin_index(sure, bins, scheme)
+    return np.abs(drawn.sums(unit, index, size, sure - right)).sum(axis=1) / drawn.total(unit)
+
+
 def calibration_null(
     confidence: ArrayLike, bins: int = 15, scheme: str = "width", draws: int = 1000, *, rng: np.random.Generator
 ) -> FloatArray:
@@ -144,6 +165,24 @@ def calibration_null(
     return errors
 
 
+def consistency_band(confidence: float, samples: int) -> tuple[float, float]:
+    """Where 95 % of accuracies of so many samples lie when this confidence is exactly the chance of being right.
+
+    The 2.5 % and 97.5 % quantiles of a binomial as shares: the band behind a reliability diagram (Bröcker & Smith
+    2007).
+
+    Args:
+        confidence: mean of a bin, in [0, 1].
+        samples: in the bin, at least 1.
+    """
+    from scipy import stats  # half a second that the first page should not wait for
+
+    samples = check.whole("samples", samples, 1)
+    sure = min(check.number("confidence", confidence, 0, 1 + RANGE_TOLERANCE), 1.0)
+    low, high = stats.binom.ppf([0.025, 0.975], samples, sure) / samples
+    return float(low), float(high)
+
+
 def overconfidence(confidence: ArrayLike, correct: ArrayLike) -> float:
     """Mean confidence − accuracy, signed.
 
@@ -170,20 +209,33 @@ def confidence_by_outcome(confidence: ArrayLike, correct: ArrayLike) -> Confiden
     return ConfidenceByOutcome(correct=means[0], wrong=means[1])
 
 
-def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Mean over samples of Σ_k (p_ik − 1[y_i = k])² (Brier 1950, all classes and not halved).
+def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> FloatArray:
+    """Σ_k (p_ik − 1[y_i = k])² of each sample; the score of a set is their mean (Brier 1950, all classes, not halved).
 
     Args:
         probabilities: (N, K), rows sum to 1.
         labels: (N,) integers in [0, K).
 
     Returns:
-        In [0, 2], lower is better; the uniform prediction gives 1 − 1/K.
+        (N,) in [0, 2], lower is better; the uniform prediction gives 1 − 1/K.
     """
     p = check.distributions("probabilities", probabilities)
     truth = check.labels("labels", labels, *p.shape)
     # Only the label's term differs from p²: Σ p² − p_y² + (1 − p_y)² = Σ p² − 2 p_y + 1, without a one-hot matrix.
-    return float(np.mean(np.einsum("nk,nk->n", p, p) - 2 * p[np.arange(len(p)), truth] + 1))
+    return np.einsum("nk,nk->n", p, p) - 2 * p[np.arange(len(p)), truth] + 1
+
+
+def log_loss(true_probability: ArrayLike) -> FloatArray:
+    """−ln p_{i,y_i} of each sample, in nats: its part of the `negative_log_likelihood`.
+
+    Args:
+        true_probability: (N,) probability of the true class, in [0, 1].
+
+    Returns:
+        (N,) in [0, ∞], lower is better; a label held impossible gives infinity.
+    """
+    own = check.units("true_probability", true_probability, "(N,)")
+    return np.where(own > 0, -np.log(np.where(own > 0, own, 1.0)), np.inf)
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
@@ -197,8 +249,7 @@ def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> floa
         In [0, ∞], lower is better; the uniform prediction gives ln K, and a label held impossible gives infinity.
     """
     p = check.distributions("probabilities", probabilities)
-    own = p[np.arange(len(p)), check.labels("labels", labels, *p.shape)]
-    return float("inf") if not own.all() else float(-np.log(own).mean())
+    return float(log_loss(p[np.arange(len(p)), check.labels("labels", labels, *p.shape)]).mean())
 
 
 def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:

@@ -5,17 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import linalg, stats
-from sklearn.covariance import ledoit_wolf
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy import linalg
 
 from core.metrics import _checks as check
-from core.metrics._checks import FloatArray, IntArray
-from core.metrics.accuracy import Interval
+from core.metrics._checks import FloatArray
+from core.metrics.accuracy import counted_accuracy, counted_accuracy_draws
+from core.metrics.interval import Interval
+from core.metrics.resampling import Bootstrapped, mean_of
 
 # Of the two-sample classifier: weak enough to converge within a second where the sets are separable, as most are.
 INVERSE_PENALTY, MAX_ITERATIONS = 0.01, 1000
@@ -39,6 +35,8 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
     Returns:
         In [0, ∞): 0 for equal means and covariances, larger is farther.
     """
+    from sklearn.covariance import ledoit_wolf  # scikit-learn takes a second to import, and pages need none of it
+
     first, second = check.rows("x", x, least=2), check.rows("y", y, least=2)
     _same_width("y", second, "x", first)
     shift = first.mean(axis=0) - second.mean(axis=0)
@@ -67,6 +65,12 @@ def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.rand
         In [0, 1]: .5 (give or take noise) the sets cannot be told apart, 1 they are separated without error. It
         cannot rank sets that are all at 1.
     """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+    from sklearn.model_selection import StratifiedKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     folds = check.whole("folds", folds, 2)
     first, second = check.rows("x", x, least=folds), check.rows("y", y, least=folds)
     _same_width("y", second, "x", first)
@@ -107,84 +111,52 @@ def knn_distance(x: ArrayLike, bank: ArrayLike, k: int) -> FloatArray:
     return np.sqrt(np.maximum(0.0, 2 - 2 * np.concatenate(cosines)))
 
 
-def generalization_gap(
-    similar: Sequence[ArrayLike],
-    different: Sequence[ArrayLike],
-    *,
-    labels_similar: Sequence[ArrayLike | None] | None = None,
-    labels_different: Sequence[ArrayLike | None] | None = None,
-    draws: int = 2000,
-    level: float = 0.95,
-    rng: np.random.Generator,
-) -> Interval:
+def generalization_gap(similar: Sequence[Bootstrapped], different: Sequence[Bootstrapped]) -> Interval:
     """Mean accuracy on sets similar to the source minus mean accuracy on sets different from it, one encoder.
 
     Each set weighs the same. The interval is a percentile bootstrap over the samples within each set: the sets are
     taken as given, so it says nothing about other sets. Sets differ in difficulty and number of classes, so a gap
-    alone is no loss; the gaps of two encoders on the same sets can be compared. Passing the differences of two
-    encoders' columns gives the difference of their gaps with its paired interval, as samples are drawn once for both.
+    alone is no loss; the gaps of two encoders on the same sets can be compared.
 
     Args:
-        similar: for each similar set, (N,) correctness of its samples: 0 or 1, or a mean over seeds.
+        similar: accuracy on each similar set, with draws that are independent between sets.
         different: the same for each different set.
-        labels_similar: for each similar set (N,) integers when its accuracy is the mean over classes, else None.
-        labels_different: the same for each different set.
-        draws: number of resamples.
-        level: confidence level in (0, 1).
-        rng: source of the resamples.
 
     Returns:
-        In [−1, 1] for accuracies; positive: less accurate far from the source.
+        In [−1, 1]; positive: less accurate far from the source.
     """
-    groups = []
-    for name, sets, labels in (
-        ("similar", similar, labels_similar),
-        ("different", different, labels_different),
-    ):
-        if not len(sets):
-            raise check.bad(name, "at least one set", "none")
-        truths = [None] * len(sets) if labels is None else list(labels)
-        if len(truths) != len(sets):
-            raise check.bad(f"labels_{name}", f"one entry for each of {len(sets)} sets", f"{len(truths)}")
-        groups.append(
-            [
-                _resampled_means(f"{name}[{i}]", values, truth, draws, rng)
-                for i, (values, truth) in enumerate(zip(sets, truths, strict=True))
-            ]
-        )
-    estimates = [np.mean([estimate for estimate, _ in group]) for group in groups]
-    drawn = [np.mean([means for _, means in group], axis=0) for group in groups]
-    return _percentiles(float(estimates[0] - estimates[1]), drawn[0] - drawn[1], level)
+    return (mean_of(similar) - mean_of(different)).percentile()
 
 
 def advantage(
-    metric_ssl: ArrayLike,
-    metric_sl: ArrayLike,
-    *,
+    first: ArrayLike,
+    second: ArrayLike,
+    counts: ArrayLike,
     labels: ArrayLike | None = None,
+    *,
     draws: int = 2000,
-    level: float = 0.95,
     rng: np.random.Generator,
 ) -> Interval:
-    """How much more accurate the self-supervised encoder is on a data set, with a paired interval.
+    """How much more accurate the second encoder is on a data set than the first, with a paired interval.
 
     Mean of the differences sample by sample, and a percentile bootstrap that draws a sample once for both encoders.
 
     Args:
-        metric_ssl: (N,) correctness of the self-supervised encoder: 0 or 1, or a mean over seeds.
-        metric_sl: (N,) of the supervised one, the same samples in the same order.
-        labels: (N,) integers when accuracy is the mean over classes.
+        first: (A,) how right the first encoder is on a kind of sample: 0 or 1, or a mean over seeds.
+        second: (A,) the same for the second.
+        counts: (A,) how many samples are so.
+        labels: (A,) class of the samples when accuracy is the mean over classes.
         draws: number of resamples.
-        level: confidence level in (0, 1).
         rng: source of the resamples.
 
     Returns:
-        In [−1, 1] for accuracies; positive: the self-supervised encoder is ahead.
+        In [−1, 1]; positive: the second is ahead.
     """
-    ssl, sl = check.floats("metric_ssl", metric_ssl, "(N,)"), check.floats("metric_sl", metric_sl, "(N,)")
-    check.same_shape("metric_sl", sl, "metric_ssl", ssl)
-    estimate, drawn = _resampled_means("metric_ssl", ssl - sl, labels, draws, rng)
-    return _percentiles(estimate, drawn, level)
+    one, other = check.floats("first", first, "(A,)"), check.floats("second", second, "(A,)")
+    check.same_shape("second", other, "first", one)
+    gap = other - one
+    drawn = counted_accuracy_draws(gap, counts, labels, draws=draws, rng=rng)
+    return Bootstrapped(counted_accuracy(gap, counts, labels), drawn).percentile()
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +185,8 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, rng: np.random.Generator) ->
         y: (N,).
         rng: draws the pairings when there are too many.
     """
+    from scipy import stats  # half a second that the first page should not wait for
+
     one, other = check.floats("x", x, "(N,)"), check.floats("y", y, "(N,)")
     check.same_shape("y", other, "x", one)
     if len(one) < 3:
@@ -237,41 +211,3 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, *, rng: np.random.Generator) ->
 def _same_width(name: str, value: FloatArray, other_name: str, other: FloatArray) -> None:
     if value.shape[1] != other.shape[1]:
         raise check.bad(name, f"{other.shape[1]} columns as in {other_name}", f"shape {value.shape}")
-
-
-def _resampled_means(
-    name: str, values: ArrayLike, labels: ArrayLike | None, draws: int, rng: np.random.Generator
-) -> tuple[float, FloatArray]:
-    """The mean of a column (over its classes, when there are labels) and that of each of (draws,) resamples.
-
-    How often each distinct pair of class and value comes up in a resample of N rows is multinomial, so a resample
-    costs the number of distinct pairs, not N: correctness has few.
-    """
-    data = check.floats(name, values, "(N,)")
-    draws, rng = check.whole("draws", draws, 1), check.generator("rng", rng)
-    truth: IntArray = np.zeros(len(data), np.int64)
-    if labels is not None:
-        truth = check.labels(f"labels of {name}", labels, len(data))
-    pairs, count = np.unique(np.column_stack([truth, data]), axis=0, return_counts=True)
-    # Classes on the rows, pairs on the columns: sums over the pairs of a class in one product.
-    member = (pairs[:, 0] == np.unique(pairs[:, 0])[:, None]).astype(np.float64)
-
-    def mean(counts: FloatArray) -> FloatArray:
-        sizes = counts @ member.T
-        sums = (counts * pairs[:, 1]) @ member.T
-        # A class that a resample misses has no mean, and is left out as `mean_class_accuracy` does.
-        shares = np.divide(sums, sizes, out=np.zeros_like(sums), where=sizes > 0)
-        return shares.sum(axis=1) / np.count_nonzero(sizes, axis=1)
-
-    step = max(1, CHUNK // len(pairs))
-    drawn = [
-        mean(rng.multinomial(len(data), count / len(data), size=min(step, draws - start)).astype(np.float64))
-        for start in range(0, draws, step)
-    ]
-    return float(mean(count[None].astype(np.float64))[0]), np.concatenate(drawn)
-
-
-def _percentiles(estimate: float, drawn: FloatArray, level: float) -> Interval:
-    tail = (1 - check.number("level", level, 0, 1, inside=True)) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail])
-    return Interval(estimate, float(low), float(high))

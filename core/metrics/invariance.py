@@ -4,7 +4,6 @@ f(x) is the pooled feature of an image and t a transform whose strength has its 
 sigma in pixels …). A similarity means nothing without its floor, the similarity of unrelated images.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,9 +13,7 @@ from scipy import linalg, special
 
 from core.metrics import _checks as check
 from core.metrics._checks import BoolArray, FloatArray
-from core.metrics.attribution import spearman_agreement
-
-InverseWarp = Callable[[FloatArray], tuple[FloatArray, BoolArray]]
+from core.metrics.attribution import spearman
 
 # Cosines that agree to this are ties: the same feature gives other last bits at other places of a matrix product.
 TIE = 1e-12
@@ -266,33 +263,25 @@ def survival_curve(critical: CriticalStrength, at: ArrayLike) -> FloatArray:
     return 1 - np.searchsorted(changed_at, where, side="right") / len(strength)
 
 
-def map_equivariance(map_clean: ArrayLike, map_augmented: ArrayLike, inverse_warp: InverseWarp | None) -> float:
-    """Spearman correlation of M(x) and the map of the transformed image brought back, t⁻¹(M(t x)).
+def map_equivariance(maps_clean: ArrayLike, maps_augmented: ArrayLike, shared: ArrayLike | None = None) -> FloatArray:
+    """Spearman correlation of M(x) and the map of the transformed image brought back, t⁻¹(M(t x)), for V pairs.
 
     Args:
-        map_clean: (h, w) M(x).
-        map_augmented: M(t x); (h, w) when `inverse_warp` is None.
-        inverse_warp: None for a photometric transform, which moves nothing. For a geometric one a function from the
-            augmented map to the map warped back, (h, w), and the cells that the transformed image still shows,
-            (h, w) bool; values of other cells are not looked at.
+        maps_clean: (V, h, w) M(x).
+        maps_augmented: (V, h, w) M(t x); after a geometric transform brought back into place.
+        shared: (V, h, w) bool, the cells that the transformed image still shows, and None for a photometric
+            transform, which moves nothing; values of other cells are not looked at.
 
     Returns:
-        In [−1, 1], higher is better: 1 the map moves with the image. nan with fewer than 3 shared cells, or when a map
-        is constant on them.
+        (V,) in [−1, 1], higher is better: 1 the map moves with the image. nan with fewer than 3 shared cells, or when
+        a map is constant on them.
     """
-    before, after = (
-        check.floats("map_clean", map_clean, "(h, w)"),
-        check.floats("map_augmented", map_augmented, "(h, w)"),
-    )
-    if inverse_warp is None:
-        check.same_shape("map_augmented", after, "map_clean", before)
-        return spearman_agreement(before, after)
-    warped, seen = inverse_warp(after)
-    shared = check.flags("inverse_warp", seen, before.shape)
-    back = check.array("inverse_warp", warped, "(h, w)")
-    if back.shape != before.shape:
-        raise check.bad("inverse_warp", f"a map of shape {before.shape}", f"shape {back.shape}")
-    if np.count_nonzero(shared) < 3:
-        return float("nan")
-    # Only cells in view are checked: a warp may well leave NaN outside.
-    return spearman_agreement(before[shared][None], check.floats("inverse_warp", back[shared][None], "(1, M)"))
+    both = [
+        check.array(name, value, "(V, h, w)")
+        for name, value in (("maps_clean", maps_clean), ("maps_augmented", maps_augmented))
+    ]
+    if both[1].shape != both[0].shape:
+        raise check.bad("maps_augmented", f"the shape of maps_clean, {both[0].shape}", f"shape {both[1].shape}")
+    seen = np.full(both[0].shape, True) if shared is None else check.flags("shared", shared, both[0].shape)
+    agreement = spearman(both[0], both[1], seen)
+    return np.where(seen.sum(axis=(1, 2)) >= 3, agreement, np.nan)

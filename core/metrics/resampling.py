@@ -1,23 +1,23 @@
-"""Bootstrap of figures that follow from sums over samples: fast for any number of samples, paired by construction.
+"""The bootstrap that every interval comes from: paired by construction, and fast for any number of samples.
 
-Rows of one unit (a test image under several seeds, the queries of one few-shot episode) are drawn together. With more
-units than `BLOCKS` they are first dealt to that many blocks at random, and blocks are drawn: the variance of a sum is
-the same on average, and a draw costs no more for five million rows than for two thousand.
+Rows of one unit (a test image under several seeds, the queries of one few-shot episode) are drawn together, and one
+set of draws serves all columns that are compared. A draw costs little however many samples there are, in either of
+two ways: `resamples` deals units to blocks and draws blocks, for figures that follow from sums over rows; of samples
+that are counted by their few distinct values, `resampled_counts` draws how often each value occurs.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
 
 from core.metrics import _checks as check
-from core.metrics._checks import BoolArray, FloatArray, IntArray
-from core.metrics.accuracy import Interval
-from core.metrics.calibration import bin_index
+from core.metrics._checks import FloatArray, IntArray
+from core.metrics.interval import LEVEL, Interval
 
 BLOCKS = 2000
-CELLS = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +43,27 @@ class Resamples:
         """(draws,) number of rows in each draw."""
         return self.weights @ np.bincount(self.block[unit], minlength=self.weights.shape[1]).astype(np.float64)
 
+    def mean(self, unit: IntArray, values: ArrayLike, among: ArrayLike | None = None) -> FloatArray:
+        """(draws,) mean of (N,) values over each draw's rows, or over those `among` (N,) bool.
+
+        nan in a draw without any, and throughout when a value is infinite: whether it is drawn decides everything.
+        """
+        one = np.zeros(len(unit), dtype=np.int64)
+        if not np.isfinite(values).all():
+            return np.full(len(self.weights), np.nan)
+        if among is None:
+            return self.sums(unit, one, 1, values)[:, 0] / self.total(unit)
+        kept = np.asarray(among, dtype=np.float64)
+        count = self.sums(unit, one, 1, kept)[:, 0]
+        total = self.sums(unit, one, 1, kept * np.asarray(values, dtype=np.float64))[:, 0]
+        return np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
+
 
 def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator) -> Resamples:
     """Draws with replacement from `units` units.
+
+    More units than `BLOCKS` are first dealt to that many blocks at random: the variance of a sum is the same on
+    average, and a draw costs no more for five million rows than for two thousand.
 
     Args:
         units: U, at least 1.
@@ -61,101 +79,80 @@ def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator) -> Res
     return Resamples(block, weights.astype(np.float64))
 
 
-def resampled_mean(drawn: Resamples, unit: IntArray, values: ArrayLike) -> FloatArray:
-    """(draws,) mean of (N,) values over each draw's rows."""
-    return drawn.sums(unit, np.zeros(len(unit), dtype=np.int64), 1, values)[:, 0] / drawn.total(unit)
+def resampled_counts(counts: ArrayLike, draws: int = 2000, *, rng: np.random.Generator) -> IntArray:
+    """(draws, A) how often each of A kinds of samples occurs when as many samples are drawn anew with replacement.
 
-
-def resampled_calibration_error(
-    drawn: Resamples, unit: IntArray, confidence: ArrayLike, correct: ArrayLike, bins: int = 15, scheme: str = "width"
-) -> FloatArray:
-    """(draws,) expected calibration error of each draw, see `calibration_error`.
-
-    Bins of equal mass stay those of the whole sample.
+    That number is multinomial, so a draw costs the number of kinds and not of samples (Efron 1979, section 3).
 
     Args:
-        drawn: of `resamples`.
-        unit: (N,) unit of each row.
-        confidence: (N,) in [0, 1].
-        correct: (N,) bool.
-        bins: number of bins.
-        scheme: "width" or "mass".
+        counts: (A,) how many samples are of each kind; at least one in all.
+        draws: number of resamples.
+        rng: source of the draws.
     """
-    sure, right = _columns(confidence, correct)
-    index, size = bin_index(sure, bins, scheme)
-    return np.abs(drawn.sums(unit, index, size, sure - right)).sum(axis=1) / drawn.total(unit)
+    sizes = check.labels("counts", counts)
+    total = int(sizes.sum())
+    if total < 1:
+        raise check.bad("counts", "at least one sample", "none")
+    return check.generator("rng", rng).multinomial(total, sizes / total, size=check.whole("draws", draws, 1))
 
 
-def resampled_ranking(
-    drawn: Resamples, unit: IntArray, confidence: ArrayLike, correct: ArrayLike
-) -> tuple[FloatArray, FloatArray]:
-    """(draws,) areas under the risk–coverage curve and (draws,) AUROCs of right against wrong, see `selective`.
+@dataclass(frozen=True, slots=True, eq=False)
+class Bootstrapped:
+    """A figure of the whole sample, and of each resample.
 
-    More than `CELLS` distinct confidences are ranked into that many cells of about equal counts; within a cell errors
-    are averaged as those of tied samples are. An AUROC is nan in a draw without errors, or with nothing else.
-
-    Args:
-        drawn: of `resamples`.
-        unit: (N,) unit of each row.
-        confidence: (N,) finite.
-        correct: (N,) bool.
+    Attributes:
+        value: of the whole sample.
+        draws: (draws,) of the resamples; nan where it is undefined.
     """
-    sure, right = _columns(confidence, correct)
-    count, wrong = _by_cell(drawn, unit, sure, right)
-    last, errors = np.cumsum(count, axis=1), np.cumsum(wrong, axis=1)
-    first, before = last - count, errors - wrong
-    rate = np.divide(wrong, count, out=np.zeros_like(wrong), where=count > 0)
-    # Σ over n in a cell of (errors before + rate · (n − first)) / n, with harmonic numbers H(n) = ψ(n + 1) + γ.
-    steps = special.digamma(last + 1) - special.digamma(first + 1)
-    aurc = (rate * count + (before - rate * first) * steps).sum(axis=1) / last[:, -1]
-    hits, total = count - wrong, errors[:, -1]
-    pairs = hits.sum(axis=1) * total
-    beaten = (hits * (total[:, None] - errors + wrong / 2)).sum(axis=1)
-    return aurc, np.divide(beaten, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+
+    value: float
+    draws: FloatArray
+
+    def __sub__(self, other: Self) -> Self:
+        """The difference, paired when both come from the same resamples."""
+        return type(self)(self.value - other.value, self.draws - other.draws)
+
+    def percentile(self, level: float = LEVEL) -> Interval:
+        """The percentile interval: quantiles of the draws (Efron 1979).
+
+        Draws without a figure are left out; when they are more than one tail holds, the limits are unknown and nan.
+        """
+        limits = self._quantiles(level)
+        return Interval(self.value, *(limits or (float("nan"), float("nan"))))
+
+    def basic(self, level: float = LEVEL, low: float = -np.inf, high: float = np.inf) -> Interval:
+        """The basic interval, 2·value − quantiles of the draws, kept within what is possible.
+
+        An expected calibration error is biased upwards in small samples, and more so in resamples of them: the
+        percentile interval of a perfectly calibrated model lies above its own estimate. Reflecting the draws about
+        the estimate takes that bias out (Davison & Hinkley 1997, section 5.2). Where the bias exceeds the noise the
+        limits would leave the estimate outside; the nearer one is then the estimate itself.
+
+        Args:
+            level: in (0, 1).
+            low: smallest possible value.
+            high: largest possible value.
+        """
+        limits = self._quantiles(level)
+        if limits is None:
+            return Interval(self.value, float("nan"), float("nan"))
+        ends = np.clip([2 * self.value - limits[1], 2 * self.value - limits[0]], low, high)
+        return Interval(self.value, float(min(ends[0], self.value)), float(max(ends[1], self.value)))
+
+    def _quantiles(self, level: float) -> tuple[float, float] | None:
+        """The ends of the middle `level` of the draws; None when too many are undefined."""
+        tail = (1 - check.number("level", level, 0, 1, inside=True)) / 2
+        defined = self.draws[~np.isnan(self.draws)]
+        if not np.isfinite(self.value) or len(self.draws) - len(defined) > tail * len(self.draws):
+            return None
+        low, high = np.quantile(defined, [tail, 1 - tail])
+        return float(low), float(high)
 
 
-def basic_interval(
-    estimate: float, draws: FloatArray, level: float = 0.95, low: float = -np.inf, high: float = np.inf
-) -> Interval:
-    """The basic bootstrap interval, 2·estimate − quantiles of the draws, kept within what is possible.
-
-    An expected calibration error is biased upwards in small samples, and more so in resamples of them: the percentile
-    interval of a perfectly calibrated model lies above its own estimate. Reflecting the draws about the estimate takes
-    that bias out (Davison & Hinkley 1997, section 5.2). Where the bias exceeds the noise the limits would leave the
-    estimate outside; the nearer one is then the estimate itself.
-
-    Args:
-        estimate: of the whole sample.
-        draws: (draws,) of the resamples; nan where undefined. More of those than one tail holds: no limits.
-        level: in (0, 1).
-        low: smallest possible value.
-        high: largest possible value.
-    """
-    tail = (1 - check.number("level", level, 0, 1, inside=True)) / 2
-    defined = draws[~np.isnan(draws)]
-    if not np.isfinite(estimate) or len(draws) - len(defined) > tail * len(draws):
-        return Interval(estimate, float("nan"), float("nan"))
-    lower, upper = np.quantile(defined, [tail, 1 - tail])
-    ends = np.clip([2 * estimate - upper, 2 * estimate - lower], low, high)
-    return Interval(estimate, float(min(ends[0], estimate)), float(max(ends[1], estimate)))
-
-
-def _columns(confidence: ArrayLike, correct: ArrayLike) -> tuple[FloatArray, BoolArray]:
-    sure = check.floats("confidence", confidence, "(N,)")
-    return sure, check.flags("correct", correct, sure.shape)
-
-
-def _by_cell(
-    drawn: Resamples, unit: IntArray, confidence: FloatArray, correct: BoolArray
-) -> tuple[FloatArray, FloatArray]:
-    """(draws, cells) rows and errors by falling confidence."""
-    distinct, rank = np.unique(-confidence, return_inverse=True)
-    if len(distinct) > CELLS:
-        # Equal confidences share the first of their places, so they stay together.
-        place = np.concatenate([[0], np.cumsum(np.bincount(rank))[:-1]])[rank]
-        _, rank = np.unique(place * CELLS // len(confidence), return_inverse=True)
-    cells = int(rank.max()) + 1
-    return (
-        drawn.sums(unit, rank, cells, np.ones(len(rank))),
-        drawn.sums(unit, rank, cells, ~correct),
+def mean_of(figures: Sequence[Bootstrapped]) -> Bootstrapped:
+    """The mean of some figures, such as those of several seeds, or of several data sets."""
+    if not figures:
+        raise check.bad("figures", "at least one", "none")
+    return Bootstrapped(
+        float(np.mean([figure.value for figure in figures])), np.mean([figure.draws for figure in figures], axis=0)
     )

@@ -8,13 +8,12 @@ from html import escape
 
 import pandas as pd
 
-from core.plots.style import Style, rgba
+from core.plots.style import GREY, Style, rgba
 
 ROW = 30  # pixels, of a class
 FAR = 20  # ranks beyond this are told
 STEPS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 MOST_TICKS = 3
-GREY = "#868c95"
 
 
 def bars(table: pd.DataFrame, style: Style, alt: str, highlight: str | None = None) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from core.plots.reliability import UNSURE, cell
-from core.results.calibration import MEASURES
+from core.plots.reliability import cell
+from core.plots.style import UNSURE
+from core.results.measures import MEASURES
 
 
 def figures_table(
@@ -14,7 +15,7 @@ def figures_table(
     """One row a figure: each contender's value with its interval, the paired difference, and what it comes to.
 
     Args:
-        figures: of `calibration.figures`.
+        figures: of `confidence.figures`.
         differences: likewise; may be empty.
         names: of the contenders by id.
         pair: the two contenders that differences are between.
@@ -22,7 +23,7 @@ def figures_table(
     shown = [id for id in names if id in set(figures["encoder"])]
     rows = []
     for measure in MEASURES:
-        row: dict[str, str] = {"figure": measure.label}
+        row: dict[str, str] = {"figure": measure.title}
         row |= {names[id]: _value(figures, id, measure.id) for id in shown if id in pair}
         if not differences.empty:
             gap = differences[differences["measure"] == measure.id].iloc[0]
@@ -34,6 +35,7 @@ def figures_table(
         row["what it is"] = measure.help + {"lower": " Lower is better.", "higher": " Higher is better."}.get(
             measure.better, ""
         )
+        row["formula"] = measure.source
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -72,7 +74,7 @@ def figures_alt(figures: pd.DataFrame, names: Mapping[str, str]) -> str:
     for id in names:
         if id in set(figures["encoder"]):
             said = ", ".join(
-                f"{m.label} {cell(figures, id, m.id)['value']:.3f}"
+                f"{m.title} {cell(figures, id, m.id)['value']:.3f}"
                 for m in MEASURES
                 if m.id in ("accuracy", "ece", "overconfidence", "auroc", "aurc")
             )

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.plots.style import Style, finish, rgba
-
-GREY = "#868c95"
-UNSURE = "no difference found"
+from core.plots.study_words import capital
+from core.plots.style import GREY, UNSURE, Style, finish, line, rgba, whiskers
+from core.results.measures import Measure
 
 
 def cell(figures: pd.DataFrame, encoder: str, measure: str) -> pd.Series:
-    """The row of `calibration.figures` of one contender and measure."""
+    """The row of `confidence.figures` of one contender and measure."""
     return figures[(figures["encoder"] == encoder) & (figures["measure"] == measure)].iloc[0]
 
 
@@ -55,15 +53,9 @@ def diagram(table: pd.DataFrame, style: Style, finding: str) -> go.Figure:
         x=table["confidence"],
         y=table["accuracy"],
         mode="markers+lines",
-        line={"color": style.colour, "width": 2, "dash": style.dash},
+        line=line(style, 2),
         marker={"color": style.colour, "symbol": style.marker, "size": 8},
-        error_y={
-            "type": "data",
-            "array": table["high"] - table["accuracy"],
-            "arrayminus": table["accuracy"] - table["low"],
-            "thickness": 1,
-            "width": 0,
-        },
+        error_y=whiskers(table["accuracy"], table["low"], table["high"]),
         name="measured, 95 %",
         customdata=table["count"],
         hovertemplate="confidence %{x:.2f}, right %{y:.2f}, %{customdata:,} answers<extra></extra>",
@@ -129,11 +121,14 @@ def headline(differences: pd.DataFrame, figures: pd.DataFrame, names: Mapping[st
     return f"{better} is better calibrated than {worse}: ECE {low:.3f} against {high:.3f}; {interval}."
 
 
-def domain_chart(sets: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], finding: str) -> go.Figure:
-    """ECE of every set: open marker raw, filled after temperature, grey tick the 95 % end of a perfect model.
+def domain_chart(
+    sets: pd.DataFrame, measure: Measure, names: Mapping[str, str], look: Mapping[str, Style], finding: str
+) -> go.Figure:
+    """A figure of every set: open marker raw, filled after temperature, grey tick the 95 % end of a perfect model.
 
     Args:
-        sets: of `calibration_domains.by_domain`, sets by domain.
+        sets: of `confidence.by_domain` for that measure, sets by domain.
+        measure: that is drawn.
         names: of the contenders by id, in the order of their lines.
         look: of the contenders by id.
         finding: the sentence that goes with it.
@@ -141,98 +136,87 @@ def domain_chart(sets: pd.DataFrame, names: Mapping[str, str], look: Mapping[str
     figure = go.Figure()
     encoders = [id for id in names if id in set(sets["encoder"])]
     places = list(dict.fromkeys(sets["dataset"]))
-    step, between = 1.0, len(encoders) + 1.0
-    row = {(d, e): i * between + j * step for i, d in enumerate(places) for j, e in enumerate(encoders)}
-    perfect = sets[~sets["scaled"]]
+    between = len(encoders) + 1.0
+    row = {(d, e): i * between + j for i, d in enumerate(places) for j, e in enumerate(encoders)}
+    sets = sets.assign(
+        value=sets[measure.id], row=[row[key] for key in zip(sets["dataset"], sets["encoder"], strict=True)]
+    )
     for id in encoders:
         mine = sets[sets["encoder"] == id]
         raw, scaled = mine[~mine["scaled"]], mine[mine["scaled"]]
         both = raw.merge(scaled, on="dataset", suffixes=("", "_scaled"))
-        joined: dict[str, list[float | None]] = {"x": [], "y": []}
-        for _, r in both.iterrows():
-            joined["x"] += [r["ece"], r["ece_scaled"], None]
-            joined["y"] += [row[r["dataset"], id]] * 2 + [None]
         figure.add_scatter(
-            **joined,
+            x=[x for ends in zip(both["value"], both["value_scaled"], strict=True) for x in (*ends, None)],
+            y=[y for row in both["row"] for y in (row, row, None)],
             mode="lines",
-            line={"color": look[id].colour, "width": 1.5, "dash": look[id].dash},
+            line=line(look[id], 1.5),
             hoverinfo="skip",
             showlegend=False,
         )
         symbol = look[id].marker.replace("-open", "").replace("-dot", "")
+        outline = {"width": 1.8, "color": look[id].colour}
         for part, name, shape in ((raw, names[id], f"{symbol}-open"), (scaled, f"{names[id]}, scaled", symbol)):
-            if part.empty:
-                continue
-            figure.add_scatter(
-                x=part["ece"],
-                y=[row[d, id] for d in part["dataset"]],
-                mode="markers",
-                name=name,
-                marker={
-                    "color": look[id].colour,
-                    "symbol": shape,
-                    "size": 9,
-                    "line": {"width": 1.8, "color": look[id].colour},
-                },
-                error_x={
-                    "type": "data",
-                    "array": part["high"] - part["ece"],
-                    "arrayminus": part["ece"] - part["low"],
-                    "thickness": 1,
-                    "width": 0,
-                },
-                customdata=part["label"],
-                hovertemplate="%{customdata}: ECE %{x:.3f}<extra>%{fullData.name}</extra>",
-            )
-    figure.add_scatter(
-        x=perfect["null_high"],
-        y=[row[d, e] for d, e in zip(perfect["dataset"], perfect["encoder"], strict=True)],
-        mode="markers",
-        name="perfect model, 95 % end",
-        marker={"symbol": "line-ns-open", "size": 14, "color": GREY, "line": {"width": 2}},
-        hovertemplate="a perfect model stays below %{x:.3f} in 95 %<extra></extra>",
-    )
-    labels = sets.drop_duplicates("dataset").set_index("dataset")
-    centre = [row[d, encoders[0]] + (len(encoders) - 1) / 2 for d in places]
-    words = [f"{labels.loc[d, 'label']}<br><sub>{labels.loc[d, 'domain']}</sub>" for d in places]
+            if not part.empty:
+                figure.add_scatter(
+                    x=part["value"],
+                    y=part["row"],
+                    mode="markers",
+                    name=name,
+                    marker={"color": look[id].colour, "symbol": shape, "size": 9, "line": outline},
+                    error_x=whiskers(part["value"], part["low"], part["high"]),
+                    customdata=part["label"],
+                    hovertemplate=f"%{{customdata}}: {measure.label} %{{x:.3f}}<extra>%{{fullData.name}}</extra>",
+                )
+    perfect = sets[~sets["scaled"] & sets["null_high"].notna()]
+    if not perfect.empty:
+        figure.add_scatter(
+            x=perfect["null_high"],
+            y=perfect["row"],
+            mode="markers",
+            name="perfect model, 95 % end",
+            marker={"symbol": "line-ns-open", "size": 14, "color": GREY, "line": {"width": 2}},
+            hovertemplate="a perfect model stays below %{x:.3f} in 95 %<extra></extra>",
+        )
+    about = sets.drop_duplicates("dataset").set_index("dataset")
     figure.update_yaxes(
-        tickvals=centre, ticktext=words, range=[max(row.values()) + 1, -1], showgrid=False, zeroline=False
+        tickvals=[i * between + (len(encoders) - 1) / 2 for i in range(len(places))],
+        ticktext=[f"{about.loc[d, 'label']}<br><sub>{about.loc[d, 'domain']}</sub>" for d in places],
+        range=[sets["row"].max() + 1, -1],
+        showgrid=False,
+        zeroline=False,
     )
-    figure.update_xaxes(title="expected calibration error", rangemode="tozero")
+    figure.update_xaxes(title=measure.axis, rangemode="tozero")
     for i in range(1, len(places)):
-        if labels.loc[places[i], "domain"] != labels.loc[places[i - 1], "domain"]:
+        if about.loc[places[i], "domain"] != about.loc[places[i - 1], "domain"]:
             figure.add_hline(y=i * between - 1, line={"color": GREY, "width": 1}, opacity=0.6)
-    return finish(figure, finding, height=110 + 20 * int(max(row.values()) + 2))
+    return finish(figure, finding, height=110 + 20 * int(sets["row"].max() + 2))
 
 
-def domain_finding(sides: pd.DataFrame, names: Mapping[str, str], pair: Sequence[str]) -> str:
-    """What leaving the domain does to the calibration of the chosen contenders, raw and after temperature."""
+def domain_finding(sides: pd.DataFrame, measure: Measure, names: Mapping[str, str], pair: Sequence[str]) -> str:
+    """What leaving the domain does to a figure of the chosen contenders, raw and after temperature."""
     said = []
-    for scaled, state in ((False, "Raw ECE"), (True, "After temperature")):
+    for scaled, state in ((False, f"Raw {measure.label}"), (True, "After temperature")):
         parts = []
         for id in dict.fromkeys(pair):
-            rows = sides[(sides["encoder"] == id) & (sides["scaled"] == scaled)]
-            if rows.empty:
-                continue
-            r = rows.iloc[0]
-            change = f"{r['inside']:.3f} in the domain, {r['outside']:.3f} away from it"
-            verdict = f"{r['gap']:+.3f}".replace("-", "−") if r["found"] else UNSURE
-            parts.append(f"{names[id]} {change} ({verdict})")
+            for _, r in sides[(sides["encoder"] == id) & (sides["scaled"] == scaled)].iterrows():
+                verdict = f"{r['gap']:+.3f}".replace("-", "−") if r["found"] else UNSURE
+                change = f"{r['inside']:.3f} in the domain, {r['outside']:.3f} away from it"
+                parts.append(f"{names[id]} {change} ({verdict})")
         if parts:
             said.append(f"{state}: {'; '.join(parts)}")
     return ". ".join(said) or "Calibration of every set; the study has no sets on both sides of its domain"
 
 
-def domain_alt(sets: pd.DataFrame, names: Mapping[str, str]) -> str:
+def domain_alt(sets: pd.DataFrame, measure: Measure, names: Mapping[str, str]) -> str:
     """The chart of all sets in words."""
     parts = []
     for (label, domain), group in sets.groupby(["label", "domain"], sort=False):
         values = []
         for id, mine in group.groupby("encoder", sort=False):
-            raw = mine[~mine["scaled"]]["ece"]
-            scaled = mine[mine["scaled"]]["ece"]
+            raw, scaled = (mine[mine["scaled"] == state][measure.id] for state in (False, True))
             after = f", {scaled.iloc[0]:.3f} after temperature" if len(scaled) else ""
             values.append(f"{names[str(id)]} {raw.iloc[0]:.3f}{after}")
-        highest = float(np.nanmax(group["null_high"]))
-        parts.append(f"{label} ({domain}): {'; '.join(values)}; a perfect model up to {highest:.3f}")
-    return "Expected calibration error by set. " + ". ".join(parts) + "."
+        highest = group["null_high"].max()
+        perfect = f"; a perfect model up to {highest:.3f}" if highest == highest else ""
+        parts.append(f"{label} ({domain}): {'; '.join(values)}{perfect}")
+    return f"{capital(measure.axis)} by set. " + ". ".join(parts) + "."

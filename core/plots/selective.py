@@ -6,8 +6,8 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from core.plots.reliability import GREY, UNSURE, cell
-from core.plots.style import Style, finish, rgba
+from core.plots.reliability import cell
+from core.plots.style import GREY, UNSURE, Style, band, finish, line, panel_titles, rgba
 
 
 def risk_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], finding: str) -> go.Figure:
@@ -23,21 +23,13 @@ def risk_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str,
     for key, part in table.groupby("encoder", sort=False):
         id = str(key)
         if (part["high"] > part["low"]).any():
-            figure.add_scatter(
-                x=[*part["coverage"], *part["coverage"][::-1]],
-                y=[*part["high"], *part["low"][::-1]],
-                fill="toself",
-                fillcolor=rgba(look[id].colour, 0.15),
-                line={"width": 0},
-                hoverinfo="skip",
-                showlegend=False,
-            )
+            figure.add_trace(band(part["coverage"], part["low"], part["high"], look[id].colour))
         figure.add_scatter(
             x=part["coverage"],
             y=part["risk"],
             mode="lines",
             name=names[id],
-            line={"color": look[id].colour, "dash": look[id].dash, "width": 2.5},
+            line=line(look[id]),
             hovertemplate=f"{names[id]}: %{{y:.1%}} errors when %{{x:.0%}} are answered<extra></extra>",
         )
     figure.update_xaxes(title="coverage: share answered, the surest first", tickformat=".0%", range=[0, 1.01])
@@ -137,8 +129,7 @@ def outcome_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[s
     figure.update_yaxes(title="wrong · right", row=(len(encoders) + 1) // 2, col=1)
     figure.update_xaxes(range=[0, 1])
     figure.update_xaxes(title="confidence", row=len(encoders), col=1)
-    for annotation in figure.layout.annotations[: len(encoders)]:
-        annotation.update(x=0, xanchor="left", font={"size": 12})
+    panel_titles(figure, len(encoders))
     figure.update_layout(showlegend=False, barmode="overlay", bargap=0)
     return finish(figure, finding, height=60 + 150 * len(encoders), over_first_panel=22)
 
@@ -205,7 +196,7 @@ def threshold_chart(
                 name=names[id],
                 legendgroup=id,
                 showlegend=row == 1,
-                line={"color": look[id].colour, "dash": look[id].dash, "width": 2.5},
+                line=line(look[id]),
                 hovertemplate=f"{names[id]}: %{{y:.1%}} {words} from %{{x:.2f}} on<extra></extra>",
                 row=row,
                 col=1,

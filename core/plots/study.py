@@ -7,12 +7,12 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.plots.study_words import DOMAIN_NAMES, capital, set_labels
-from core.plots.style import Member, Style, finish
+from core.plots.style import GREY, Member, Style, finish, whiskers
 from core.results.info import StudyInfo
 
 CONTROLS = {
-    "majority": ("always the commonest class", "#868c95", 1.2),
-    "random_encoder": ("random-weights encoder", "#868c95", 4.0),
+    "majority": ("always the commonest class", GREY, 1.2),
+    "random_encoder": ("random-weights encoder", GREY, 4.0),
     "best_supervised": ("best supervised figure of all studies at hand", "#a34510", 3.0),
 }
 """Column of the controls' table to name, colour and width of its line."""
@@ -121,14 +121,7 @@ def _bars(mine: pd.DataFrame, id: str, name: str, style: Style, first: bool, ink
         },
         # A bar that is not chosen stays as legible as one that is.
         unselected={"marker": {"opacity": 0.75}},
-        error_x={
-            "type": "data",
-            "array": 100 * mine["high"] - value,
-            "arrayminus": value - 100 * mine["low"],
-            "thickness": 1.4,
-            "width": 3,
-            "color": ink,
-        },
+        error_x=whiskers(value, 100 * mine["low"], 100 * mine["high"], thickness=1.4, width=3, color=ink),
         customdata=[
             [dataset, id, f"{100 * low:.1f} to {100 * high:.1f}", f"{samples:,}", seeds]
             for dataset, low, high, samples, seeds in zip(

@@ -6,14 +6,12 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.metrics.domain import rank_correlation
 from core.plots.study_words import DOMAIN_NAMES, DOMAIN_WORDS, signed
-from core.plots.style import finish
+from core.plots.style import GREY, UNSURE, finish, whiskers
+from core.results.distances import Trend
 
 DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
 DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
-NO_DIFFERENCE = "#868c95"
-LEAST_SETS = 5  # fewer have no rank correlation worth a number
 LEVEL = 0.05
 MEASURES = {
     "frechet": "Fréchet distance",
@@ -29,41 +27,6 @@ NOTES = {
 }
 
 
-def by_distance(paired: pd.DataFrame, distances: pd.DataFrame, encoder: str, measure: str) -> pd.DataFrame:
-    """The sets that both a difference and a distance are known of, nearest first.
-
-    Args:
-        paired: of `summary.paired`.
-        distances: of `summary.distances`.
-        encoder: in whose features distance was measured.
-        measure: a key of `MEASURES`.
-
-    Returns:
-        dataset, label, domain, distance, images (of either side), difference, low, high (points), p_holm, verdict,
-        is_reference. The source set stands at the floor: the distance of two halves of itself.
-    """
-    known = distances[(distances["encoder"] == encoder) & (distances["measure"] == measure)]
-    joined = paired.merge(known[["dataset", "reference", "value", "samples"]], on="dataset", suffixes=("", "_compared"))
-    joined = joined.assign(
-        distance=joined["value"],
-        images=joined["samples_compared"],
-        is_reference=joined["dataset"] == joined["reference"],
-        **{column: 100 * joined[column] for column in ("difference", "low", "high")},
-    )
-    columns = ["dataset", "label", "domain", "distance", "images", "difference", "low", "high", "p_holm", "verdict"]
-    return joined[[*columns, "is_reference"]].sort_values("distance", ignore_index=True)
-
-
-def floor_of(distances: pd.DataFrame, encoder: str, measure: str) -> float:
-    """What two halves of the source give; nan when that was not measured."""
-    found = distances[
-        (distances["encoder"] == encoder)
-        & (distances["measure"] == measure)
-        & (distances["dataset"] == distances["reference"])
-    ]
-    return float(found["value"].iloc[0]) if len(found) else float("nan")
-
-
 def advantage_chart(
     table: pd.DataFrame, floor: float, measure: str, first: str, second: str, finding: str
 ) -> go.Figure:
@@ -72,8 +35,8 @@ def advantage_chart(
     Colour and marker are the declared domain; grey is a difference inside the noise.
 
     Args:
-        table: of `by_distance`.
-        floor: of `floor_of`.
+        table: of `distances.by_distance`.
+        floor: of `distances.floor_of`.
         measure: a key of `MEASURES`.
         first: name of the contender that differences are taken from.
         second: name of the other.
@@ -92,21 +55,21 @@ def advantage_chart(
             marker=marker | {"color": DOMAIN_COLOURS[domain]},
         )
         for found in (True, False):
-            colour = DOMAIN_COLOURS[domain] if found else NO_DIFFERENCE
-            part = table[(table["domain"] == domain) & ((table["verdict"] != "no difference found") == found)]
+            colour = DOMAIN_COLOURS[domain] if found else GREY
+            part = table[(table["domain"] == domain) & ((table["verdict"] != UNSURE) == found)]
             if not part.empty:
                 figure.add_trace(_points(part, colour, marker | {"color": colour}, domain))
-    if (table["verdict"] == "no difference found").any():
+    if (table["verdict"] == UNSURE).any():
         figure.add_scatter(
             x=[None],
             y=[None],
             mode="markers",
-            name="no difference found",
-            marker={"symbol": "circle", "size": 13, "color": NO_DIFFERENCE},
+            name=UNSURE,
+            marker={"symbol": "circle", "size": 13, "color": GREY},
         )
-    figure.add_hline(y=0, line={"color": NO_DIFFERENCE, "width": 1.5})
+    figure.add_hline(y=0, line={"color": GREY, "width": 1.5})
     if np.isfinite(floor):
-        figure.add_vline(x=floor, line={"color": NO_DIFFERENCE, "width": 1.5, "dash": "dot"})
+        figure.add_vline(x=floor, line={"color": GREY, "width": 1.5, "dash": "dot"})
     # A tenth of room at the sides for names, and as much above and below as keeps zero in sight.
     left = min(float(table["distance"].min()), floor) if np.isfinite(floor) else float(table["distance"].min())
     room = 0.12 * reach or 0.1 * abs(left) or 0.1
@@ -147,14 +110,7 @@ def _points(part: pd.DataFrame, colour: str, marker: Mapping[str, object], domai
         marker=marker,
         legendgroup=domain,
         showlegend=False,
-        error_y={
-            "type": "data",
-            "array": part["high"] - part["difference"],
-            "arrayminus": part["difference"] - part["low"],
-            "color": colour,
-            "thickness": 2,
-            "width": 5,
-        },
+        error_y=whiskers(part["difference"], part["low"], part["high"], color=colour, thickness=2, width=5),
         customdata=part[["label", "low", "high", "p_holm", "images", "verdict"]],
         hovertemplate="%{customdata[0]}: %{y:+.1f} points (%{customdata[1]:.1f} to %{customdata[2]:.1f}), "
         "Holm p = %{customdata[3]:.3g}<br>%{customdata[5]}; distance %{x:.3g} from %{customdata[4]} images of either "
@@ -162,39 +118,32 @@ def _points(part: pd.DataFrame, colour: str, marker: Mapping[str, object], domai
     )
 
 
-def advantage_finding(table: pd.DataFrame, measure: str, first: str, second: str) -> str:
+def advantage_finding(trend: Trend, first: str, second: str) -> str:
     """What the differences do with distance: a rank correlation when there are sets enough, else their number.
 
-    An AUROC counts to two decimals, and one of 1.00 says that a set is apart, not how far.
-
     Args:
-        table: of `by_distance`.
-        measure: a key of `MEASURES`.
+        trend: of `distances.trend`.
         first: name of the contender that differences are taken from.
         second: name of the other.
     """
-    targets = table[~table["is_reference"]]
-    count = len(targets)
-    distance = targets["distance"].round(2) if measure == "auroc" else targets["distance"]
-    apart = int((distance == 1).sum()) if measure == "auroc" else 0
-    if apart > 1 and 2 * apart >= count:
+    sets, count, found = trend.sets, len(trend.sets), trend.correlation
+    if trend.apart > 1 and 2 * trend.apart >= count:
         return (
-            f"{second} minus {first}: the classifier tells {apart} of {count} sets from the source without error "
+            f"{second} minus {first}: the classifier tells {trend.apart} of {count} sets from the source without error "
             "(AUROC 1.00), so this distance cannot rank them"
         )
     if count == 0:
         return f"{second} minus {first}: no set but the source has a measured distance"
+    nearest, farthest = sets.iloc[0], sets.iloc[-1]
     if count == 1:
-        row = targets.iloc[0]
-        return f"{second} minus {first} on {row['label']}: {signed(row['difference'])} points; one set shows no trend"
-    nearest, farthest = targets.iloc[0], targets.iloc[-1]
+        points = signed(nearest["difference"])
+        return f"{second} minus {first} on {nearest['label']}: {points} points; one set shows no trend"
     ends = (
         f"{second} minus {first}, from the nearest set to the farthest: {nearest['label']} "
         f"{signed(nearest['difference'])} points, {farthest['label']} {signed(farthest['difference'])}"
     )
-    if count < LEAST_SETS:
+    if found is None:
         return f"{ends}; {count} sets are too few to speak of a trend"
-    found = rank_correlation(distance, targets["difference"], rng=np.random.default_rng(0))
     if np.isnan(found.rho):
         return f"{ends}; all {count} sets have the same difference or the same distance, so nothing can be correlated"
     said = "no trend with distance found"

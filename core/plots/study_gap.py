@@ -6,26 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.metrics.accuracy import Interval
-from core.plots.study_domains import NO_DIFFERENCE
+from core.metrics.interval import Interval
 from core.plots.study_words import signed
-from core.plots.style import Style, finish
-
-
-def gap_difference(paired: pd.DataFrame) -> Interval | None:
-    """How much larger the second contender's generalization gap is than the first's, in points.
-
-    None when there is no similar or no different set. Mean difference (second minus first) over the similar sets
-    minus that over the different ones. Sets are independent, so the variances of their paired bootstrap intervals add
-    up; limits are ± 1.96 standard errors.
-    """
-    sides = [paired[paired["domain"] == domain] for domain in ("similar", "different")]
-    if any(side.empty for side in sides):
-        return None
-    estimate = float(sides[0]["difference"].mean() - sides[1]["difference"].mean())
-    errors = [(side["high"] - side["low"]).to_numpy(float) / (2 * 1.96) for side in sides]
-    half = 1.96 * float(np.sqrt(sum((error**2).sum() / len(error) ** 2 for error in errors)))
-    return Interval(100 * estimate, 100 * (estimate - half), 100 * (estimate + half))
+from core.plots.style import GREY, Style, finish, whiskers
 
 
 def gap_finding(
@@ -35,7 +18,7 @@ def gap_finding(
 
     Args:
         table: of `summary.generalization_gap`, not empty.
-        difference: of `gap_difference`.
+        difference: of `pairs.gap_difference`.
         names: of the encoders by id.
         first: id.
         second: id.
@@ -45,9 +28,9 @@ def gap_finding(
         said = ", ".join(f"{names[id]} {signed(gap)}" for id, gap in gaps.items())
         return f"Accuracy on similar sets minus that on different sets, in points: {said}"
     both = f"{names[first]} {signed(gaps[first])}, {names[second]} {signed(gaps[second])} points"
-    limits = f"{signed(difference.low)} to {signed(difference.high)}"
-    reach = f"difference {signed(difference.estimate)}, 95 % interval {limits}"
-    if difference.low <= 0 <= difference.high:
+    limits = f"{signed(100 * difference.low)} to {signed(100 * difference.high)}"
+    reach = f"difference {signed(100 * difference.estimate)}, 95 % interval {limits}"
+    if not difference.found:
         return f"No difference found between the generalization gaps: {both} ({reach})"
     better = first if difference.estimate > 0 else second
     return f"{names[better]} fares relatively better on different sets: gaps are {both} ({reach})"
@@ -65,19 +48,17 @@ def gap_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, 
             text=[f"{signed(gap)}"],
             textposition="top center",
             marker={"symbol": look[id].marker, "size": 13, "color": look[id].colour},
-            error_x={
-                "type": "data",
-                "array": [100 * row["high"] - gap],
-                "arrayminus": [gap - 100 * row["low"]],
-                "color": look[id].colour,
-                "thickness": 2,
-                "width": 5,
-            },
+            error_x=whiskers(
+                *(np.array([value]) for value in (gap, 100 * row["low"], 100 * row["high"])),
+                color=look[id].colour,
+                thickness=2,
+                width=5,
+            ),
             customdata=[[100 * row["similar"], 100 * row["different"], 100 * row["low"], 100 * row["high"]]],
             hovertemplate="%{y}: %{x:+.1f} points (%{customdata[2]:.1f} to %{customdata[3]:.1f})<br>similar "
             "%{customdata[0]:.1f} %, different %{customdata[1]:.1f} %<extra></extra>",
         )
-    figure.add_vline(x=0, line={"color": NO_DIFFERENCE, "width": 1.5})
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
     figure.update_xaxes(title="similar minus different (points)", zeroline=False)
     figure.update_yaxes(range=[len(table) - 0.5, -0.75])
     figure.update_layout(showlegend=False)

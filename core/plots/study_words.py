@@ -148,3 +148,24 @@ def accuracy_table(table: pd.DataFrame, controls: pd.DataFrame, encoders: Sequen
             *("best_supervised_encoder", "best_supervised_study"),
         ]
     ]
+
+
+def agreement_finding(counts: dict[str, int], tested: pd.Series, sets: int, first: str, second: str) -> str:
+    """What the 2 × 2 says, for people: how often one alone is right, and whether that favours either.
+
+    Args:
+        counts: samples by cell.
+        tested: the row of `pairs.paired` for this data set.
+        sets: over how many data sets its p is adjusted.
+        first: name of the first contender.
+        second: name of the second.
+    """
+    said = (
+        f"{second} alone is right on {counts['only second']:,}, {first} alone on {counts['only first']:,} of "
+        f"{sum(counts.values()):,} images: "
+    )
+    p = float(tested["p_holm"])
+    chance = "p < .001" if p < 0.001 else f"p = {p:.3f}"
+    over = f"{chance}, adjusted for {sets} data sets" if sets > 1 else chance
+    ahead = {"first ahead": f"{first} is ahead", "second ahead": f"{second} is ahead"}
+    return f"{said}{ahead.get(str(tested['verdict']), str(tested['verdict']))} ({over})"

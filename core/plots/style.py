@@ -3,8 +3,9 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+import pandas as pd
 import plotly.graph_objects as go
 
 # Okabe and Ito's blue and vermilion, told apart by colour-blind eyes and at 3:1 on both backgrounds; lighter and
@@ -15,6 +16,8 @@ HUES = {
     "random": ("#868c95", "#a3a9b1", "#6a7078"),
     "other": ("#2f9e77", "#63c39f", "#1c6f52"),
 }
+GREY = "#868c95"  # of what is no contender, and of a difference inside the noise
+UNSURE = "no difference found"
 LINE, LEGEND, TITLE_WIDTH = 20, 28, 78  # pixels of a line of a title and of the legend; characters of a line
 DASHES = {"SSL": "solid", "SL": "dash", "random": "dot", "other": "dashdot"}
 MARKERS = {"SSL": ("circle", "circle-open", "circle-dot"), "SL": ("square", "square-open", "square-dot")}
@@ -76,6 +79,35 @@ def styles(specs: Sequence[Drawn]) -> dict[str, Style]:
         hues, markers = HUES[spec.family], MARKERS.get(spec.family, ("diamond", "diamond-open", "x"))
         found[spec.id] = Style(hues[number % 3], DASHES[spec.family], markers[number % 3])
     return found
+
+
+def whiskers(value: Any, low: Any, high: Any, **look: Any) -> dict[str, Any]:
+    """Plotly's error bars from values to the limits of their intervals."""
+    return {"type": "data", "array": high - value, "arrayminus": value - low, "thickness": 1, "width": 0} | look
+
+
+def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> go.Scatter:
+    """An interval along a line, as an area."""
+    return go.Scatter(
+        x=[*x, *x[::-1]],
+        y=[*high, *low[::-1]],
+        fill="toself",
+        fillcolor=rgba(colour, 0.15),
+        line={"width": 0},
+        hoverinfo="skip",
+        showlegend=False,
+    )
+
+
+def line(style: Style, width: float = 2.5) -> dict[str, Any]:
+    """A contender's line."""
+    return {"color": style.colour, "dash": style.dash, "width": width}
+
+
+def panel_titles(figure: go.Figure, panels: int) -> None:
+    """Set the titles of a figure's panels from the left, as everything else is."""
+    for annotation in figure.layout.annotations[:panels]:
+        annotation.update(x=0, xanchor="left", font={"size": 12})
 
 
 def rgba(colour: str, alpha: float) -> str:

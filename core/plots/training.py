@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.style import Style, finish
+from core.plots.style import Style, finish, line
 
 
 def curves_table(logs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -33,7 +33,7 @@ def curves(table: pd.DataFrame, labels: Mapping[str, str], styles: Mapping[str, 
             customdata=part[["epoch", "loss", "size"]],
             mode="lines+markers",
             name=labels[encoder],
-            line={"color": style.colour, "dash": style.dash, "width": 2},
+            line=line(style, 2),
             marker={"symbol": style.marker, "size": 5},
             hovertemplate="epoch %{customdata[0]:.0f}, %{customdata[2]:.0f} px: %{y:.1f} %, "
             "loss %{customdata[1]:.3f}<extra>%{fullData.name}</extra>",

@@ -35,6 +35,15 @@ class Policy:
     jitter_probability: float = 0.8
     grey_probability: float = 0.0
 
+    def words(self) -> str:
+        """What it does, as the catalog names it."""
+        parts = [
+            ("random resized crop", self.crop_scale[0] < 1),
+            ("flip", self.flip),
+            ("colour jitter", any(self.jitter)),
+        ]
+        return ", ".join(name for name, done in [*parts, ("grey", self.grey_probability)] if done) or "none"
+
 
 def _uniform(count: int, low: float, high: float, like: Tensor, generator: torch.Generator) -> Tensor:
     return torch.empty(count, device=like.device).uniform_(low, high, generator=generator)

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,8 @@ from core.encoders.architectures import Network
 from core.encoders.files import weights
 from core.heads.linear import LinearHead
 from core.pretraining.loop import Epoch, write_log
+from core.pretraining.methods import METHODS
 from core.pretraining.recipe import Recipe
-
-AUGMENTATION = {
-    "supervised": "random resized crop, flip",
-    "simclr": "random resized crop, flip, colour jitter, grey",
-    "random": "none",
-}
 
 
 def write_weights(network: Network, folder: Path) -> str:
@@ -38,27 +34,25 @@ def write_weights(network: Network, folder: Path) -> str:
 
 def entry(recipe: Recipe, network: Network, data: str, digest: str) -> dict[str, Any]:
     """The catalog entry of a member, as TOML values."""
-    size = recipe.size
+    method, size = METHODS[recipe.method], recipe.size
     return {
-        "label": recipe.label,
-        "regime": recipe.regime,
-        "method": {"supervised": "cross-entropy", "simclr": "SimCLR", "random": "untrained"}.get(
-            recipe.method, recipe.method
-        ),
+        "label": f"{recipe.family} · {method.title}" + (f", seed {recipe.seed}" if recipe.seed else ""),
+        "regime": method.regime,
+        "method": method.title,
         "architecture": recipe.architecture,
         "layout": "map",
         "pooling": "avg",
-        "target_layer": "layer4",
+        "target_layer": network.feature_info[-1]["module"],
         "feature_dim": network.num_features,
         "licence": "Apache-2.0 (trained on research-use images)",
-        "paper": {"simclr": "Chen et al. 2020"}.get(recipe.method, "this project"),
+        "paper": method.paper,
         "source": "trained by this project with 'invariscope pretrain'",
         "note": "",
         "preprocessing": {"size": size, "resize": size, "interpolation": "bilinear"},
         "pretraining": {
             "data": data,
             "epochs": recipe.epochs,
-            "augmentation": AUGMENTATION.get(recipe.method, "see recipe"),
+            "augmentation": recipe.policy.words() if recipe.epochs else "none",
         },
         "weights": {
             "file": f"models/{recipe.id}/weights.safetensors",
@@ -103,7 +97,7 @@ def write_card(card: dict[str, Any], folder: Path) -> None:
 def add_measured(head: LinearHead, encoder_id: str, assets: Path) -> None:
     """Put a head's measured numbers on the card of its encoder."""
     folder = assets / "models" / encoder_id
-    card = registry.tomllib.loads((folder / "card.toml").read_text())
+    card = tomllib.loads((folder / "card.toml").read_text())
     card.setdefault("measured", {})[head.task] = {
         key: head.facts[key] for key in ("linear_top1", "knn_top1", "train_images", "test_images")
     }
@@ -112,7 +106,7 @@ def add_measured(head: LinearHead, encoder_id: str, assets: Path) -> None:
 
 def as_shipped(folder: Path, recipe: Recipe, device: torch.device) -> encoder.Encoder:
     """The encoder as users will load it: from the half-precision file."""
-    card = registry.tomllib.loads((folder / "card.toml").read_text())
+    card = tomllib.loads((folder / "card.toml").read_text())
     spec = registry.parse(recipe.id, card["encoder"])
     network = architectures.build(spec.architecture)
     network.load_state_dict(load_file(folder / "weights.safetensors"))

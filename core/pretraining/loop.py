@@ -2,29 +2,29 @@
 
 import csv
 import math
-import os
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from core import devices
 from core.datasets.memory import LabelledImages
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.errors import InvalidRequest
+from core.files import whole_file
 from core.heads.knn import knn_probabilities
-from core.pretraining import METHODS
 from core.pretraining.augment import plain_view, random_view
+from core.pretraining.methods import METHODS
+from core.pretraining.optimiser import Optimiser
 from core.pretraining.recipe import Recipe
 
 Log = Callable[[str], None]
-Method = Any
-"""An `nn.Module` of `METHODS`: has `views`, `loss`, and perhaps `after_step`."""
+MINUTES_BETWEEN_CHECKPOINTS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +38,6 @@ class Epoch:
     views_per_second: float
     knn_top1: float
     seconds: float
-
-
-def learning_rate(recipe: Recipe, progress: float) -> float:
-    """Linear warm-up, then cosine to zero; `progress` counts epochs."""
-    if progress < recipe.warmup:
-        return recipe.learning_rate * progress / recipe.warmup
-    share = (progress - recipe.warmup) / max(1e-9, recipe.epochs - recipe.warmup)
-    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
-
-
-def _optimiser(model: nn.Module, recipe: Recipe, device: torch.device) -> torch.optim.SGD:
-    matrices = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
-    groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=0.0, momentum=0.9, nesterov=True, fused=device.type == "cuda")
 
 
 def features_of(encoder: Network, images: Tensor, size: int, batch: int = 256) -> Tensor:
@@ -90,61 +75,150 @@ def _calibrate_batch_norm(encoder: Network, train: LabelledImages, size: int, de
             encoder(plain_view(chunk.to(device), size))
 
 
-def _train_epoch(
-    method: Method,
-    step: Callable[..., Tensor],
-    optimiser: torch.optim.Optimizer,
-    data: tuple[Tensor, Tensor],
-    recipe: Recipe,
-    epoch: int,
-) -> float:
-    images, labels = data
-    device = images.device
-    # One generator an epoch: a resumed run draws what the uninterrupted one would have drawn.
-    generator = torch.Generator(device).manual_seed(recipe.seed * 100_003 + epoch)
-    order = torch.randperm(len(labels), device=device, generator=generator)
-    batches = [b for b in order.split(recipe.batch) if len(b) == recipe.batch]
-    total = torch.zeros((), device=device)
-    for number, chosen in enumerate(batches):
-        rate = learning_rate(recipe, epoch + number / len(batches))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        size = recipe.size_at(epoch)
-        views = [random_view(images[chosen], recipe.policy, size, generator) for _ in range(method.views)]
-        with devices.reduced_precision(device, allowed=True):
-            loss = step(views, labels[chosen])
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        if hasattr(method, "after_step"):
-            method.after_step((epoch + number / len(batches)) / recipe.epochs)
-        total += loss.detach()
-    mean = (total / len(batches)).item()
-    if not math.isfinite(mean):
-        raise InvalidRequest(f"The loss became {mean} in epoch {epoch}. Lower the learning rate of the recipe.")
-    return mean
+@dataclass(slots=True)
+class _Run:
+    """All that changes while a member is trained, and all that its checkpoint holds.
+
+    Attributes:
+        step: batches done in the epoch under way.
+        loss: summed over them.
+        seconds: spent on them.
+        random: state of the epoch's generator after them, or None at the start of an epoch.
+    """
+
+    history: list[Epoch]
+    step: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+    random: Tensor | None = None
 
 
-def _save(path: Path, state: dict) -> None:
-    """Write a checkpoint so that a kill at any moment leaves the old one or the new one whole."""
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+class Trainer:
+    """Trains one member on images that lie on the device whole.
+
+    Args:
+        recipe: what to train.
+        data: training images.
+        device: where.
+        out: folder of the checkpoint and the log.
+
+    Raises:
+        InvalidRequest: the checkpoint there belongs to another recipe, or the images fill no batch.
+    """
+
+    def __init__(self, recipe: Recipe, data: LabelledImages, device: torch.device, out: Path) -> None:
+        if len(data.labels) < recipe.batch:
+            raise InvalidRequest(f"{len(data.labels)} images do not fill a batch of {recipe.batch}. Lower it.")
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.device, self.checkpoint = recipe, device, out / "checkpoint.pt"
+        encoder = architectures.build(recipe.architecture)
+        self.method = METHODS[recipe.method](encoder, len(data.classes), recipe)
+        self.method.to(device).to(memory_format=torch.channels_last).train()
+        self.optimiser = Optimiser(self.method, recipe)
+        self.images, self.labels = data.images.to(device), data.labels.to(device)
+        self._shrunk: Tensor | None = None
+        self.run = _Run([])
+        if self.checkpoint.is_file():
+            self._resume()
+
+    @property
+    def encoder(self) -> Network:
+        """The network that is kept."""
+        return self.method.encoder
+
+    def _resume(self) -> None:
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["recipe"] != repr(self.recipe):
+            raise InvalidRequest(f"{self.checkpoint} was made by another recipe. Remove it, or choose another --out.")
+        self.method.load_state_dict(state["method"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        done = state["run"]
+        self.run = _Run(**done | {"history": [Epoch(**row) for row in done["history"]]})
+
+    def save(self) -> None:
+        """Write the checkpoint so that a kill at any moment leaves the old one or the new one whole."""
+        state = {"recipe": repr(self.recipe), "run": asdict(self.run)}
+        state |= {"method": self.method.state_dict(), "optimiser": self.optimiser.state_dict()}
+        with whole_file(self.checkpoint) as file:
+            torch.save(state, file)
+
+    def _pixels(self, size: int) -> Tensor:
+        """The images for crops of `size`: shrunk once to 1.5 times that, which spares most of the augmentation's time.
+
+        It also smooths what a bilinear crop of the whole image would skip.
+        """
+        side = size * 3 // 2
+        if side >= self.images.shape[-1]:
+            return self.images
+        if self._shrunk is None or self._shrunk.shape[-1] != side:
+            self._shrunk = torch.cat(
+                [
+                    F.interpolate(part, (side, side), mode="bilinear", antialias=True, align_corners=False)
+                    for part in self.images.split(1000)
+                ]
+            )
+        return self._shrunk
+
+    def epoch(self) -> float:
+        """Do what is left of the epoch under way, saving on the way; returns its mean loss.
+
+        Raises:
+            InvalidRequest: the loss diverged.
+        """
+        recipe, run, number = self.recipe, self.run, len(self.run.history)
+        size = recipe.size_at(number)
+        pixels = self._pixels(size)
+        # One generator an epoch: a resumed run draws what the uninterrupted one would have drawn.
+        generator = torch.Generator(self.device).manual_seed(recipe.seed * 100_003 + number)
+        order = torch.randperm(len(self.labels), device=self.device, generator=generator)
+        if run.random is not None:
+            generator.set_state(run.random.cpu())
+        batches = order.split(recipe.batch)[: len(order) // recipe.batch]
+        total, saved = torch.tensor(run.loss, device=self.device, dtype=torch.float64), time.monotonic()
+        earlier, began = run.seconds, time.perf_counter()
+        for chosen in batches[run.step :]:
+            images = pixels[chosen]
+            views = [random_view(images, recipe.policy, size, generator) for _ in range(2)]
+            with devices.reduced_precision(self.device, allowed=True):
+                loss = self.method.loss(views, self.labels[chosen])
+            self.optimiser.step(loss, number + run.step / len(batches))
+            total += loss.detach()
+            run.step += 1
+            if time.monotonic() - saved > 60 * MINUTES_BETWEEN_CHECKPOINTS and run.step < len(batches):
+                run.loss, run.seconds = total.item(), earlier + time.perf_counter() - began
+                run.random = generator.get_state()
+                self.save()
+                saved = time.monotonic()
+        run.seconds = earlier + time.perf_counter() - began
+        mean = (total / len(batches)).item()
+        if not math.isfinite(mean):
+            raise InvalidRequest(f"The loss became {mean} in epoch {number}. Lower the learning rate of the recipe.")
+        return mean
+
+    def close_epoch(self, loss: float, knn: float) -> Epoch:
+        """Put the finished epoch into the history, checkpoint and log."""
+        recipe, number, seconds = self.recipe, len(self.run.history), self.run.seconds
+        views = 2 * self.run.step * recipe.batch
+        done = Epoch(number + 1, recipe.size_at(number), self.optimiser.rate, loss, views / seconds, knn, seconds)
+        self.run = _Run([*self.run.history, done])
+        self.save()
+        write_log(self.checkpoint.with_name("training.csv"), self.run.history)
+        return done
 
 
 def write_log(path: Path, epochs: list[Epoch]) -> None:
     """The training log as CSV, one line an epoch."""
+    names = [field.name for field in fields(Epoch)]
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(Epoch.__slots__)
-        for epoch in epochs:
-            writer.writerow(round(getattr(epoch, name), 5) for name in Epoch.__slots__)
+        writer.writerow(names)
+        writer.writerows([round(getattr(epoch, name), 5) for name in names] for epoch in epochs)
 
 
 def train(
     recipe: Recipe, data: LabelledImages, probe: LabelledImages, device: torch.device, out: Path, log: Log = print
-) -> Iterator[tuple[Epoch, Network]]:
-    """Train one encoder, epoch by epoch, resuming from `out/checkpoint.pt` when it is there.
+) -> tuple[list[Epoch], Network]:
+    """Train one encoder to the end, resuming from `out/checkpoint.pt` when it is there.
 
     Args:
         recipe: what to train.
@@ -154,71 +228,27 @@ def train(
         out: folder of the checkpoint and the log.
         log: told one line an epoch.
 
-    Yields:
-        The epoch's record and the encoder, in training mode. A recipe without epochs yields once.
+    Returns:
+        The whole log, earlier runs included, and the encoder. A recipe without epochs gives one line.
 
     Raises:
         InvalidRequest: the checkpoint belongs to another recipe, the images fill no batch, or the loss diverged.
     """
-    torch.manual_seed(recipe.seed)
-    encoder = architectures.build(recipe.architecture).to(device, memory_format=torch.channels_last)
     if recipe.epochs == 0:
+        torch.manual_seed(recipe.seed)
+        encoder = architectures.build(recipe.architecture).to(device, memory_format=torch.channels_last)
         _calibrate_batch_norm(encoder, data, recipe.size, device)
-        yield (
-            Epoch(0, recipe.size, 0.0, float("nan"), 0.0, _online_knn(encoder, data, probe, recipe.size), 0.0),
-            encoder,
-        )
-        return
-    if len(data.labels) < recipe.batch:
-        raise InvalidRequest(f"{len(data.labels)} images do not fill a batch of {recipe.batch}. Lower it.")
-    method: Method = METHODS[recipe.method](encoder, len(data.classes), recipe).to(device)
-    optimiser = _optimiser(method, recipe, device)
-    history: list[Epoch] = []
-    checkpoint = out / "checkpoint.pt"
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        if state["recipe"] != repr(recipe):
-            raise InvalidRequest(f"{checkpoint} was made by another recipe. Remove it, or choose another --out.")
-        method.load_state_dict(state["method"])
-        optimiser.load_state_dict(state["optimiser"])
-        history = [Epoch(**row) for row in state["history"]]
-        log(f"{recipe.id}: continues after epoch {len(history)} of {recipe.epochs}")
-        if len(history) == recipe.epochs:
-            yield history[-1], encoder
-            return
-    method.train()
-    resident = (data.images.to(device), data.labels.to(device))
-    step = torch.compile(method.loss) if recipe.compile else method.loss
-    for epoch in range(len(history), recipe.epochs):
-        began = time.perf_counter()
-        loss = _train_epoch(method, step, optimiser, resident, recipe, epoch)
-        seconds = time.perf_counter() - began
-        views = method.views * (len(data.labels) // recipe.batch) * recipe.batch
-        knn = _online_knn(encoder, data, probe, recipe.size_at(epoch))
-        rate = optimiser.param_groups[0]["lr"]
-        history.append(Epoch(epoch + 1, recipe.size_at(epoch), rate, loss, views / seconds, knn, seconds))
-        rows = [{name: getattr(row, name) for name in Epoch.__slots__} for row in history]
-        state = {"recipe": repr(recipe), "method": method.state_dict(), "optimiser": optimiser.state_dict()}
-        _save(checkpoint, state | {"history": rows})
-        write_log(out / "training.csv", history)
+        knn = _online_knn(encoder, data, probe, recipe.size)
+        return [Epoch(0, recipe.size, 0.0, float("nan"), 0.0, knn, 0.0)], encoder
+    trainer = Trainer(recipe, data, device, out)
+    if trainer.run.history or trainer.run.step:
+        log(f"{recipe.id}: continues in epoch {len(trainer.run.history) + 1} of {recipe.epochs}")
+    while len(trainer.run.history) < recipe.epochs:
+        loss = trainer.epoch()
+        knn = _online_knn(trainer.encoder, data, probe, recipe.size_at(len(trainer.run.history)))
+        done = trainer.close_epoch(loss, knn)
         log(
-            f"{recipe.id} {epoch + 1}/{recipe.epochs} · {recipe.size_at(epoch)} px · loss {loss:.3f} · "
-            f"{views / seconds:.0f} views/s · k-NN {knn:.1f} % · "
-            f"{(recipe.epochs - epoch - 1) * seconds / 60:.0f} min left"
+            f"{recipe.id} {done.epoch}/{recipe.epochs} · {done.size} px · loss {loss:.3f} · "
+            f"{done.views_per_second:.0f} views/s · k-NN {knn:.1f} %"
         )
-        yield history[-1], encoder
-
-
-def run(
-    recipe: Recipe, data: LabelledImages, probe: LabelledImages, device: torch.device, out: Path, log: Log = print
-) -> tuple[list[Epoch], Network]:
-    """Train to the end; returns the whole log, earlier runs included, and the encoder. Arguments as for `train`."""
-    encoder: Network | None = None
-    last: list[Epoch] = []
-    for record, trained in train(recipe, data, probe, device, out, log):
-        last, encoder = [record], trained
-    assert encoder is not None
-    checkpoint = out / "checkpoint.pt"
-    if recipe.epochs:
-        last = [Epoch(**row) for row in torch.load(checkpoint, map_location="cpu", weights_only=True)["history"]]
-    return last, encoder
+    return trainer.run.history, trainer.encoder

@@ -1,13 +1,19 @@
 """Tables of charts about confidence: reliability, confidence by outcome, risk over coverage, and a threshold."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from core import metrics
 from core.errors import InvalidRequest
-from core.results.calibration import BINS, Answers, Run
+from core.metrics.accuracy import wilson_interval
+from core.metrics.calibration import bin_index, consistency_band, reliability_bins
+from core.metrics.selective import answered_from, risk_at_coverage
+from core.results.measures import BINS, Ranked
 from core.results.store import Results, StudyInfo
+
+Answers = Mapping[str, Sequence[Ranked]]
+"""Of some contenders by id, one ranking a seed."""
 
 THRESHOLDS = np.arange(101) / 100
 COVERAGES = np.arange(1, 201) / 200
@@ -28,32 +34,35 @@ KINDS = {
 """What a threshold does to a sample: condition, and which samples come first."""
 
 
-def reliability(found: Answers, scheme: str = "width", bins: int = BINS) -> pd.DataFrame:
+def reliability(found: Answers, units: int, scheme: str = "width", bins: int = BINS) -> pd.DataFrame:
     """The bins of reliability diagrams; the answers of all seeds in one diagram a contender.
+
+    Args:
+        found: answers whose `unit` is below `units`.
+        units: how many samples (few-shot: episodes) there are.
+        scheme: bins of equal `width` or `mass`.
+        bins: number of bins.
 
     Returns:
         One row a contender and filled bin: encoder, bin, lower, upper, count, confidence and accuracy (means),
-        low and high (95 % Wilson interval of the accuracy), perfect_low and perfect_high (where 95 % of accuracies
-        would lie if the confidence were the chance of being right). `count` is of answers; both intervals count a
-        sample (few-shot: an episode) once, however many of its answers are in the bin.
+        low and high (95 % Wilson interval of the accuracy), perfect_low and perfect_high (`consistency_band`).
+        `count` is of answers; both intervals count a sample (few-shot: an episode) once, however many of its answers
+        are in the bin.
     """
     rows = []
-    for id, runs in found.runs.items():
-        sure, right, unit = (
-            np.concatenate([getattr(run, n) for run in runs]) for n in ("confidence", "correct", "unit")
-        )
-        table = metrics.reliability_bins(sure, right, bins, scheme)
-        index, _ = metrics.bin_index(sure, bins, scheme)
-        once = np.unique(index * found.units + unit) // found.units
-        units = np.bincount(once, minlength=len(table.count))
+    for id, seeds in found.items():
+        sure, right, unit = (np.concatenate([getattr(s, n) for s in seeds]) for n in ("confidence", "correct", "unit"))
+        table = reliability_bins(sure, right, bins, scheme)
+        index, _ = bin_index(sure, bins, scheme)
+        once = np.unique(index * units + unit) // units
+        sizes = np.bincount(once, minlength=len(table.count))
         for b in np.flatnonzero(table.count):
-            size, accuracy = int(units[b]), float(table.accuracy[b])
-            wilson = metrics.wilson_interval(round(accuracy * size), size)
-            band = stats.binom.ppf([0.025, 0.975], size, min(float(table.confidence[b]), 1.0)) / size
-            values = (id, int(b), table.lower[b], table.upper[b], int(table.count[b]), table.confidence[b], accuracy)
+            size, mean, accuracy = int(sizes[b]), float(table.confidence[b]), float(table.accuracy[b])
+            wilson = wilson_interval(round(accuracy * size), size)
             # Rounding to whole samples may move the interval past the mean of several seeds.
-            low, high = min(wilson.low, accuracy), max(wilson.high, accuracy)
-            rows.append(dict(zip(RELIABILITY, (*values, low, high, *band), strict=True)))
+            limits = min(wilson.low, accuracy), max(wilson.high, accuracy)
+            bin = (int(b), table.lower[b], table.upper[b], int(table.count[b]))
+            rows.append((id, *bin, mean, accuracy, *limits, *consistency_band(mean, size)))
     return pd.DataFrame(rows, columns=list(RELIABILITY))
 
 
@@ -67,18 +76,16 @@ def outcomes(found: Answers, bins: int = 20) -> pd.DataFrame:
     """
     rows = []
     edges = np.arange(bins + 1) / bins
-    for id, runs in found.runs.items():
-        sure, right = (np.concatenate([getattr(run, name) for run in runs]) for name in ("confidence", "correct"))
-        for outcome, chosen in (("right", right), ("wrong", ~right)):
-            mine = sure[chosen]
-            if not len(mine):
-                continue
-            index, _ = metrics.bin_index(mine, bins, "width")
-            counts = np.bincount(index, minlength=bins)
-            facts = float(mine.mean()), float(np.median(mine))
-            for b, count in enumerate(counts):
-                values = (id, outcome, edges[b], edges[b + 1], int(count), count / len(mine), *facts)
-                rows.append(dict(zip(OUTCOMES, values, strict=True)))
+    for id, seeds in found.items():
+        sure, right = (np.concatenate([getattr(seed, name) for seed in seeds]) for name in ("confidence", "correct"))
+        for outcome, mine in (("right", sure[right]), ("wrong", sure[~right])):
+            if len(mine):
+                counts = np.bincount(bin_index(mine, bins, "width")[0], minlength=bins)
+                facts = float(mine.mean()), float(np.median(mine))
+                rows += [
+                    (id, outcome, edges[b], edges[b + 1], int(count), count / len(mine), *facts)
+                    for b, count in enumerate(counts)
+                ]
     return pd.DataFrame(rows, columns=list(OUTCOMES))
 
 
@@ -89,14 +96,8 @@ def risks(found: Answers) -> pd.DataFrame:
         encoder, coverage in (0, 1], risk (mean over seeds), low and high (range over seeds; equal for one).
     """
     tables = []
-    for id, runs in found.runs.items():
-        curves = []
-        for run in runs:
-            curve = metrics.risk_coverage(run.confidence, run.correct)
-            # The fewest surest samples that reach a coverage, as in `risk_at_coverage`.
-            at = np.ceil(COVERAGES * len(curve.risk) - 1e-9).astype(int) - 1
-            curves.append(curve.risk[np.maximum(at, 0)])
-        stack = np.stack(curves)
+    for id, seeds in found.items():
+        stack = np.stack([risk_at_coverage(seed.confidence, seed.correct, COVERAGES) for seed in seeds])
         values = (id, COVERAGES, stack.mean(axis=0), stack.min(axis=0), stack.max(axis=0))
         tables.append(pd.DataFrame(dict(zip(RISKS, values, strict=True))))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(RISKS))
@@ -110,24 +111,13 @@ def answered(found: Answers) -> pd.DataFrame:
         answered, right and wrong (numbers of answers a seed), each the mean over seeds.
     """
     tables = []
-    for id, runs in found.runs.items():
-        counts = np.mean([_from_threshold(run) for run in runs], axis=0)
-        total, right = counts[0], counts[1]
+    for id, seeds in found.items():
+        counts = [np.stack(answered_from(seed.confidence, seed.correct, THRESHOLDS)) for seed in seeds]
+        total, right = np.mean(counts, axis=0)
         accuracy = np.divide(right, total, out=np.full_like(total, np.nan), where=total > 0)
         values = (id, THRESHOLDS, total / total[0], accuracy, total, right, total - right)
         tables.append(pd.DataFrame(dict(zip(ANSWERED, values, strict=True))))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(ANSWERED))
-
-
-def _from_threshold(run: Run) -> np.ndarray:
-    """(2, thresholds) answers, and right answers, with at least each threshold of confidence."""
-    return np.stack([_at_least(run.confidence), _at_least(run.confidence[run.correct])])
-
-
-def _at_least(confidence: np.ndarray) -> np.ndarray:
-    # Stored in single precision: a confidence of .9f is below the double .9, and nobody means to leave it out.
-    ranked = np.sort(confidence.astype(np.float32))
-    return (len(ranked) - np.searchsorted(ranked, THRESHOLDS.astype(np.float32), "left")).astype(np.float64)
 
 
 def at_threshold(

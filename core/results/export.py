@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 
 import core
 from core.errors import InvalidRequest, UnknownName
-from core.results import latex, summary
+from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
-from core.results.writing import FACTS, whole_file, write_bytes
+from core.results.writing import FACTS, whole_at, write_bytes
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
@@ -26,10 +26,10 @@ MARK = b"\xef\xbb\xbf"
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
-    "paired": summary.paired,
+    "paired": pairs.paired,
     "gap": lambda info, protocol, first, second: summary.generalization_gap(info, protocol),
-    "controls": lambda info, protocol, first, second: summary.controls(info, protocol),
-    "distances": lambda info, protocol, first, second: summary.distances(info),
+    "controls": lambda info, protocol, first, second: summary.controls(info, store.studies().values(), protocol),
+    "distances": lambda info, protocol, first, second: distances.distances(info),
 }
 """The summaries by the name they are asked for."""
 
@@ -183,7 +183,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
         names = ", ".join(f"{_named(info, column)} AS {column}_name" for column in ("label", "prediction"))
         schema, batches = results.batches(f"SELECT {columns}, {names} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
-        with whole_file(out) as file:
+        with whole_at(out) as file:
             if format.startswith("csv"):
                 file.write(MARK if format == "csv-excel" else b"")
                 writer = pyarrow.csv.CSVWriter(file, schema)

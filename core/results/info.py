@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from core.datasets.spec import DOMAINS, METRICS
@@ -17,7 +18,7 @@ class StudyInfo:
     Attributes:
         id: name of its folder.
         address: of the folder.
-        manifest: as `core.study.manifest` writes it.
+        manifest: as a study writes it (its own README says how).
     """
 
     id: str
@@ -80,23 +81,41 @@ def fault(table: Any) -> str | None:
     """What keeps a manifest from being read, as the end of a sentence; None when nothing does."""
     if not isinstance(table, dict) or "schema" not in table:
         return "its manifest.json is not one of a study"
-    if table["schema"] != schema.VERSION:
+    if table["schema"] not in schema.READABLE:
         return (
             f"it was made by another version of Invariscope (layout {table['schema']}; this one reads "
             f"{schema.VERSION}): run it again, or open it with that version"
         )
+    if table["schema"] > 1 and table != schema.sealed(table):
+        return "its manifest.json is damaged: run the study again, which keeps the cells that are whole"
     try:
-        encoders, datasets = table["encoders"], table["datasets"]
-        whole = isinstance(table["updated"], str) and isinstance(table["protocols"], list)
-        for about in encoders.values():
-            whole &= {"label", "regime", "family"} <= about.keys()
-        for about in datasets.values():
-            whole &= about["domain"] in DOMAINS and about["metric"] in METRICS
-            whole &= {"label", "classes", "samples", "fingerprint"} <= about.keys()
-        for id, cell in table["cells"].items():
-            whole &= cell["encoder"] in encoders and cell["dataset"] in datasets
-            whole &= isinstance(cell["seed"], int) and cell["state"] in ("done", "failed", "waiting")
-            whole &= isinstance(cell["protocol"], str) and "/" not in id and "\\" not in id
-    except (KeyError, AttributeError, TypeError):
+        whole = _is_whole(table)
+    except (KeyError, AttributeError, TypeError, ValueError):
         whole = False
     return None if whole else "its manifest.json is incomplete: run the study again"
+
+
+def _is_whole(table: dict[str, Any]) -> bool:
+    """Whether a manifest has what is read of it, each of its type."""
+    encoders, datasets = table["encoders"], table["datasets"]
+    datetime.fromisoformat(table["updated"])
+    whole = _all(str, table["protocols"]) and isinstance(table.get("title", ""), str)
+    whole &= _all(str, table.get("unopened", {}).values()) and isinstance(table.get("machine", {}), dict)
+    whole &= isinstance(table.get("versions", {}), dict)
+    for about in encoders.values():
+        whole &= _all(str, (about["label"], about["regime"], about["family"]))
+    for about in datasets.values():
+        whole &= about["domain"] in DOMAINS and about["metric"] in METRICS
+        whole &= _all(str, (about["label"], about["fingerprint"], *about["classes"]))
+        whole &= isinstance(about["classes"], list) and _all(int, about["samples"].values())
+    for id, cell in table["cells"].items():
+        whole &= cell["encoder"] in encoders and cell["dataset"] in datasets
+        whole &= isinstance(cell["seed"], int) and cell["state"] in ("done", "failed", "waiting")
+        whole &= isinstance(cell["protocol"], str) and "/" not in id and "\\" not in id
+        whole &= isinstance(cell.get("facts", {}), dict) and isinstance(cell.get("reason", ""), str)
+        whole &= _all(str, cell.get("sha256", {}).values())
+    return bool(whole)
+
+
+def _all(kind: type, values: Iterable[Any]) -> bool:
+    return all(isinstance(value, kind) for value in values)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from core.metrics.accuracy import holm
-from core.results import summary
+from core.results import pairs, summary
 from core.results.info import StudyInfo
 from core.results.pairs import LEVEL
 
@@ -71,7 +71,7 @@ def _made(info: StudyInfo, protocol: str) -> str:
 def leaders(info: StudyInfo, protocol: str, found: pd.DataFrame) -> set[tuple[str, str]]:
     """Data sets with the encoder that is ahead of all others there, where the paired test finds it ahead.
 
-    On each data set the most accurate encoder is tested against the runner-up (see `summary.paired`); p is
+    On each data set the most accurate encoder is tested against the runner-up (see `pairs.paired`); p is
     Holm-corrected over the data sets of the table.
     """
     opposites = {}
@@ -79,7 +79,7 @@ def leaders(info: StudyInfo, protocol: str, found: pd.DataFrame) -> set[tuple[st
         if len(part) > 1:
             best, second = part.nlargest(2, "accuracy", keep="first")["encoder"]
             opposites[str(id)] = (second, best)
-    tests = {pair: summary.paired(info, protocol, *pair).set_index("dataset") for pair in set(opposites.values())}
+    tests = {pair: pairs.paired(info, protocol, *pair).set_index("dataset") for pair in set(opposites.values())}
     ahead = {id: tests[pair].loc[id] for id, pair in opposites.items() if id in tests[pair].index}
     adjusted: Iterable[float] = holm([row["p"] for row in ahead.values()]) if ahead else []
     return {
@@ -125,7 +125,7 @@ def accuracy(info: StudyInfo, protocol: str) -> str:
 
 def paired(info: StudyInfo, protocol: str, first: str, second: str) -> str:
     """Data sets down: how far the second encoder is ahead of the first, in points, bold where a difference is found."""
-    found = summary.paired(info, protocol, first, second)
+    found = pairs.paired(info, protocol, first, second)
     rows = []
     for row in found.to_dict("records"):
         figure = f"${100 * row['difference']:+.1f}$"

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
+import tomli_w
 
 from core.results.info import StudyInfo
 from core.results.writing import filesystem, transport_errors
@@ -77,6 +78,8 @@ def provenance(info: StudyInfo) -> str:
 
 def plan_file(info: StudyInfo) -> bytes | None:
     """The study's plan as it was run, which makes it again; None when it cannot be read."""
+    if "plan" in info.manifest:
+        return tomli_w.dumps(info.manifest["plan"]).encode()
     fs, path = filesystem(f"{info.address}/study.toml")
     try:
         return bytes(fs.cat_file(path)) if fs.exists(path) else None

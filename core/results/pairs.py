@@ -1,13 +1,17 @@
 """Two contenders on the same samples: who is right where, whether a difference is more than noise, and the samples."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
-from core.metrics.accuracy import holm, mcnemar_exact
-from core.results import atoms
+from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
+from core.metrics.domain import advantage
+from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
+from core.metrics.resampling import Bootstrapped, resampled_counts
 from core.results.store import Results, StudyInfo
 
 LEVEL = 0.05
@@ -112,11 +116,11 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
         entry = info.datasets[id]
         table = _two_by_two(counted[id])
         if id in drawn:
-            interval = atoms.episode_interval(drawn[id]["difference"].to_numpy())
-            p = atoms.z_test(interval)
+            interval = normal_interval(drawn[id]["difference"].to_numpy())
+            p = z_test(interval)
             ahead = np.sign(interval.estimate)
         else:
-            interval = atoms.difference_interval(counted[id], entry["metric"] == "mean-per-class")
+            interval = _advantage(counted[id], entry["metric"] == "mean-per-class")
             p = mcnemar_exact(table["only first"], table["only second"])
             ahead = np.sign(table["only second"] - table["only first"])
         rows.append(
@@ -139,6 +143,27 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
     found["p_holm"] = holm(found["p"].to_numpy())
     found["verdict"] = [AHEAD[a if p < LEVEL else 0] for a, p in zip(found["ahead"], found["p_holm"], strict=True)]
     return found[list(PAIRED)]
+
+
+def _advantage(counted: pd.DataFrame, per_class: bool) -> Interval:
+    """How much more accurate the second contender is, over the samples that both answered."""
+    labels = counted["label"].to_numpy(np.int64) if per_class else None
+    first, second, samples = (counted[name].to_numpy() for name in ("first_share", "second_share", "samples"))
+    return advantage(first, second, samples, labels, rng=np.random.default_rng(0))
+
+
+def gap_difference(paired: pd.DataFrame) -> Interval | None:
+    """How much larger the second contender's generalization gap is than the first's, in [−2, 2].
+
+    Mean difference (second minus first) over the similar sets minus that over the different ones, which are
+    independent. None when there is no similar or no different set.
+
+    Args:
+        paired: of `paired`.
+    """
+    limits = {domain: part[["difference", "low", "high"]].to_numpy(float) for domain, part in paired.groupby("domain")}
+    similar, different = ([Interval(*row) for row in limits.get(domain, ())] for domain in ("similar", "different"))
+    return difference_of_means(similar, different) if similar and different else None
 
 
 def _two_by_two(counted: pd.DataFrame) -> dict[str, int]:
@@ -166,6 +191,45 @@ def confusion_2x2(info: StudyInfo, protocol: str, first: str, second: str, datas
     return pd.DataFrame(
         {"cell": list(table), "samples": list(table.values()), "share": [n / max(total, 1) for n in table.values()]}
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How two contenders' answers go together.
+
+    Attributes:
+        samples: that both answered.
+        kappa: error consistency with its 95 % interval, in [−1, 1]; nan where it is undefined.
+        same: share of samples with the same prediction, in [0, 1].
+    """
+
+    samples: int
+    kappa: Interval
+    same: float
+
+
+def agreement(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> tuple[pd.DataFrame, Agreement]:
+    """The 2 × 2 of `confusion_2x2`, and what follows from it: do two contenders fail on the same samples?
+
+    Raises:
+        DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
+        InvalidRequest: first and second are the same.
+    """
+    table = confusion_2x2(info, protocol, first, second, dataset)
+    counts = table["samples"].to_numpy(np.int64)
+    alike = samples(info, protocol, first, second, dataset, disagree=False, limit=1)
+    total = int(counts.sum())
+    same = float(alike["total"].iloc[0]) / total if len(alike) else 0.0
+    return table, Agreement(total, consistency(counts), same if total else float("nan"))
+
+
+def consistency(counts: NDArray[np.int64]) -> Interval:
+    """`error_consistency` of the (4,) counts of `CELLS`, with a percentile bootstrap over samples."""
+    value = float(error_consistency(counts))
+    if np.isnan(value):
+        return Interval(value, value, value)
+    drawn = resampled_counts(counts, rng=np.random.default_rng(0))
+    return Bootstrapped(value, error_consistency(drawn)).percentile()
 
 
 def samples(

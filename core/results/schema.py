@@ -1,8 +1,14 @@
-"""The table every figure of a study is drawn from: one row a test sample and contender."""
+"""The table every figure of a study is drawn from: one row a test sample and contender. And the manifest's seal."""
+
+import hashlib
+import json
+from typing import Any
 
 import pyarrow as pa
 
-VERSION = 1
+VERSION = 2
+"""Of the layout of a study. A manifest of version 1 holds no hashes; nothing else differs."""
+READABLE = (1, 2)
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -54,3 +60,9 @@ DISTANCES = pa.schema(
     ]
 )
 """Columns of `distances.parquet`: how far each set is from the reference set in an encoder's own features."""
+
+
+def sealed(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest with the hash of its content, which tells an intact one from a damaged one."""
+    content = {key: value for key, value in manifest.items() if key != "sha256"}
+    return content | {"sha256": hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()}

@@ -16,6 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import DataUnavailable, InvalidRequest, InvariscopeError, UnknownName
 from core.paths import result_roots
+from core.results import integrity
 from core.results.info import StudyInfo, fault
 from core.results.writing import filesystem, reason, transport_errors
 
@@ -74,8 +75,8 @@ def survey(roots: list[str] | None = None) -> tuple[dict[str, StudyInfo], list[T
                 wrong = fault(table)
             except transport_errors() as error:
                 wrong = f"its manifest.json cannot be read: {reason(error)}"
-            except ValueError:
-                wrong = "its manifest.json is damaged: run the study again"
+            except (ValueError, RecursionError):
+                wrong = "its manifest.json is damaged: run the study again, which keeps the cells that are whole"
             if wrong is None:
                 found[name] = StudyInfo(name, address, table)
             else:
@@ -173,6 +174,8 @@ class Results:
             "logits": [f"{path}/logits/{cell}.parquet" for cell in cells if f"{cell}.parquet" in here["logits"]],
             "distances": [f"{path}/distances.parquet"] if distances else [],
         }
+        if isinstance(self._fs, LocalFileSystem):
+            integrity.check(info, [file for files in self._files.values() for file in files])
         self.has_logits, self.has_distances = bool(self._files["logits"]), distances
         self._connection = duckdb.connect()
         if not isinstance(self._fs, LocalFileSystem):

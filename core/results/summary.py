@@ -1,42 +1,28 @@
-"""The tables that the pages draw, each a pure function of a study's rows: accuracy, controls, gaps, distances, columns.
+"""Accuracy by data set, what it stands beside, and the generalization gap: tables of the rows of a study.
 
-Functions take a study and ids or plain values, so that `of_study` can cache them. Two contenders are in `pairs`.
+Functions take a study and ids or plain values, so that pages can cache them. Two contenders are in `pairs`.
 """
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.errors import DataUnavailable
-from core.results import atoms, store
-from core.results.pairs import confusion_2x2, paired, samples
+from core.metrics import domain
+from core.metrics.resampling import Bootstrapped
+from core.results import atoms
 from core.results.store import Results, StudyInfo
-
-__all__ = [
-    "accuracy",
-    "columns",
-    "confusion_2x2",
-    "controls",
-    "distances",
-    "generalization_gap",
-    "paired",
-    "samples",
-]
 
 ACCURACY = (
     *("dataset", "label", "domain", "metric", "encoder", "encoder_label", "regime", "family", "samples", "seeds"),
     *("accuracy", "low", "high", "top5", "confidence", "overconfidence"),
 )
 CONTROLS = (
-    "dataset",
-    "majority",
-    "random_encoder",
-    "best_supervised",
-    "best_supervised_encoder",
-    "best_supervised_study",
+    *("dataset", "majority", "random_encoder"),
+    *("best_supervised", "best_supervised_encoder", "best_supervised_study"),
 )
 GAP = ("encoder", "encoder_label", "family", "similar", "different", "gap", "low", "high")
-DISTANCES = ("encoder", "dataset", "label", "domain", "reference", "measure", "value", "samples")
 
 
 def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
@@ -110,11 +96,12 @@ def _estimates(info: StudyInfo, protocol: str, results: Results) -> tuple[pd.Dat
     return pd.DataFrame(rows), answered
 
 
-def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
+def controls(info: StudyInfo, others: Iterable[StudyInfo], protocol: str) -> pd.DataFrame:
     """What each accuracy stands beside: the majority class, an untrained encoder, the best supervised figure at hand.
 
     Args:
         info: the study.
+        others: all studies at hand; this one may be among them.
         protocol: id.
 
     Returns:
@@ -123,7 +110,7 @@ def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
         commonest class of the *test* part gives (rows do not tell the training part's); for few-shot, and for the
         mean per class, that is chance. `random_encoder` is the best encoder without training, nan when there is none.
         `best_supervised` is the highest figure of a supervised encoder for the same images (by fingerprint) and
-        protocol in any study of the result folders, missing when there is none; a study that cannot be read
+        protocol in any study at hand, missing when there is none; a study that cannot be read
         gives none.
 
     Raises:
@@ -131,7 +118,7 @@ def controls(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """
     with Results(info, protocol) as results:
         own, answered = _estimates(info, protocol, results)
-    supervised = _supervised(info, protocol, own)
+    supervised = _supervised(info, others, protocol, own)
     rows = []
     for (id, metric), part in own.groupby(["dataset", "metric"], sort=False):
         untrained = part["accuracy"][part["family"] == "random"]
@@ -158,11 +145,11 @@ def _majority(answered: pd.DataFrame, per_class: bool) -> float:
     return 1 / len(counts) if per_class else float(counts.max() / counts.sum())
 
 
-def _supervised(info: StudyInfo, protocol: str, own: pd.DataFrame) -> pd.DataFrame:
+def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own: pd.DataFrame) -> pd.DataFrame:
     """Accuracies of supervised encoders on this study's data sets, in this study and the others at hand."""
     found = [own.assign(study=info.id)]
     here = {about["fingerprint"]: id for id, about in info.datasets.items()}
-    for other in store.studies().values():
+    for other in others:
         same = {id: here[a["fingerprint"]] for id, a in other.datasets.items() if a["fingerprint"] in here}
         labelled = [id for id, net in other.encoders.items() if net["family"] == "SL"]
         # Other settings (shots, steps) make another figure.
@@ -202,70 +189,17 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
         table, answered = _estimates(info, protocol, results)
     rows = []
     for encoder, part in table.groupby("encoder", sort=False):
-        means: dict[str, float] = {}
-        drawn: dict[str, NDArray[np.float64]] = {}
-        for domain in ("similar", "different"):
-            sets = part[part["domain"] == domain]
-            if sets.empty:
-                break
-            means[domain] = float(sets["accuracy"].mean())
-            drawn[domain] = np.mean(
-                [
-                    # Sets are drawn apart from each other: one seed for all would make their noise common.
-                    atoms.accuracy_draws(answered[id, str(encoder)], metric == "mean-per-class", number)
-                    for number, (id, metric) in enumerate(
-                        zip(sets["dataset"], sets["metric"], strict=True), start=0 if domain == "similar" else len(part)
-                    )
-                ],
-                axis=0,
-            )
-        else:
-            low, high = atoms.limits(drawn["similar"] - drawn["different"])
-            first = part.iloc[0]
-            gap = means["similar"] - means["different"]
-            values = (encoder, first["encoder_label"], first["family"], *means.values(), gap, low, high)
-            rows.append(dict(zip(GAP, values, strict=True)))
+        sides: dict[str, list[Bootstrapped]] = {"similar": [], "different": []}
+        for kind, first in (("similar", 0), ("different", len(part))):
+            sets = part[part["domain"] == kind]
+            # Sets are drawn apart from each other: one seed for all would make their noise common.
+            sides[kind] = [
+                atoms.bootstrapped(answered[id, str(encoder)], metric == "mean-per-class", seed)
+                for seed, (id, metric) in enumerate(zip(sets["dataset"], sets["metric"], strict=True), start=first)
+            ]
+        if all(sides.values()):
+            gap = domain.generalization_gap(**sides)
+            means = (float(np.mean([accuracy.value for accuracy in side])) for side in sides.values())
+            about = part.iloc[0]
+            rows.append((encoder, about["encoder_label"], about["family"], *means, gap.estimate, gap.low, gap.high))
     return pd.DataFrame(rows, columns=list(GAP))
-
-
-def distances(info: StudyInfo) -> pd.DataFrame:
-    """How far each data set is from the reference set in each encoder's features, as the study measured it.
-
-    Returns:
-        encoder, dataset, label, domain, reference, measure, value, samples; no row when nothing was measured.
-
-    Raises:
-        DataUnavailable: the study has no finished cell, or the file is damaged.
-    """
-    with Results(info) as results:
-        if not results.has_distances:
-            return pd.DataFrame(columns=list(DISTANCES))
-        found = results.frame("SELECT encoder, dataset, reference, measure, value, samples FROM distances")
-    sets = info.datasets
-    found = found[found["dataset"].isin(list(sets))]
-    for column in ("label", "domain"):
-        found[column] = [sets[id][column] for id in found["dataset"]]
-    rank = {id: i for i, id in enumerate(info.by_domain())}
-    return found.sort_values("dataset", key=lambda ids: ids.map(rank), kind="stable", ignore_index=True)[
-        list(DISTANCES)
-    ]
-
-
-def columns(info: StudyInfo, protocol: str, encoder: str, dataset: str) -> pd.DataFrame:
-    """The answers of one contender on one data set, all seeds: what reliability and risk are computed from.
-
-    Returns:
-        One row an answer, ordered by seed: seed, unit, label, prediction, confidence, calibrated_confidence,
-        true_probability, calibrated_true_probability, brier, calibrated_brier, correct (bool). Calibrated columns are
-        nan where no temperature was fitted. `unit` is a number that answers share when they belong together in a
-        bootstrap, the same for all contenders: those to one sample, or of one few-shot episode.
-
-    Raises:
-        DataUnavailable: the contender has no finished cell, or a file is missing or damaged.
-    """
-    with Results(info, protocol, (encoder,), (dataset,)) as results:
-        return results.frame(
-            "SELECT seed, hash(CASE WHEN episode IS NULL THEN sample_id ELSE seed || '/' || episode END) AS unit, "
-            "label, prediction, confidence, calibrated_confidence, true_probability, "
-            "calibrated_true_probability, brier, calibrated_brier, prediction = label AS correct FROM rows"
-        )

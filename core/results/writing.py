@@ -1,21 +1,20 @@
 """Writes the files of a study, each whole or not at all, to a folder or any fsspec address.
 
 <study>/study.toml                   the plan
-<study>/manifest.json                versions, machine, encoders, data sets, state of every cell
+<study>/manifest.json                versions, machine, encoders, data sets, state of every cell, hash of every file
 <study>/cells/<cell>.parquet         rows of one cell; its file is what makes a cell done
 <study>/logits/<cell>.parquet        side table
-<study>/failed/<cell>.json           why a cell failed; gone once it succeeds
 <study>/distances.parquet            how far the data sets are from the reference
 """
 
 import contextlib
+import hashlib
 import io
 import json
-import os
 import sys
 import tempfile
-import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
@@ -24,6 +23,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import InvalidRequest
+from core.files import whole_file
 
 FACTS = b"invariscope"
 
@@ -41,6 +41,11 @@ def filesystem(address: str) -> tuple[fsspec.AbstractFileSystem, str]:
     return fs, path
 
 
+def is_local(address: str) -> bool:
+    """Whether an address is a folder of this machine."""
+    return isinstance(filesystem(address)[0], LocalFileSystem)
+
+
 def transport_errors() -> tuple[type[BaseException], ...]:
     """What reading from a disk or an object store may raise when the place, and not the program, is at fault."""
     kinds: tuple[type[BaseException], ...] = (OSError,)
@@ -56,7 +61,7 @@ def write_bytes(address: str, data: bytes) -> None:
     """
     fs, path = filesystem(address)
     if isinstance(fs, LocalFileSystem):
-        with whole_file(address) as file:
+        with whole_at(address) as file:
             file.write(data)
         return
     try:
@@ -66,30 +71,23 @@ def write_bytes(address: str, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def whole_file(address: str) -> Iterator[BinaryIO]:
+def whole_at(address: str) -> Iterator[BinaryIO]:
     """A file to write to that takes its place when the block ends; after an error nothing has changed.
 
     Raises:
         InvalidRequest: the place cannot be written to.
     """
     fs, path = filesystem(address)
-    local = isinstance(fs, LocalFileSystem)
     try:
-        folder = os.path.dirname(path) if local else tempfile.gettempdir()
-        os.makedirs(folder, exist_ok=True)
-        partial = os.path.join(folder, f"{os.path.basename(path)}.{uuid.uuid4().hex[:8]}.partial")
-        try:
-            with open(partial, "wb") as file:
+        if isinstance(fs, LocalFileSystem):
+            with whole_file(Path(path)) as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
-            if local:
-                os.replace(partial, path)
-            else:
-                fs.put_file(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.unlink(partial)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            gathered = Path(folder, "file")
+            with gathered.open("wb") as file:
+                yield file
+            fs.put_file(str(gathered), path)
     except transport_errors() as error:
         raise InvalidRequest(f"{address} cannot be written: {reason(error)}. Choose another --out.") from error
 
@@ -124,21 +122,31 @@ def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:
         compression_level=9,
         use_dictionary=[name for name, floats in leaves.items() if not floats],
         use_byte_stream_split=[name for name, floats in leaves.items() if floats],
+        write_page_checksum=True,  # for files whose hash a killed run could not put into the manifest
     )
     return buffer.getvalue()
 
 
-def write_cell(out: str, cell: str, rows: pa.Table, logits: pa.Table | None, facts: dict[str, Any]) -> None:
-    """Store a finished cell. The rows come last: a cell without them is not done and will be run again."""
-    fs, side = filesystem(f"{out}/logits/{cell}.parquet")
-    if logits is None and fs.exists(side):
-        fs.rm_file(side)  # of other rows than these
+def write_cell(out: str, cell: str, rows: pa.Table, logits: pa.Table | None, facts: dict[str, Any]) -> dict[str, str]:
+    """Store a finished cell; returns the SHA-256 of its files by folder.
+
+    The rows come last: a cell without them is not done and will be run again.
+    """
+    side, path = f"{out}/logits/{cell}.parquet", f"{out}/cells/{cell}.parquet"
+    fs, old = filesystem(side)
+    if logits is None and fs.exists(old):
+        fs.rm_file(old)  # of other rows than these
+    found = {}
     if logits is not None:
-        write_bytes(f"{out}/logits/{cell}.parquet", parquet_bytes(logits, {"key": facts["key"]}))
-    write_bytes(f"{out}/cells/{cell}.parquet", parquet_bytes(rows, facts))
-    fs, path = filesystem(f"{out}/failed/{cell}.json")
-    if fs.exists(path):
-        fs.rm_file(path)
+        found["logits"] = write_parquet(side, logits, {"key": facts["key"]})
+    return {"cells": write_parquet(path, rows, facts)} | found
+
+
+def write_parquet(address: str, table: pa.Table, facts: dict[str, Any]) -> str:
+    """Store a table with facts in the file's own metadata; returns the SHA-256 of the file."""
+    data = parquet_bytes(table, facts)
+    write_bytes(address, data)
+    return hashlib.sha256(data).hexdigest()
 
 
 def sweep(out: str) -> None:
@@ -149,18 +157,24 @@ def sweep(out: str) -> None:
             fs.rm_file(partial)
 
 
-def write_failure(out: str, cell: str, key: str, reason: str) -> None:
-    """Record why a cell failed."""
-    write_bytes(f"{out}/failed/{cell}.json", json.dumps({"key": key, "reason": reason}).encode())
+def stored(address: str, sha256: str = "") -> tuple[dict[str, Any], str]:
+    """The facts in a file that `write_parquet` wrote, and its hash; nothing when it is not there, or not whole.
 
-
-def facts_of(address: str) -> dict[str, Any]:
-    """The facts in a cell's file; empty when there is no such file or it is not one of ours."""
+    Args:
+        address: of the file.
+        sha256: that it must have; without one, all of its pages are read and their checksums compared.
+    """
     fs, path = filesystem(address)
     if not fs.exists(path):
-        return {}
+        return {}, ""
     data = fs.cat_file(path)
+    found = hashlib.sha256(data).hexdigest()
     try:
-        return json.loads((pq.read_schema(pa.BufferReader(data)).metadata or {}).get(FACTS, b"{}"))
-    except (pa.ArrowInvalid, ValueError, OSError):  # Arrow says of a damaged footer that it is an OSError
-        return {}
+        if sha256 not in ("", found):
+            return {}, ""
+        if not sha256:
+            pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
+        facts = json.loads((pq.read_schema(pa.BufferReader(data)).metadata or {}).get(FACTS, b"{}"))
+    except (pa.ArrowException, ValueError, OSError):  # Arrow says of a damaged footer that it is an OSError
+        return {}, ""
+    return dict(facts), found

@@ -14,8 +14,8 @@ import torch
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.encoders.spec import EncoderSpec
-from core.results import rows, writing
-from core.study import features
+from core.results import writing
+from core.study import features, rows
 from core.study.plan import Plan
 from core.study.protocols import PROTOCOLS, Material
 from core.study.protocols.base import validation_split
@@ -75,7 +75,7 @@ def run(
     out: str,
     stop: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
-    """Run one cell, whose features are in the cache, and store its rows; returns what was found on the way.
+    """Run one cell, whose features are in the cache, and store its rows; returns what the manifest says of it.
 
     Raises:
         InvariscopeError: the cell cannot be run.
@@ -83,7 +83,7 @@ def run(
     start = time.perf_counter()
 
     def part(name: str) -> features.Features:
-        return features.load(features.folder_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
+        return features.load(features.place_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
 
     train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
     test = part("test")
@@ -126,5 +126,5 @@ def run(
     )
     table = rows.table(names, answers, test)
     logits = rows.logits_table(answers, test) if plan.logits and answers.episode is None else None
-    writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
-    return facts
+    hashes = writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
+    return {"state": "done", "facts": facts, "sha256": hashes}

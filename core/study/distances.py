@@ -86,8 +86,10 @@ def measure(
     return pa.table(columns).cast(schema.DISTANCES)
 
 
-def write(out: str, tables: Sequence[pa.Table], key: str = "") -> None:
+def write(out: str, tables: Sequence[pa.Table], key: str = "") -> str:
     """Store the distances of a study, or remove what an earlier run stored when nothing was measured.
+
+    Returns the SHA-256 of the file; nothing without one.
 
     Args:
         out: address of the study.
@@ -107,11 +109,11 @@ def write(out: str, tables: Sequence[pa.Table], key: str = "") -> None:
             "features": "pooled, as the encoder gives them",
         }
         # One dictionary of words for all tables, as Parquet keeps one a column.
-        writing.write_bytes(address, writing.parquet_bytes(pa.concat_tables(tables).unify_dictionaries(), facts))
-        return
+        return writing.write_parquet(address, pa.concat_tables(tables).unify_dictionaries(), facts)
     fs, path = writing.filesystem(address)
     if fs.exists(path):
         fs.rm_file(path)
+    return ""
 
 
 def _shuffled(encoder_id: str, name: str, features: Features) -> Floats:

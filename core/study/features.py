@@ -1,35 +1,38 @@
 """Features of a part of a data set by an encoder: computed once, kept on disk, memory-mapped by everybody.
 
-A part is read in shards, each written whole, so that a killed run goes on where it stopped and several workers can
-share the work. The finished feature file is one array; the shards go.
+What is damaged counts as absent and is computed again (`core.study.encoding`).
+
+Features lie in a folder (`place`) of a cache folder or below an fsspec address, the same way in both:
+
+<cache>/features/<key>/values.npy, labels.npy    the arrays
+<cache>/features/<key>/meta                      ids, and the hashes of the arrays: says that the others are complete
+<cache>/features/<key>.shards/<shard>.npz        of unfinished features
 """
 
 import hashlib
+import io
 import json
 import os
 import shutil
-import uuid
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
-import torch
+from filelock import FileLock
 from numpy.typing import NDArray
 
-from core import devices
-from core.datasets.spec import ImageSet, Part
-from core.encoders import preprocess
-from core.encoders.encoder import Encoder
+from core.datasets.spec import ImageSet
 from core.encoders.spec import EncoderSpec
-from core.errors import DataUnavailable, ImageError
+from core.errors import DataUnavailable
+from core.results import writing
+from core.study import sealed
 
 VERSION = 1
 PARTS = ("train", "val", "test")
 SHARD = 2048
-BATCH = {"cpu": 128, "cuda": 512}
-NAMED = 3  # unreadable samples that a message names
+FILES = ("values.npy", "labels.npy", "meta")  # of finished features, in the order in which they are written
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,9 +84,9 @@ def key(spec: EncoderSpec, sha256: str, images: ImageSet, part: str) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def folder_of(cache: Path, key: str) -> Path:
-    """Where the features of a key are, or will be."""
-    return cache / "features" / key
+def place_of(cache: Path | str, key: str) -> str:
+    """Where the features of a key are, or will be, in a cache folder or below an address."""
+    return f"{str(cache).rstrip('/')}/features/{key}"
 
 
 def shards_of(count: int, size: int = SHARD) -> list[Shard]:
@@ -91,163 +94,127 @@ def shards_of(count: int, size: int = SHARD) -> list[Shard]:
     return [Shard(start, min(start + size, count)) for start in range(0, count, size)]
 
 
-def extract(encoder: Encoder, part: Part, shard: Shard) -> tuple[NDArray[np.float32], list[int], list[str]]:
-    """Features of one shard, in float32.
-
-    Returns:
-        (M, D) features of the readable samples, their positions in the part, and one line for each of the others.
-    """
-    recipe = encoder.spec.preprocessing
-    kept: list[int] = []
-    crops: list[NDArray[np.uint8]] = []
-    problems: list[str] = []
-
-    def crop(position: int) -> NDArray[np.uint8] | ImageError:
-        try:
-            return preprocess.model_crop(part.read(position), recipe)
-        except ImageError as error:
-            return error
-
-    # As many as PyTorch may use: a worker of a cluster has a part of its node's cores.
-    with ThreadPoolExecutor(max(2, min(16, torch.get_num_threads()))) as pool:
-        positions = range(shard.start, shard.stop)
-        for position, found in zip(positions, pool.map(crop, positions), strict=True):
-            if isinstance(found, ImageError):
-                problems.append(f"{part.ids[position]}: {found}")
-            else:
-                kept.append(position)
-                crops.append(found)
-    if not crops:
-        return np.empty((0, encoder.spec.feature_dim), np.float32), kept, problems
-    return _encode(encoder, np.stack(crops)), kept, problems
+def write_shard(place: str, shard: Shard, values: NDArray[np.float32], kept: list[int], problems: list[str]) -> None:
+    """Store one shard of unfinished features, whole or not at all."""
+    buffer = io.BytesIO()
+    np.savez(buffer, values=values, kept=np.array(kept, np.int64), problems=np.array(problems, dtype=str))
+    sealed.write(f"{place}.shards/{shard.name}", buffer.getvalue())
 
 
-def _encode(encoder: Encoder, crops: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Features of (M, S, S, 3) crops; a GPU without room for a batch gets half of it."""
-    parts: list[NDArray[np.float32]] = []
-    batch, done = BATCH[encoder.device.type], 0
-    while done < len(crops):
-        try:
-            unit = preprocess.to_unit(crops[done : done + batch]).to(encoder.device, non_blocking=True)
-            inputs = preprocess.normalise(unit, encoder.spec.preprocessing)
-            with devices.inference_slot():
-                found = encoder.pool(encoder.trunk(inputs)).float().cpu().numpy()
-        except torch.cuda.OutOfMemoryError:
-            if batch == 1:
-                raise
-            batch //= 2
-            torch.cuda.empty_cache()
-            continue
-        parts.append(found)
-        done += batch
-    return np.concatenate(parts)
-
-
-def work_folder(folder: Path) -> Path:
-    """Where the shards of an unfinished feature file are."""
-    return folder.with_name(folder.name + ".shards")
-
-
-def write_shard(folder: Path, shard: Shard, values: NDArray[np.float32], kept: list[int], problems: list[str]) -> None:
-    """Store one shard of an unfinished feature file, whole or not at all."""
-    work = work_folder(folder)
-    work.mkdir(parents=True, exist_ok=True)
-    partial = work / f".{shard.name}.{uuid.uuid4().hex[:8]}"  # nodes that share the folder have processes of one number
-    with partial.open("wb") as file:
-        np.savez(file, values=values, kept=np.array(kept, np.int64), problems=np.array(problems, dtype=str))
-    os.replace(partial, work / shard.name)
-
-
-def missing(folder: Path, count: int) -> list[Shard]:
-    """The shards that still have to be extracted; none when the feature file is complete."""
-    if (folder / "meta.json").is_file():
+def missing(place: str, count: int) -> list[Shard]:
+    """The shards of a part of `count` samples that still have to be extracted; none when the features are complete."""
+    if is_complete(place):
         return []
     # Listed, not asked for one by one: a network file system remembers for a while that a name was absent.
-    work = work_folder(folder)
-    there = set(os.listdir(work)) if work.is_dir() else set()
+    fs, path = writing.filesystem(f"{place}.shards")
+    fs.invalidate_cache()  # others write there
+    there = {name.rpartition("/")[2] for name in fs.ls(path, detail=False)} if fs.exists(path) else set()
     return [shard for shard in shards_of(count) if shard.name not in there]
 
 
-def finish(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
-    """Join the shards of a part into one feature file; does nothing when that exists.
-
-    Raises:
-        DataUnavailable: samples could not be read and the data set does not say to leave those out, or a class has
-            no readable sample left.
-    """
-    if (folder / "meta.json").is_file():
-        return
-    try:
-        _join(folder, part, name, skip_unreadable)
-    except FileNotFoundError:
-        # Another process joined them, and removed them then.
-        if not (folder / "meta.json").is_file():
-            raise
+def read_shard(place: str, shard: Shard) -> tuple[NDArray[np.float32], list[int], list[str]] | None:
+    """What `write_shard` stored; None when it is absent or damaged."""
+    data = sealed.read(f"{place}.shards/{shard.name}")
+    if data is None:
+        return None
+    with np.load(io.BytesIO(data)) as found:
+        return found["values"], found["kept"].tolist(), found["problems"].tolist()
 
 
-def _join(folder: Path, part: Part, name: str, skip_unreadable: bool) -> None:
-    work = work_folder(folder)
-    values, kept, problems = [], [], []
-    for shard in shards_of(len(part)):
-        with np.load(work / shard.name) as found:
-            values.append(found["values"])
-            kept.append(found["kept"])
-            problems += found["problems"].tolist()
-    if problems and not skip_unreadable:
-        shutil.rmtree(work)  # a mended image must be read again
-        more = f" and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
-        raise DataUnavailable(
-            f"{len(problems)} of {len(part)} {name} images cannot be read: {'; '.join(problems[:NAMED])}{more}. "
-            "Mend or remove them, or add 'unreadable=skip' to the address to leave them out."
-        )
-    index = np.concatenate(kept)
-    gone = set(np.unique(part.labels).tolist()) - set(np.unique(part.labels[index]).tolist())
-    if gone:
-        shutil.rmtree(work)
-        raise DataUnavailable(f"No {name} image of {len(gone)} class(es) can be read: {'; '.join(problems[:NAMED])}.")
-    partial = work / f"joined.{uuid.uuid4().hex[:8]}"  # goes with the shards, even when this process is killed
-    partial.mkdir()
-    np.save(partial / "values.npy", np.concatenate(values))
-    np.save(partial / "labels.npy", part.labels[index])
-    meta = {"ids": [part.ids[i] for i in index], "left_out": problems}
-    (partial / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-    try:
-        os.rename(partial, folder)
-    except OSError:  # another process was first; its file says the same
-        if not (folder / "meta.json").is_file():
-            raise
-    shutil.rmtree(work, ignore_errors=True)
+def write(
+    place: str, values: NDArray[np.float32], labels: NDArray[np.int64], ids: list[str], left_out: list[str]
+) -> None:
+    """Store finished features (see `Features`)."""
+    meta: dict[str, Any] = {"ids": ids, "left_out": left_out}
+    for name, array in (("values.npy", values), ("labels.npy", labels)):
+        with writing.whole_at(f"{place}/{name}") as file:
+            hashed = _Hashed(file)
+            np.save(hashed, array)
+        meta[name] = hashed.sha256.hexdigest()
+    sealed.write(f"{place}/meta", json.dumps(meta).encode())
 
 
-def load(folder: Path) -> Features:
+class _Hashed:
+    """A file that hashes what is written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.sha256 = file, hashlib.sha256()
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        return self.file.write(data)
+
+
+def remove_shards(place: str) -> None:
+    """Remove what features were, or were to be, made of."""
+    fs, path = writing.filesystem(f"{place}.shards")
+    if fs.exists(path):
+        fs.rm(path, recursive=True)
+
+
+def is_complete(place: str) -> bool:
+    """Whether the features of a place are finished and whole; at an address, whether they are finished."""
+    if writing.is_local(place):
+        return read(place) is not None
+    fs, path = writing.filesystem(f"{place}/meta")
+    fs.invalidate_cache()
+    return bool(fs.exists(path))
+
+
+def load(place: str) -> Features:
     """The finished features of a folder, memory-mapped.
 
     Raises:
-        DataUnavailable: they are not there; the cache was emptied while the study ran.
+        DataUnavailable: they are not there; the cache was emptied while the study ran, or its disk is failing.
     """
-    if not (folder / "meta.json").is_file():
-        raise DataUnavailable(f"{folder} is gone: run the study again, and it goes on where it is.")
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    return Features(
-        np.load(folder / "values.npy", mmap_mode="r"),
-        np.load(folder / "labels.npy"),
-        tuple(meta["ids"]),
-        tuple(meta["left_out"]),
-    )
+    found = read(place)
+    if found is None:
+        raise DataUnavailable(f"{place} is gone or damaged: run the study again, and it goes on where it is.")
+    return found
 
 
-def compute(encoder: Encoder, images: ImageSet, part: str, cache: Path) -> Iterator[tuple[int, int]]:
-    """Make sure that a part's features are on disk; yields (samples done, samples in all) after each shard.
+def read(place: str) -> Features | None:
+    """The finished features of a folder, memory-mapped; None when they are not there, or damaged."""
+    folder = Path(writing.filesystem(place)[1])
+    try:
+        found = [os.stat(folder / name) for name in FILES]
+    except OSError:
+        return None
+    return _read(folder, tuple((file.st_ino, file.st_size, file.st_mtime_ns) for file in found))
+
+
+# A few: a cell reads three parts, and the hash of a large array takes seconds.
+@lru_cache(maxsize=8)
+def _read(folder: Path, versions: tuple[tuple[int, int, int], ...]) -> Features | None:  # noqa: ARG001 (in the key)
+    """The features, when they are what was written; looked at once a version of the files."""
+    data = sealed.read(str(folder / "meta"))
+    if data is None:
+        return None
+    meta = json.loads(data)
+    for name in FILES[:2]:
+        with (folder / name).open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != meta[name]:
+                return None
+    values = np.load(folder / "values.npy", mmap_mode="r")
+    return Features(values, np.load(folder / "labels.npy"), tuple(meta["ids"]), tuple(meta["left_out"]))
+
+
+def carry(source: str, target: str) -> None:
+    """Copy finished features from one place to another that has none; one of them is a folder of this node.
 
     Raises:
-        DataUnavailable: see `finish`.
+        DataUnavailable: they are damaged where they come from, and are taken away there.
     """
-    samples = images.parts[part]
-    folder = folder_of(cache, key(encoder.spec, encoder.sha256, images, part))
-    todo = missing(folder, len(samples))
-    done = len(samples) - sum(shard.stop - shard.start for shard in todo)
-    for shard in todo:
-        write_shard(folder, shard, *extract(encoder, samples, shard))
-        done += shard.stop - shard.start
-        yield done, len(samples)
-    finish(folder, samples, part, images.skip_unreadable)
+    local = next(place for place in (source, target) if writing.is_local(place))
+    folder = Path(writing.filesystem(local)[1])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # of the tasks of a node one downloads, the others wait
+        if is_complete(target) or not is_complete(source):
+            return
+        for name in FILES:
+            fs, path = writing.filesystem(f"{source}/{name}")
+            with fs.open(path, "rb") as data, writing.whole_at(f"{target}/{name}") as file:
+                shutil.copyfileobj(data, file, 2**24)
+        if not is_complete(target):
+            fs.rm_file(path)
+            raise DataUnavailable(f"{source} was damaged: run the study again, and its features are computed again.")

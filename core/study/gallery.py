@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from core.datasets.spec import ImageSet
-from core.errors import ImageError, InvariscopeError
+from core.errors import ImageError
 from core.images import SafeImage, working_copy
 from core.paths import data_folder
 from core.results.store import StudyInfo
@@ -32,7 +32,10 @@ class Gallery:
     places: dict[str, tuple[str, int]] = field(repr=False)
 
     def image(self, sample_id: str) -> SafeImage | None:
-        """The image of a sample; None when the set has no such sample, or its file cannot be read."""
+        """The image of a sample; None when the set has no such sample, or its file cannot be read.
+
+        The digest is of the decoded pixels, since a set need not keep files.
+        """
         place = self.places.get(sample_id)
         if place is None:
             return None
@@ -65,19 +68,6 @@ def open_gallery(address: str, fingerprint: str) -> Gallery:
         for position, id in enumerate(images.parts[name].ids):
             places.setdefault(id, (name, position))
     return Gallery(images, images.fingerprint != fingerprint, places)
-
-
-def image_of(info: StudyInfo, dataset: str, sample_id: str) -> SafeImage | None:
-    """The image of a sample of a study; None when its data set is not at hand or has no such sample.
-
-    The digest is of the decoded pixels, since a set need not keep files. A set that changed since the study still
-    gives the sample of that id.
-    """
-    about = info.datasets[dataset]
-    try:
-        return open_gallery(str(about["address"]), str(about["fingerprint"])).image(sample_id)
-    except InvariscopeError:
-        return None
 
 
 def absent(info: StudyInfo, dataset: str, reason: str) -> str:

@@ -13,8 +13,9 @@ import torch
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.heads import fitting, linear
+from core.heads.familiarity import describe
 from core.heads.linear import LinearHead
-from core.study import features
+from core.study import encoding, features
 from core.study.protocols import Material, knn
 from core.study.protocols.base import validation_split
 
@@ -35,16 +36,17 @@ def fit_head(
     found = {}
     for part in features.PARTS:
         if part in images.parts:
-            for _ in features.compute(encoder, images, part, cache):
+            for _ in encoding.compute(encoder, images, part, cache):
                 pass
             key = features.key(encoder.spec, encoder.sha256, images, part)
-            found[part] = features.load(features.folder_of(cache, key))
+            found[part] = features.load(features.place_of(cache, key))
     train, held_out = validation_split(found["train"], found.get("val"), SEED)
     test, classes = found["test"], len(images.classes)
     values = torch.as_tensor(np.array(train.values), device=encoder.device)
     fit = fitting.fit_linear(values, torch.as_tensor(train.labels), classes, torch.as_tensor(held_out))
     queries = torch.as_tensor(np.array(test.values), device=encoder.device)
-    answers = torch.nn.functional.linear(queries, fit.weight, fit.bias).argmax(dim=1).cpu().numpy()
+    logits = torch.nn.functional.linear(queries, fit.weight, fit.bias)
+    answers = logits.argmax(dim=1).cpu().numpy()
     votes = knn.run(
         Material(train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, cache / "checkpoints")
     )
@@ -65,6 +67,7 @@ def fit_head(
             "test_images": len(test),
             "encoder_sha256": encoder.sha256,
         },
+        familiarity=describe(values, queries, logits),
     )
     log(
         f"{encoder.spec.id} on {task_id}: linear {head.facts['linear_top1']:.1f} %, k-NN {head.facts['knn_top1']:.1f} %"

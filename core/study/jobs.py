@@ -6,7 +6,6 @@ event) and `log.txt`. A process is known by its id and its start, since ids are 
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from core.errors import InvalidRequest
 from core.paths import ROOT, result_roots
 from core.results import store
 from core.study import plan as plans
+from core.study import sealed
 from core.study.plan import Plan
 
 # A process in between, which ends at once, leaves the study without a parent that would have to wait for it.
@@ -128,16 +128,14 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:
-    partial = folder / ".job.json"
-    partial.write_text(json.dumps(facts), encoding="utf-8")
-    os.replace(partial, folder / "job.json")
+    sealed.write(str(folder / "job.json"), json.dumps(facts).encode())
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}
+    """What was stored; empty when it is not there, or damaged: one bad folder must not hide the other jobs."""
+    with contextlib.suppress(OSError):
+        return dict(json.loads(sealed.read(str(path)) or "{}"))
+    return {}
 
 
 def job_of(folder: Path) -> Job | None:

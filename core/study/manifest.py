@@ -14,7 +14,7 @@ from core.encoders.spec import EncoderSpec
 from core.results import schema
 from core.results.writing import write_bytes
 from core.study.cells import Cell
-from core.study.plan import Plan, dump
+from core.study.plan import Plan, dump, table_of
 
 PACKAGES = ("torch", "timm", "numpy", "pandas", "pyarrow", "pillow")
 
@@ -73,6 +73,7 @@ def write(
     cells: Iterable[tuple[Cell, dict[str, Any]]],
     engine: str,
     unopened: Mapping[str, str] | None = None,
+    distances: str = "",
 ) -> None:
     """Write plan and manifest.
 
@@ -81,9 +82,10 @@ def write(
         plan: of it.
         encoders: entries by id.
         datasets: entries by id.
-        cells: each with its `state` (`done`, `failed`, `waiting`), and `facts` or `reason`.
+        cells: each with its `state` (`done`, `failed`, `waiting`), and `facts` and `sha256` or `reason`.
         engine: that runs it.
         unopened: addresses of data sets that could not be opened, with the reason.
+        distances: SHA-256 of their file; empty without one.
     """
     table = {
         "schema": schema.VERSION,
@@ -100,6 +102,8 @@ def write(
         "encoders": dict(encoders),
         "datasets": dict(datasets),
         "unopened": dict(unopened or {}),
+        "distances": distances,
+        "plan": table_of(plan),
         "cells": {
             cell.id: {"encoder": cell.encoder, "dataset": cell.dataset, "protocol": cell.protocol, "seed": cell.seed}
             | state
@@ -107,4 +111,4 @@ def write(
         },
     }
     write_bytes(f"{out}/study.toml", dump(plan))
-    write_bytes(f"{out}/manifest.json", json.dumps(table, indent=1, allow_nan=False).encode())
+    write_bytes(f"{out}/manifest.json", json.dumps(schema.sealed(table), indent=1, allow_nan=False).encode())

@@ -98,6 +98,16 @@ def parse(text: str, path: str) -> Plan:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InvalidRequest(f"{path} is no TOML file: {error}.") from error
+    return of_table(table, path)
+
+
+def of_table(table: dict[str, Any], path: str) -> Plan:
+    """The plan that a table describes, as `table_of` gives it; `path` is what messages call it.
+
+    Raises:
+        InvalidRequest: it is no plan.
+        UnknownName: it names what does not exist.
+    """
     known = set(Plan.__dataclass_fields__)
     strange = sorted(set(table) - known)
     if strange:
@@ -107,13 +117,17 @@ def parse(text: str, path: str) -> Plan:
             if name in table:
                 if not isinstance(table[name], list) or not all(isinstance(item, str) for item in table[name]):
                     raise TypeError(f"'{name}' is a list of names")
-                table[name] = tuple(table[name])
+                table = table | {name: tuple(table[name])}
         return Plan(**table).check()
     except TypeError as error:
         raise InvalidRequest(f"{path} is no plan of a study: {error}.") from error
 
 
+def table_of(plan: Plan) -> dict[str, Any]:
+    """The plan as plain values."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
+
+
 def dump(plan: Plan) -> bytes:
     """The plan as TOML."""
-    table = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(plan).items()}
-    return tomli_w.dumps(table).encode()
+    return tomli_w.dumps(table_of(plan)).encode()

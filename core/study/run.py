@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import InvalidRequest
-from core.results import schema, writing
+from core.results import writing
+from core.results.info import fault
 from core.study import distances, plan
 from core.study.engines import engine as engine_called
 from core.study.engines.base import Engine, Setup
@@ -69,18 +70,33 @@ def merged(old: Plan, new: Plan) -> Plan:
 
 
 def stored_manifest(out: str) -> dict[str, Any]:
-    """The manifest of the study in a folder; empty when there is none that can be read."""
+    """The manifest of the study in a folder; empty when there is none, or it is damaged."""
     fs, path = writing.filesystem(f"{out}/manifest.json")
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(fs.cat_file(path)) if fs.exists(path) else {}
-        return found if found.get("schema") == schema.VERSION else {}
+        return found if fault(found) is None else {}
     return {}
 
 
 def stored_plan(out: str) -> Plan | None:
-    """The plan of the study in a folder; None when there is no study."""
+    """The plan of the study in a folder; None when there is no study.
+
+    Raises:
+        InvalidRequest: study.toml is damaged, or was edited.
+    """
     fs, path = writing.filesystem(f"{out}/study.toml")
-    return plan.parse(fs.cat_file(path).decode(), f"{out}/study.toml") if fs.exists(path) else None
+    text = fs.cat_file(path) if fs.exists(path) else None
+    known = stored_manifest(out).get("plan")
+    if known is None:
+        return None if text is None else plan.parse(text.decode(errors="replace"), f"{out}/study.toml")
+    found = plan.of_table(known, f"{out}/manifest.json")
+    if text not in (None, plan.dump(found)):
+        raise InvalidRequest(
+            f"{out}/study.toml is not what the last run wrote: it was edited, or is damaged. To run an edited plan, "
+            "move it out of the folder and name it: 'invariscope study FILE --out DIR'. Otherwise delete it: the "
+            "manifest knows the plan."
+        )
+    return found
 
 
 def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
@@ -146,17 +162,17 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
                 continue
             ran += 1
             if step.kind == "failed":
-                work.fail(step.cell, step.reason)
+                work.states[step.cell] = {"state": "failed", "reason": step.reason}
             else:
-                work.states[step.cell] = {"state": "done", "facts": step.facts}
+                work.states[step.cell] = step.done
             work.write()
-            yield event(step.kind, step.cell.id, reason=step.reason, top1=step.facts.get("top1"))
+            yield event(step.kind, step.cell.id, reason=step.reason, top1=step.done.get("facts", {}).get("top1"))
         if work.distances_key is not None:
             for id in work.encoders:
                 stop()
                 yield event("distances", id)
                 work.measure(id)
-            distances.write(setup.out, work.tables, work.distances_key)
+            work.distances = distances.write(setup.out, work.tables, work.distances_key)
     finally:
         work.write()
     yield event("end", setup.out, failed=work.count("failed"), unopened=len(work.unopened))

@@ -44,6 +44,7 @@ class Work:
         self.states: dict[Cell, dict[str, Any]] = {}
         self.keys: dict[Cell, str] = {}
         self.tables: list[pa.Table] = []
+        self.distances = str(before.get("distances", ""))  # hash of their file
         self.distances_key: str | None = None
         given: dict[str, str] = {}  # address by id
         for address in setup.plan.datasets:
@@ -77,15 +78,14 @@ class Work:
         for entry in self.before.get("cells", {}).values():
             if entry["dataset"] in found and entry["state"] == "done":
                 cell = Cell(entry["encoder"], entry["dataset"], entry["protocol"], entry["seed"])
-                self.states[cell] = {"state": "done", "facts": entry["facts"]}
+                self.states[cell] = {name: entry[name] for name in ("state", "facts", "sha256") if name in entry}
         return found
 
     def pairs(self) -> list[Pair]:
         """The work that is left, encoder by encoder; fills the states of all cells."""
-        found = []
-        self._check_distances()
+        found, absent = [], {}
         for id in self.setup.plan.encoders:
-            spec, absent = encoder_spec(id), ""
+            spec = encoder_spec(id)
             try:
                 weights.fetch(spec.weights)
                 sha256 = weights.verify(spec.weights)
@@ -93,12 +93,14 @@ class Work:
                 raise
             except InvariscopeError as error:
                 # What was measured with these weights stays measured.
-                absent, sha256 = str(error), str(self.before.get("encoders", {}).get(id, {}).get("weights", ""))
+                absent[id], sha256 = str(error), str(self.before.get("encoders", {}).get(id, {}).get("weights", ""))
             self.encoders[id] = manifest.encoder_entry(spec, sha256)
+        self._check_distances()
+        for id, entry in self.encoders.items():
             for images in self.sets.values():
-                waiting = self._sort(id, spec, sha256, images, absent)
+                waiting = self._sort(id, encoder_spec(id), entry["weights"], images, absent.get(id, ""))
                 # Distances need the features of all sets, of those whose cells are done too.
-                if not absent and (waiting or self.distances_key is not None):
+                if id not in absent and (waiting or self.distances_key is not None):
                     found.append(Pair(id, images, tuple(waiting)))
         return found
 
@@ -107,24 +109,32 @@ class Work:
         waiting = []
         for cell in cells.cells_of(self.setup.plan, id, images):
             self.keys[cell] = cells.key_of(cell, self.setup.plan, spec, sha256, images)
-            facts = self._stored(cell)
-            if facts is not None:
-                self.states[cell] = {"state": "done", "facts": facts}
+            done = self._stored(cell)
+            if done is not None:
+                self.states[cell] = done
             elif absent:
-                self.fail(cell, absent)
+                self.states[cell] = {"state": "failed", "reason": absent}
             else:
                 self.states[cell] = {"state": "waiting"}
                 waiting.append(cell)
         return waiting
 
     def _stored(self, cell: Cell) -> dict[str, Any] | None:
-        """The facts of a cell that is done and made from what the plan says; None otherwise."""
-        out, key = self.setup.out, self.keys[cell]
-        stored = writing.facts_of(f"{out}/cells/{cell.id}.parquet")
-        whole = stored.get("key") == key
-        if whole and self.setup.plan.logits and not PROTOCOLS[cell.protocol].episodic:
-            whole = writing.facts_of(f"{out}/logits/{cell.id}.parquet").get("key") == key
-        return dict(stored["facts"]) if whole else None
+        """What the manifest says of a cell that is done, whole and made from what the plan says; None otherwise."""
+        folders = ["cells"]
+        if self.setup.plan.logits and not PROTOCOLS[cell.protocol].episodic:
+            folders.append("logits")
+        known = self.before.get("cells", {}).get(cell.id, {}).get("sha256", {})
+        hashes: dict[str, str] = {}
+        facts: dict[str, Any] = {}
+        for folder in folders:
+            stored, hashes[folder] = writing.stored(
+                f"{self.setup.out}/{folder}/{cell.id}.parquet", known.get(folder, "")
+            )
+            if stored.get("key") != self.keys[cell]:
+                return None
+            facts |= stored.get("facts", {})
+        return {"state": "done", "facts": facts, "sha256": hashes}
 
     def _check_distances(self) -> None:
         """Decide whether the distances on disk are those of these encoders and sets."""
@@ -134,11 +144,13 @@ class Work:
             "version": distances.VERSION,
             "reference": self.reference.spec.id,
             "sets": {id: images.fingerprint for id, images in self.sets.items()},
-            "encoders": {id: encoder_spec(id).weights.sha256 for id in self.setup.plan.encoders},
+            "encoders": {id: entry["weights"] for id, entry in self.encoders.items()},
         }
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+        stored, found = writing.stored(f"{self.setup.out}/distances.parquet", self.distances)
+        self.distances = found or self.distances
         # While a set is absent the distances that include it stand.
-        if not self.unopened and writing.facts_of(f"{self.setup.out}/distances.parquet").get("key") != key:
+        if not self.unopened and stored.get("key") != key:
             self.distances_key = key
 
     def measure(self, encoder: str) -> None:
@@ -149,9 +161,9 @@ class Work:
         found = {}
         for id, images in self.sets.items():
             key = features.key(encoder_spec(encoder), self.encoders[encoder]["weights"], images, "test")
-            folder = features.folder_of(self.setup.cache, key)
-            if (folder / "meta.json").is_file():
-                found[id] = features.load(folder)
+            features_there = features.read(features.place_of(self.setup.cache, key))
+            if features_there is not None:
+                found[id] = features_there
         if len(found) < len(self.sets):
             self.distances_key = ""
         if self.reference is not None and self.reference.spec.id in found:
@@ -159,11 +171,6 @@ class Work:
             # Features that are not finite fail their cells; the distances of the other encoders stand.
             with contextlib.suppress(DataUnavailable):
                 self.tables.append(distances.measure(encoder, (id, found[id]), found))
-
-    def fail(self, cell: Cell, reason: str) -> None:
-        """Record a failure here and in the study's folder."""
-        self.states[cell] = {"state": "failed", "reason": reason}
-        writing.write_failure(self.setup.out, cell.id, self.keys[cell], reason)
 
     def write(self) -> None:
         """Write plan and manifest."""
@@ -175,6 +182,7 @@ class Work:
             self.states.items(),
             self.engine,
             self.unopened,
+            self.distances,
         )
 
     def count(self, *states: str) -> int:

@@ -42,14 +42,8 @@ def figure(
     with st.expander("Table and download", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
         left, right = st.columns(2)
-        left.download_button(
-            "Table (CSV)",
-            table.to_csv(index=False).encode(),
-            f"{key}.csv",
-            "text/csv",
-            on_click="ignore",
-            key=f"{key}_csv",
-        )
+        with left:
+            csv(table, "Table", key, icon=None)
         right.download_button(
             "Chart (HTML)",
             lambda: titled(on_paper or chart).to_html(include_plotlyjs=True).encode(),
@@ -58,6 +52,20 @@ def figure(
             on_click="ignore",
             key=f"{key}_html",
         )
+
+
+def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":material/download:", **look: Any) -> None:
+    """A button that gives a table as `name`.csv."""
+    st.download_button(
+        f"{label} (CSV)",
+        table.to_csv(index=False).encode("utf-8-sig"),  # the mark by which Excel knows UTF-8
+        f"{name}.csv",
+        "text/csv",
+        on_click="ignore",
+        key=f"{name}_csv",
+        icon=icon,
+        **look,
+    )
 
 
 def selected(key: str) -> list[Any] | None:

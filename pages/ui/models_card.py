@@ -5,8 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from core import choosing
-from core.encoders import partners
-from core.encoders.checks import gating
+from core.encoders import checked, partners
 from core.encoders.files import hashes, weights
 from core.encoders.registry import card as card_of
 from core.encoders.registry import encoders
@@ -80,14 +79,14 @@ def _files(spec: EncoderSpec) -> None:
         st.code(str(weights.path_of(file)), language=None, wrap_lines=True)
 
 
-def _gates(spec: EncoderSpec) -> None:
+def _checks(spec: EncoderSpec) -> None:
     """What came of the last check of these files on this machine."""
-    date, checks = gating.recorded(spec)
+    date, checks = checked.recorded(spec)
     if not checks:
-        st.caption(f"Not put through the gates on this machine yet: `invariscope models verify {spec.id}`")
+        st.caption(f"Not checked on this machine yet: `invariscope models verify {spec.id}`")
         return
     passed = sum(check.ok for check in checks)
-    with st.expander(f"Gates: {passed} of {len(checks)} passed on {date}", icon=":material/fact_check:"):
+    with st.expander(f"Checks: {passed} of {len(checks)} passed on {date}", icon=":material/fact_check:"):
         for check in checks:
             st.markdown(f"{':material/check:' if check.ok else ':material/error:'} **{check.name}** {check.detail}")
 
@@ -202,7 +201,7 @@ def card(spec: EncoderSpec) -> bool:
         st.markdown("##### Licence and files")
         st.markdown(f"{spec.licence}: {COMMERCIAL[choosing.commercial(spec)]}.")
         _files(spec)
-        _gates(spec)
+        _checks(spec)
         if spec.weights.url:
             st.caption(f"In a terminal: `invariscope models --fetch {spec.id}`")
     accuracy, nearest = st.columns([2, 3], gap="large")

@@ -3,10 +3,11 @@
 import streamlit as st
 
 from core import choosing
-from core.encoders.files import downloads, licences, weights
+from core.encoders.files import licences, weights
 from core.encoders.files.licences import Terms
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
+from core.fetching.download import partial_of
 from core.pace import Pace
 from pages.ui import inputs
 
@@ -53,7 +54,7 @@ def missing(spec: EncoderSpec) -> list[WeightFile]:
 
 def begun(spec: EncoderSpec) -> int:
     """Bytes that a stopped download left."""
-    partial = [downloads.partial_of(weights.path_of(file)) for file in missing(spec)]
+    partial = [partial_of(weights.path_of(file)) for file in missing(spec)]
     return sum(path.stat().st_size for path in partial if path.is_file())
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from core.encoders import partners
-from core.encoders.partners import PAIRS, Pair
+from core.encoders.partners import COMPARISONS, Comparison
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec
 from pages.ui import blocks, lineup
@@ -17,14 +17,14 @@ def show(spec: EncoderSpec) -> None:
 
 def pairs() -> None:
     """All default pairs, three in a row."""
-    for start in range(0, len(PAIRS), 3):
-        row = PAIRS[start : start + 3]
+    for start in range(0, len(COMPARISONS), 3):
+        row = COMPARISONS[start : start + 3]
         for column, pair in zip(st.columns(3)[: len(row)], row, strict=True):
             with column, st.container(border=True, height="stretch", gap="xsmall"):
                 _pair(pair)
 
 
-def _pair(pair: Pair) -> None:
+def _pair(pair: Comparison) -> None:
     known = encoders()
     first, second, *more = (known[id] for id in pair.ids)
     unlike = partners.differences(first, second)

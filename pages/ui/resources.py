@@ -1,7 +1,8 @@
 """The only place that caches: numbers by digest, with limits. Encoders are kept by `core.encoders.resident`.
 
-Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): every key is the
-SHA-256 of the uploaded bytes, and arguments that start with an underscore stay out of the key.
+Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): a picture goes by the
+SHA-256 of its uploaded bytes, the numbers of a contender for it by `core.pipeline.key`. Arguments that start with an
+underscore stay out of the key.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,9 +13,9 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import doubts as doubting
 from core import images, invariance, pipeline, samples
 from core.datasets.address import open_address
-from core.encoders.checks import gating
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
@@ -35,13 +36,13 @@ def contender(encoder_id: str, task_id: str) -> Contender:
 
 
 @st.cache_data(show_spinner=False, max_entries=256)
-def _doubts(encoder_id: str, sha256: str, task_id: str, _contender: Contender) -> list[str]:
-    return gating.doubts(_contender)
+def _doubts(key: str, _contender: Contender) -> list[str]:
+    return doubting.doubts(_contender)
 
 
 def doubts(contender: Contender) -> list[str]:
     """Why a contender may be no trained encoder, in sentences; empty as a rule."""
-    return _doubts(contender.encoder.spec.id, contender.encoder.sha256, contender.head.task, contender)
+    return _doubts(pipeline.key(contender), contender)
 
 
 def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
@@ -67,7 +68,7 @@ def image(digest: str, data: bytes) -> SafeImage:
 @st.cache_resource(show_spinner=False)
 def sample_image(id: str) -> SafeImage:
     """A bundled sample, decoded."""
-    return images.open_image(samples.read(id))
+    return samples.image(id)
 
 
 @st.cache_data(show_spinner=False, max_size="16MB", scope="session")
@@ -83,78 +84,64 @@ def square(digest: str, side: int, _image: SafeImage) -> bytes:
 
 
 @st.cache_data(show_spinner=False, max_size="100MB", scope="session")
-def _reading(
-    digest: str, encoder_id: str, task_id: str, version: int, _contender: Contender, _image: SafeImage
-) -> Reading:
+def _reading(key: str, _contender: Contender, _image: SafeImage) -> Reading:
     return pipeline.read_images(_contender, [_image])[0]
 
 
 def reading(contender: Contender, image: SafeImage) -> Reading:
     """Map, feature and logits of one image for one contender."""
-    return _reading(image.digest, contender.encoder.spec.id, contender.head.task, RESULT_VERSION, contender, image)
+    return _reading(pipeline.key(contender, image), contender, image)
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
 def _attribution(
-    key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _reading: Reading
+    key: str, target: int, method: str, _contender: Contender, _image: SafeImage, _reading: Reading
 ) -> NDArray[np.float32]:
-    *_, target, method = key
     return pipeline.attribute(_contender, _image, _reading, target, method)
 
 
 def attribution(contender: Contender, image: SafeImage, target: int, method: str) -> NDArray[np.float32]:
     """The signed map of a class, on its own grid."""
-    key = (RESULT_VERSION, image.digest, contender.encoder.spec.id, contender.head.task, target, method)
-    return _attribution(key, contender, image, reading(contender, image))
+    key = pipeline.key(contender, image)
+    return _attribution(key, target, method, contender, image, reading(contender, image))
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
-def _pair(
-    key: tuple[Any, ...], _contender: Contender, _image: SafeImage, _other: SafeImage
-) -> tuple[float, NDArray[np.float32]]:
+def _pair(key: str, _contender: Contender, _image: SafeImage, _other: SafeImage) -> tuple[float, NDArray[np.float32]]:
     return pipeline.compare_pair(_contender, _image, _other)
 
 
 def pair(contender: Contender, image: SafeImage, other: SafeImage) -> tuple[float, NDArray[np.float32]]:
     """Cosine of two images and the map of where on the first it comes from."""
-    key = (RESULT_VERSION, image.digest, other.digest, contender.encoder.spec.id)
-    return _pair(key, contender, image, other)
+    return _pair(pipeline.key(contender, image, other, head=False), contender, image, other)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
-def _floor(encoder_id: str, version: int, _contender: Contender) -> float:
+def _floor(key: str, _contender: Contender) -> float:
     return pipeline.strangers_floor(_contender)
 
 
 def floor(contender: Contender) -> float:
     """Mean cosine between different bundled samples for this encoder."""
-    return _floor(contender.encoder.spec.id, RESULT_VERSION, contender)
+    return _floor(pipeline.key(contender, head=False), contender)
 
 
 @st.cache_data(show_spinner=False, max_size="50MB", scope="session")
-def _clean(
-    digests: tuple[str, ...],
-    encoder_id: str,
-    task_id: str,
-    version: int,
-    _contender: Contender,
-    _images: list[SafeImage],
-) -> invariance.Clean:
+def _clean(key: str, _contender: Contender, _images: list[SafeImage]) -> invariance.Clean:
     return pipeline.clean(_contender, _images)
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
-def _point(key: tuple[Any, ...], _contender: Contender, _clean: invariance.Clean) -> invariance.Point:
-    *_, name, strength, seeds = key
+def _point(
+    key: str, name: str, strength: float, seeds: int, _contender: Contender, _clean: invariance.Clean
+) -> invariance.Point:
     return invariance.measure(_contender, _clean, pipeline.augmentation(name), strength, seeds)
 
 
 def point(contender: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
     """One strength of a sweep; a sweep that was stopped finds its finished points here."""
-    digests = tuple(image.digest for image in chosen)
-    ids = contender.encoder.spec.id, contender.head.task
-    reference = _clean(digests, *ids, RESULT_VERSION, contender, chosen)
-    return _point((RESULT_VERSION, digests, *ids, name, strength, seeds), contender, reference)
+    key = pipeline.key(contender, *chosen)
+    return _point(key, name, strength, seeds, contender, _clean(key, contender, chosen))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -178,6 +165,13 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
     """
     what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
     return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))
+
+
+def of_studies(info: StudyInfo, others: Sequence[StudyInfo], compute: Callable[..., T], *arguments: Any) -> T:
+    """`compute(info, others, *arguments)`, once for everybody until the study or one of the others changes."""
+    versions = " ".join(study.version for study in (info, *others))
+    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
+    return _of_study(versions, what, arguments, lambda: compute(info, others, *arguments))
 
 
 # A set that is not at hand raises, and what raises is not cached: it is found once it is brought.

@@ -22,12 +22,14 @@ class ChosenStudy:
 
     Attributes:
         info: the study.
+        studies: all with results, this one among them.
         protocol: id.
         first: id of the contender that differences are taken from; a supervised one by default.
         second: id of the contender that differences are taken to; a self-supervised one by default.
     """
 
     info: StudyInfo
+    studies: tuple[StudyInfo, ...]
     protocol: str
     first: str
     second: str
@@ -77,7 +79,7 @@ def sidebar() -> None:
             others = [id for id in ids if id != first] or ids
             partner = next((id for id in others if families[id] == "SSL"), others[0])
             second = _pick("Second contender", others, partner, "second", "Differences are second minus first.")
-            st.session_state[CHOSEN] = ChosenStudy(info, protocol, first, second)
+            st.session_state[CHOSEN] = ChosenStudy(info, tuple(known.values()), protocol, first, second)
         inputs.keep_uploads()
 
 

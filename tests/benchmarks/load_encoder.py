@@ -29,8 +29,8 @@ from torch import Tensor
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core import devices, readout  # noqa: E402
-from core.encoders import architectures, encoder, precision  # noqa: E402
+from core import devices, readout, samples  # noqa: E402
+from core.encoders import architectures, encoder, preprocess  # noqa: E402
 from core.encoders.encoder import Encoder  # noqa: E402
 from core.encoders.files import hashes  # noqa: E402
 from core.encoders.opening import reading  # noqa: E402
@@ -110,7 +110,8 @@ def measure(runs: int, device: torch.device) -> dict[str, Any]:
         specs = {id: made_up(id, Path(folder)) for id in IDS}
         encoder.encoder_spec = specs.__getitem__
         for id, spec in specs.items():
-            image = precision.sample_batch(spec.preprocessing)[:1]
+            crop = preprocess.model_crops([samples.image("cat").rgb], spec.preprocessing)
+            image = preprocess.normalise(preprocess.to_unit(crop), spec.preprocessing)
             times: dict[str, list[float]] = {"plain": [], "load": []}
             answers = {}
             for run in range(runs + 1):

@@ -10,19 +10,10 @@ contender, drawn, and nothing of the other image; what to expect is written down
 """
 
 import argparse
-import contextlib
 import json
-import os
-import signal
-import socket
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -31,9 +22,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from photos import encoded, photo  # noqa: E402
+from serving import CHROMIUM, FLAGS, serve  # noqa: E402
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
 LIMIT_MS = 300
 PATIENCE_MS = 120_000
 SETTLED = "[data-testid='stApp'][data-test-script-state='notRunning']"
@@ -60,43 +50,6 @@ WATCH = """
   });
 }
 """
-
-
-@contextlib.contextmanager
-def serve() -> Iterator[str]:
-    """The dashboard as its command starts it; the address it answers at."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    address = f"http://localhost:{port}"
-    with tempfile.TemporaryDirectory() as weights:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"],
-            cwd=ROOT,
-            env=os.environ | {"INVARISCOPE_WEIGHTS": weights},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            end = time.monotonic() + PATIENCE_MS / 1000
-            while not _healthy(address):
-                if process.poll() is not None or time.monotonic() > end:
-                    raise SystemExit("The server did not start: see what `invariscope` says.")
-                time.sleep(0.2)
-            yield address
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            process.wait()
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def settle(page: Page) -> None:
@@ -169,8 +122,8 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=12, help="choices to measure in each way")
     parser.add_argument("--json", action="store_true", help="print every time")
     arguments = parser.parse_args()
-    with serve() as address:
-        found = measure(address, arguments.turns)
+    with serve() as server:
+        found = measure(server.address, arguments.turns)
     if arguments.json:
         print(json.dumps(found))
     else:

@@ -25,21 +25,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.results import (
     abstaining,
-    agreement,
-    calibration_domains,
     confidence,
+    distances,
     origin,
-    rows,
+    pairs,
     store,
     summary,
     writing,
 )
 from core.results.info import StudyInfo
-from core.study import manifest
+from core.study import manifest, rows
 from core.study.cells import Cell
 from core.study.features import Features
 from core.study.plan import Plan
-from core.study.protocols.base import Answers
+from core.study.protocols.base import ProtocolAnswers
 
 ENCODERS = {
     "supervised": ("supervised", "SL", 1.6),
@@ -75,13 +74,14 @@ def generate(root: Path, total: int) -> None:
             for p, protocol in enumerate(PROTOCOLS):
                 for seed in range(SEEDS):
                     own = np.random.default_rng([d, e, p, seed]).normal(size=(each, classes)).astype(np.float32)
-                    answers = Answers(2 * (base + 0.3 * own), np.arange(each), temperature=1.3)
+                    answers = ProtocolAnswers(2 * (base + 0.3 * own), np.arange(each), temperature=1.3)
                     cell = Cell(encoder, dataset, protocol, seed)
                     names = rows.Names(name, encoder, regime, "0" * 64, dataset, domain, "test", protocol, seed)
                     facts = {"temperature": 1.3, "seconds": 0.0}
                     table = rows.table(names, answers, test)
-                    writing.write_cell(str(out), cell.id, table, None, {"key": "generated", "facts": facts})
-                    states.append((cell, {"state": "done", "facts": facts}))
+                    about = {"key": "generated", "facts": facts}
+                    hashes = writing.write_cell(str(out), cell.id, table, None, about)
+                    states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),
         Plan(name, tuple(ENCODERS), tuple(DATASETS), PROTOCOLS, SEEDS),
@@ -110,24 +110,24 @@ def figures(info: StudyInfo) -> dict[str, dict[str, Callable[[], Any]]]:
         "Study": {
             "studies in the folder": lambda: store.survey([info.address.rpartition("/")[0]]),
             "accuracy": lambda: summary.accuracy(info, protocol),
-            "controls": lambda: summary.controls(info, protocol),
-            "paired": lambda: summary.paired(info, protocol, *pair),
+            "controls": lambda: summary.controls(info, store.studies().values(), protocol),
+            "paired": lambda: pairs.paired(info, protocol, *pair),
             "generalization gap": lambda: summary.generalization_gap(info, protocol),
-            "distances": lambda: summary.distances(info),
+            "distances": lambda: distances.distances(info),
             "provenance": lambda: (origin.differences(info, *pair), origin.unfinished(info), origin.provenance(info)),
         },
         "Confidence": {
             "one data set": lambda: confidence.tables(info, protocol, shown, dataset, False),
-            "by domain": lambda: calibration_domains.by_domain(info, protocol, shown),
+            "by domain": lambda: confidence.by_domain(info, protocol, shown),
             "samples at a threshold": lambda: abstaining.at_threshold(
                 info, protocol, pair[0], dataset, False, 0.5, next(iter(abstaining.KINDS))
             ),
         },
         "Samples": {
-            "agreement": lambda: agreement.agreement(info, protocol, *pair, dataset),
-            "paired": lambda: summary.paired(info, protocol, *pair),
-            "surest": lambda: summary.samples(info, protocol, *pair, dataset),
-            "filtered, another order": lambda: summary.samples(
+            "agreement": lambda: pairs.agreement(info, protocol, *pair, dataset),
+            "paired": lambda: pairs.paired(info, protocol, *pair),
+            "surest": lambda: pairs.samples(info, protocol, *pair, dataset),
+            "filtered, another order": lambda: pairs.samples(
                 info, protocol, *pair, dataset, "only first", 3, None, (0.5, 1.0), True, "difference", 24, 0
             ),
         },

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from dataset_files import md5, miniature
@@ -50,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if wanted else 200)
         self.send_header("Content-Length", str(len(body)))
+        if wanted:
+            whole = len(self.server.files[name])
+            self.send_header("Content-Range", f"bytes {start}-{whole - 1}/{whole}")
         self.end_headers()
         if name in self.server.cut:
             self.server.cut.remove(name)
@@ -159,7 +163,7 @@ def test_what_was_not_published_is_thrown_away(
 ) -> None:
     adapter = shipped("eurosat", tmp_path, monkeypatch, server)
     server.files["EuroSAT.zip"] += b"more"
-    with pytest.raises(DataUnavailable, match=r"did not give what was published.*Nothing was kept"):
+    with pytest.raises(DataUnavailable, match=r"it gave not what was published.*nothing was kept"):
         adapter.fetch(root, lambda done, total: None)
     assert not adapter.is_here(root)
     assert not [path for path in root.rglob("*") if path.is_file() and path.suffix != ".lock"]
@@ -229,6 +233,42 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Serv
     (tmp_path / "taken").write_text("a file where a folder should be")
     with pytest.raises(DataUnavailable, match="could not be written"):
         downloading.download(server.url("x"), tmp_path / "taken" / "file")
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_a_file_that_changed_between_two_calls_is_started_again(tmp_path: Path, server: Server, checked: bool) -> None:
+    """Else halves of two versions are put together, and without a checksum nobody notices."""
+    old, new = bytes(range(256)) * 8, bytes(range(255, -1, -1)) * 9
+    server.files, server.cut = {"x": old}, {"x"}
+    (tmp_path / "published").write_bytes(new)
+    stated = md5(tmp_path / "published") if checked else ""
+    with pytest.raises(DataUnavailable, match="ended after 1024 of 2048"):
+        downloading.download(server.url("x"), tmp_path / "file", stated)
+    server.files["x"] = new
+    assert downloading.download(server.url("x"), tmp_path / "file", stated).read_bytes() == new
+    assert {path.name for path in tmp_path.iterdir()} == {"published", "file"}
+
+
+def test_a_login_page_is_no_data_set(tmp_path: Path, server: Server) -> None:
+    server.files["x"] = b"<!DOCTYPE html><html>Sign in</html>"
+    with pytest.raises(DataUnavailable, match="a web page instead of the file"):
+        downloading.download(server.url("x"), tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_offline_nothing_is_tried(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INVARISCOPE_OFFLINE", "1")
+    with pytest.raises(DataUnavailable, match=r"INVARISCOPE_OFFLINE is set.*put it at .*file"):
+        downloading.download(server.url("x"), tmp_path / "file")
+    assert not server.asked
+
+
+def test_too_little_room_is_told_first(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.files["x"] = b"content"
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
+    with pytest.raises(DataUnavailable, match=r"0 MB free.*INVARISCOPE_DATA"):
+        downloading.download(server.url("x"), tmp_path / "file")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_data_folder_that_cannot_be_written(

@@ -1,26 +1,12 @@
 """A real server and a real browser, for the journeys that nothing else can check."""
 
-import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from serving import CHROMIUM, FLAGS, PATIENCE, serve
 
-from core.paths import ROOT
-
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
-PATIENCE = 120  # seconds for a server to start, or a page to finish; a busy machine needs them
 expect.set_options(timeout=PATIENCE * 1000)
 SETTLED = "[data-testid='stApp'][data-test-script-state='notRunning']"
 
@@ -66,66 +52,16 @@ class Visitor:
         return [url for url in self.requests if not url.startswith(inside)]
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _healthy(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-@contextlib.contextmanager
-def serve(weights: Path) -> Iterator[str]:
-    """The dashboard as its command starts it; the address it answers at."""
-    port = _free_port()
-    address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
-    settings = os.environ | {"INVARISCOPE_WEIGHTS": str(weights)}
-    # A test run that is told to end must still end its server, so it unwinds as for Ctrl-C.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=settings, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
-        try:
-            end = time.monotonic() + PATIENCE
-            while not _healthy(address):
-                if process.poll() is not None or time.monotonic() > end:
-                    output.seek(0)
-                    pytest.fail(f"The server did not start:\n{output.read()}")
-                time.sleep(0.2)
-            yield address
-            output.seek(0)
-            printed = output.read()
-            if "Traceback" in printed:
-                pytest.fail(f"The server printed a traceback:\n{printed}")
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serve(tmp_path_factory.mktemp("weights")) as address:
-        yield address
+def server() -> Iterator[str]:
+    with serve() as running:
+        yield running.address
 
 
 @pytest.fixture
-def fresh_server(tmp_path: Path) -> Iterator[str]:
-    with serve(tmp_path) as address:
-        yield address
+def fresh_server() -> Iterator[str]:
+    with serve() as running:
+        yield running.address
 
 
 @pytest.fixture(scope="session")

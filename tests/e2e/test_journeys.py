@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from navigation import page_paths
 from photos import BROKEN, encoded, photo
 from PIL import Image
 from playwright.sync_api import Page, expect
@@ -19,10 +20,7 @@ from pages.ui import inputs
 
 pytestmark = pytest.mark.browser
 
-PAGES = (
-    *("/", "/compare", "/attribution", "/invariance", "/study", "/confidence", "/samples", "/run-study"),
-    *("/models", "/how-it-works"),
-)
+PAGES = [f"/{path}" for path in page_paths().values()]
 POSSIBLE = store.encoders_for(inputs.DEFAULT_TASK)
 DEFAULT = [id for id in inputs.DEFAULT_PAIR if id in POSSIBLE] or POSSIBLE[:2]
 DROPZONE = "[data-testid=stFileUploaderDropzoneInput]"

@@ -1,14 +1,16 @@
 import numpy as np
 import pytest
+from plain_bootstrap import plain_bootstrap
 from scipy import stats
 from sklearn import metrics as reference
 
 from core.metrics.accuracy import (
+    counted_accuracy,
+    counted_accuracy_draws,
     error_consistency,
     holm,
     mcnemar_exact,
     mean_class_accuracy,
-    paired_bootstrap,
     top_k_accuracy,
     wilson_interval,
 )
@@ -35,19 +37,6 @@ def test_top_k_accuracy_takes_logits() -> None:
     assert top_k_accuracy([[-3.0, 12.0, 1.0]], [2], k=2) == 1.0
 
 
-def test_mean_class_accuracy_is_balanced_accuracy() -> None:
-    labels = np.minimum(LABELS, 4)  # classes 5 and 6 are absent, and predicted at times
-    present = np.isin(SCORES.argmax(axis=1), labels)
-    expected = reference.balanced_accuracy_score(labels[present], SCORES.argmax(axis=1)[present])
-    assert mean_class_accuracy(SCORES[present], labels[present]) == pytest.approx(expected)
-
-
-def test_mean_class_accuracy_leaves_absent_classes_out_and_weighs_classes_alike() -> None:
-    # Class 0: 3 of 3 right. Class 2: 0 of 1. Class 1 is absent.
-    scores = [[0.9, 0.1, 0.0]] * 4
-    assert mean_class_accuracy(scores, [0, 0, 0, 2]) == 0.5
-
-
 @pytest.mark.parametrize(("successes", "total"), [(0, 10), (3, 10), (10, 10), (512, 1000), (1, 1)])
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.99])
 def test_wilson_interval_is_that_of_scipy(successes: int, total: int, level: float) -> None:
@@ -67,63 +56,6 @@ def test_mcnemar_exact_without_disagreement_is_one() -> None:
     assert mcnemar_exact(0, 0) == 1.0
 
 
-def _difference(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a.mean() - b.mean())
-
-
-def test_paired_bootstrap_is_that_of_scipy() -> None:
-    a = RNG.random(300) < 0.7
-    b = np.where(RNG.random(300) < 0.8, a, ~a)
-    found = paired_bootstrap(_difference, a, b, rng=np.random.default_rng(1))
-    expected = stats.bootstrap(
-        (a.astype(float), b.astype(float)),
-        lambda x, y: x.mean() - y.mean(),
-        paired=True,
-        vectorized=False,
-        method="percentile",
-        n_resamples=2000,
-        rng=np.random.default_rng(2),
-    ).confidence_interval
-    assert found.estimate == _difference(a, b)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.01)
-
-
-def test_paired_bootstrap_draws_the_same_rows_of_every_column() -> None:
-    a = RNG.random(50)
-    found = paired_bootstrap(_difference, a, a - 0.25, draws=100, rng=np.random.default_rng(0))
-    assert (found.low, found.high) == pytest.approx((0.25, 0.25))
-
-
-def test_paired_bootstrap_repeats_with_its_seed_and_takes_matrices() -> None:
-    def gap(rows: np.ndarray, kept: np.ndarray) -> float:
-        return float(rows[kept].sum(axis=1).mean())
-
-    rows, kept = RNG.random((60, 3)), RNG.random(60) < 0.9
-    first, second = (paired_bootstrap(gap, rows, kept, draws=50, rng=np.random.default_rng(3)) for _ in range(2))
-    assert first == second
-    assert first.low < first.estimate < first.high
-
-
-def test_paired_bootstrap_narrows_with_its_level() -> None:
-    a = RNG.random(100)
-    wide, narrow = (
-        paired_bootstrap(np.mean, a, draws=500, level=level, rng=np.random.default_rng(0)) for level in (0.99, 0.5)
-    )
-    assert wide.low < narrow.low < narrow.high < wide.high
-
-
-def test_paired_bootstrap_has_unknown_limits_when_the_statistic_is_often_undefined() -> None:
-    def mean_of_wrong(correct: np.ndarray) -> float:
-        return float("nan") if correct.all() else 1.0
-
-    rare = np.array([True] * 19 + [False])
-    found = paired_bootstrap(mean_of_wrong, rare, draws=200, rng=np.random.default_rng(0))
-    assert found.estimate == 1.0
-    assert np.isnan([found.low, found.high]).all()
-    common = np.array([True, False] * 20)
-    assert paired_bootstrap(mean_of_wrong, common, draws=200, rng=np.random.default_rng(0)).high == 1.0
-
-
 def test_holm_on_cases_worked_by_hand() -> None:
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
     assert holm([0.04, 0.005, 0.6]) == pytest.approx([0.08, 0.015, 0.6])
@@ -131,20 +63,66 @@ def test_holm_on_cases_worked_by_hand() -> None:
     assert holm([0.03]) == pytest.approx([0.03])
 
 
+def counted(labels: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values, counts and labels of samples, each kind of sample once."""
+    kinds, counts = np.unique(np.column_stack([right, labels]), axis=0, return_counts=True)
+    return kinds[:, 0], counts, kinds[:, 1].astype(np.int64)
+
+
+def test_mean_class_accuracy_is_balanced_accuracy() -> None:
+    predicted = SCORES.argmax(axis=1)
+    labels = np.minimum(LABELS, 4)  # classes 5 and 6 are absent
+    present = np.isin(predicted, labels)
+    labels, predicted = labels[present], predicted[present]
+    values, counts, classes = counted(labels, predicted == labels)
+    expected = reference.balanced_accuracy_score(labels, predicted)
+    assert mean_class_accuracy(values, classes, counts) == pytest.approx(expected)
+    assert counted_accuracy(values, counts, classes) == pytest.approx(expected)
+    assert counted_accuracy(values, counts) == pytest.approx((predicted == labels).mean())
+
+
+def test_mean_class_accuracy_leaves_absent_classes_out_and_weighs_classes_alike() -> None:
+    # Class 0: 3 of 3 right. Class 2: 0 of 1. Class 1 is absent; in the second row class 2 is, too.
+    found = mean_class_accuracy([1.0, 0.0], [0, 2], [[3, 1], [3, 0]])
+    assert found.tolist() == [0.5, 1.0]
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_draws_of_counted_accuracy_are_those_of_the_plain_bootstrap(by_class: bool) -> None:
+    labels = RNG.choice(3, size=300, p=[0.6, 0.3, 0.1])
+    right = RNG.integers(4, size=300) / 3  # means over three seeds
+
+    def mean(values: np.ndarray, truth: np.ndarray) -> float:
+        return float(np.mean([values[truth == c].mean() for c in np.unique(truth)]) if by_class else values.mean())
+
+    values, counts, classes = counted(labels, right)
+    drawn = counted_accuracy_draws(values, counts, classes if by_class else None, rng=np.random.default_rng(0))
+    slow = plain_bootstrap(mean, right, labels, rng=np.random.default_rng(1))
+    assert counted_accuracy(values, counts, classes if by_class else None) == pytest.approx(slow.estimate)
+    assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([slow.low, slow.high], abs=0.01)
+
+
+def two_by_two(a: np.ndarray, b: np.ndarray) -> list[int]:
+    return [int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum())]
+
+
 def test_error_consistency_is_cohens_kappa() -> None:
     a, b = RNG.random(500) < 0.7, RNG.random(500) < 0.4
-    assert error_consistency(a, b) == pytest.approx(reference.cohen_kappa_score(a, b))
+    assert error_consistency(two_by_two(a, b)) == pytest.approx(reference.cohen_kappa_score(a, b))
 
 
 def test_error_consistency_at_its_limits() -> None:
-    a = np.array([True, True, False, False])
-    assert error_consistency(a, a) == 1.0
-    assert error_consistency(a, ~a) == -1.0
-    assert error_consistency(a, [1, 0, 1, 0]) == 0.0
-    assert np.isnan(error_consistency([1, 1], [1, 1]))
+    found = error_consistency([[2, 0, 0, 2], [0, 2, 2, 0], [1, 1, 1, 1], [2, 0, 0, 0], [0, 0, 0, 0]])
+    assert found == pytest.approx([1, -1, 0, np.nan, np.nan], nan_ok=True)
 
 
 BAD = [
+    (lambda: mean_class_accuracy([0.5], [0], [[1, 2]]), r"counts: expected shape \(…, 1\), got shape \(1, 2\)"),
+    (lambda: mean_class_accuracy([0.5], [0, 1], [1]), r"labels: expected shape \(1,\), got shape \(2,\)"),
+    (lambda: counted_accuracy([0.5], [0]), "counts: expected at least one sample, got 0"),
+    (lambda: counted_accuracy([np.nan], [1]), "values: expected finite numbers"),
+    (lambda: counted_accuracy_draws([0.5], [1], rng=7), "rng: expected a numpy.random.Generator, got 7"),
+    (lambda: error_consistency([1, 2, 3]), r"two_by_two: expected shape \(…, 4\), got shape \(3,\)"),
     (lambda: top_k_accuracy([0.1, 0.9], [1]), r"probabilities: expected shape \(N, K\), got shape \(2,\)"),
     (lambda: top_k_accuracy(np.empty((0, 3)), []), r"probabilities: expected at least one value, got shape \(0, 3\)"),
     (lambda: top_k_accuracy([[0.1, np.nan]], [1]), "probabilities: expected finite numbers, got 1 NaN or infinite"),
@@ -156,22 +134,13 @@ BAD = [
     (lambda: top_k_accuracy([[0.1, 0.9]], [1.0]), "labels: expected integers, got dtype float64"),
     (lambda: top_k_accuracy([[0.1, 0.9]], [1], k=3), r"k: expected a whole number in \[1, 2\], got 3"),
     (lambda: top_k_accuracy([[0.1, 0.9]], [1], k=1.5), "k: expected a whole number"),
-    (lambda: mean_class_accuracy([[0.1, 0.9]], [5]), r"labels: expected integers in \[0, 2\)"),
     (lambda: wilson_interval(1, 0), "total: expected a whole number of at least 1, got 0"),
     (lambda: wilson_interval(11, 10), r"successes: expected a whole number in \[0, 10\], got 11"),
     (lambda: wilson_interval(1, 10, level=1.0), r"level: expected a number in \(0, 1\), got 1"),
     (lambda: mcnemar_exact(-1, 3), "only_a: expected a whole number of at least 0, got -1"),
     (lambda: mcnemar_exact(3, True), "only_b: expected a whole number of at least 0, got True"),
-    (lambda: paired_bootstrap(np.mean, rng=RNG), "columns: expected at least one column, got none"),
-    (lambda: paired_bootstrap(_difference, [1, 2], [1], rng=RNG), r"columns\[1\]: expected 2 rows as in columns\[0\]"),
-    (lambda: paired_bootstrap(np.mean, [1.0, np.nan], rng=RNG), r"columns\[0\]: expected finite numbers"),
-    (lambda: paired_bootstrap(np.mean, 3.0, rng=RNG), r"columns\[0\]: expected shape \(N, …\), got shape \(\)"),
-    (lambda: paired_bootstrap(np.mean, [1.0], draws=0, rng=RNG), "draws: expected a whole number of at least 1, got 0"),
-    (lambda: paired_bootstrap(np.mean, [1.0], rng=7), "rng: expected a numpy.random.Generator, got 7"),
     (lambda: holm([]), "p_values: expected at least one value"),
     (lambda: holm([0.5, 1.5]), r"p_values: expected values in \[0, 1\], got values in \[0.5, 1.5\]"),
-    (lambda: error_consistency([1, 0], [1]), r"correct_b: expected shape \(2,\), got shape \(1,\)"),
-    (lambda: error_consistency([1, 2], [1, 0]), "correct_a: expected true or false"),
 ]
 
 

@@ -11,7 +11,9 @@ from core.metrics.calibration import (
     calibration_error,
     calibration_null,
     confidence_by_outcome,
+    consistency_band,
     fit_temperature,
+    log_loss,
     negative_log_likelihood,
     overconfidence,
     reliability_bins,
@@ -135,13 +137,12 @@ def test_confidence_by_outcome_by_hand() -> None:
 
 def test_brier_score_is_that_of_scikit_learn() -> None:
     expected = reference.brier_score_loss(LABELS, PROBABILITIES, scale_by_half=False, labels=np.arange(6))
-    assert brier_score(PROBABILITIES, LABELS) == pytest.approx(expected)
+    assert brier_score(PROBABILITIES, LABELS).mean() == pytest.approx(expected)
 
 
 def test_brier_score_at_its_limits() -> None:
-    assert brier_score(np.eye(3), [0, 1, 2]) == 0.0
-    assert brier_score(np.eye(3), [1, 2, 0]) == 2.0
-    assert brier_score(np.full((2, 4), 0.25), [0, 3]) == pytest.approx(0.75)
+    assert brier_score(np.eye(3), [0, 2, 2]).tolist() == [0.0, 2.0, 0.0]
+    assert brier_score(np.full((2, 4), 0.25), [0, 3]) == pytest.approx([0.75, 0.75])
 
 
 def test_negative_log_likelihood_is_the_log_loss_of_scikit_learn() -> None:
@@ -153,6 +154,20 @@ def test_negative_log_likelihood_at_its_limits() -> None:
     assert negative_log_likelihood(np.eye(2), [0, 1]) == 0.0
     assert negative_log_likelihood(np.eye(2), [0, 0]) == np.inf
     assert negative_log_likelihood(np.full((2, 5), 0.2), [0, 3]) == pytest.approx(np.log(5))
+
+
+def test_log_loss_is_the_part_of_each_sample() -> None:
+    own = PROBABILITIES[np.arange(300), LABELS]
+    assert log_loss(own).mean() == pytest.approx(negative_log_likelihood(PROBABILITIES, LABELS))
+    assert log_loss([1.0, 0.0, 1 / np.e]).tolist() == pytest.approx([0.0, np.inf, 1.0])
+
+
+def test_the_consistency_band_holds_95_of_100_perfect_bins() -> None:
+    low, high = consistency_band(0.8, 50)
+    assert (low, high) == (stats.binom.ppf(0.025, 50, 0.8) / 50, stats.binom.ppf(0.975, 50, 0.8) / 50)
+    drawn = np.random.default_rng(0).binomial(50, 0.8, size=20_000) / 50
+    assert 0.95 <= np.mean((low <= drawn) & (drawn <= high)) <= 0.99
+    assert consistency_band(1.0, 3) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("scale", [0.2, 1.0, 8.0])
@@ -192,6 +207,8 @@ BAD = [
     (lambda: calibration_null([0.5], draws=0, rng=RNG), "draws: expected a whole number of at least 1"),
     (lambda: overconfidence([-0.5], [1]), r"confidence: expected values in \[0, 1\]"),
     (lambda: confidence_by_outcome([0.5], []), "correct: expected at least one value"),
+    (lambda: consistency_band(0.5, 0), "samples: expected a whole number of at least 1, got 0"),
+    (lambda: log_loss([1.5]), r"true_probability: expected values in \[0, 1\]"),
     (lambda: brier_score([[0.5, 0.4]], [0]), "probabilities: expected rows that sum to 1"),
     (lambda: brier_score([[0.5, 0.5]], [2]), r"labels: expected integers in \[0, 2\), got values in \[2, 2\]"),
     (lambda: negative_log_likelihood([[0.5, 0.5]], [0, 1]), r"labels: expected shape \(1,\), got shape \(2,\)"),

@@ -173,29 +173,44 @@ def test_survival_curve_takes_refined_strengths() -> None:
     assert survival_curve(nothing_censored, [99]).tolist() == [0.0]
 
 
-def test_map_equivariance_without_warp_is_spearmans_correlation() -> None:
+def test_map_equivariance_of_a_photometric_transform_is_spearmans_correlation() -> None:
     other = MAP + RNG.normal(size=MAP.shape)
-    assert map_equivariance(MAP, other, None) == pytest.approx(stats.spearmanr(MAP.ravel(), other.ravel()).statistic)
-    assert map_equivariance(MAP, -MAP, None) == pytest.approx(-1)
+    found = map_equivariance([MAP, MAP], [other, -MAP])
+    assert found == pytest.approx([stats.spearmanr(MAP.ravel(), other.ravel()).statistic, -1])
 
 
-def _shift_left(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    back = ndimage.shift(array, (0, -2), order=0, cval=np.nan)
-    return back, ~np.isnan(back)
-
-
-def test_map_equivariance_undoes_the_warp_and_looks_at_the_overlap_only() -> None:
+def test_map_equivariance_looks_at_the_overlap_only() -> None:
     moved = np.roll(MAP, 2, axis=1)
-    assert map_equivariance(MAP, moved, _shift_left) == pytest.approx(1)
-    assert map_equivariance(MAP, moved, None) < 0.6
     noisy = moved + RNG.normal(size=MAP.shape)
+    back = np.stack([ndimage.shift(values, (0, -2), order=0, cval=np.nan) for values in (moved, noisy)])
+    found = map_equivariance([MAP, MAP], back, ~np.isnan(back))
     expected = stats.spearmanr(MAP[:, :5].ravel(), noisy[:, 2:].ravel()).statistic
-    assert map_equivariance(MAP, noisy, _shift_left) == pytest.approx(expected)
+    assert found == pytest.approx([1, expected])
+    assert map_equivariance(MAP[None], moved[None])[0] < 0.6
+
+
+@pytest.mark.parametrize("side", [4, 7, 8])
+def test_map_equivariance_of_many_maps_with_ties_is_that_of_scipy(side: int) -> None:
+    random = np.random.default_rng(side)
+    before = random.normal(size=(60, side, side)).astype(np.float32).round(1)
+    after = (before + random.normal(size=before.shape)).astype(np.float32).round(1)
+    shared = random.random(before.shape) < random.random((60, 1, 1))
+    shared[0], shared[1], after[2], before[3] = False, True, 0, 1
+    expected = [
+        stats.spearmanr(b[s], a[s]).statistic if s.sum() >= 3 and np.ptp(b[s]) and np.ptp(a[s]) else np.nan
+        for b, a, s in zip(before, after, shared, strict=True)
+    ]
+    after[~shared] = np.nan  # a warp may leave anything out of view
+    found = map_equivariance(before, after, shared)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert np.isnan(found[[0, 2, 3]]).all()
 
 
 def test_map_equivariance_is_unknown_without_overlap_or_variation() -> None:
-    assert np.isnan(map_equivariance(MAP, MAP, lambda array: (array, np.zeros(array.shape, dtype=bool))))
-    assert np.isnan(map_equivariance(MAP, np.ones((7, 7)), None))
+    two = np.zeros((1, 7, 7), dtype=bool)
+    two[0, 0, :2] = True
+    assert np.isnan(map_equivariance(MAP[None], MAP[None], two)).all()
+    assert np.isnan(map_equivariance(MAP[None], np.ones((1, 7, 7)))).all()
 
 
 BAD = [
@@ -226,10 +241,10 @@ BAD = [
     (lambda: critical_strength([1, 2], [[0, 1, 1]]), r"changed: expected shape \(N, 2\), got shape \(1, 3\)"),
     (lambda: critical_strength([1, 2], [[0, 5]]), "changed: expected true or false"),
     (lambda: survival_curve(critical_strength([1, 2], [[0, 0]]), [3]), "at: expected strengths up to 2, the last one"),
-    (lambda: map_equivariance(MAP, MAP[:5], None), "map_augmented: expected the shape of map_clean"),
-    (lambda: map_equivariance(MAP, MAP, lambda a: (a[:5], a > 9)), r"inverse_warp: expected a map of shape \(7, 7\)"),
-    (lambda: map_equivariance(MAP, MAP, lambda a: (a, a[:5] > 9)), r"inverse_warp: expected shape \(7, 7\), got shape"),
-    (lambda: map_equivariance(MAP, MAP, lambda a: (a * np.nan, a < 9)), "inverse_warp: expected finite numbers"),
+    (lambda: map_equivariance(MAP, MAP), r"maps_clean: expected shape \(V, h, w\), got shape \(7, 7\)"),
+    (lambda: map_equivariance(MAP[None], MAP[None, :5]), "maps_augmented: expected the shape of maps_clean"),
+    (lambda: map_equivariance(MAP[None], MAP[None], (MAP > 9)[:5]), r"shared: expected shape \(1, 7, 7\)"),
+    (lambda: map_equivariance(MAP[None], MAP[None] * np.nan), "maps: expected finite numbers"),
 ]
 
 

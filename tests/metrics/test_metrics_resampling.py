@@ -1,16 +1,10 @@
 import numpy as np
 import pytest
+from plain_bootstrap import plain_bootstrap
 
-from core.metrics import aurc, calibration_error, calibration_null, misclassification_auroc, overconfidence
-from core.metrics.accuracy import paired_bootstrap
-from core.metrics.resampling import (
-    BLOCKS,
-    basic_interval,
-    resampled_calibration_error,
-    resampled_mean,
-    resampled_ranking,
-    resamples,
-)
+from core.metrics.calibration import calibration_error, calibration_error_draws, calibration_null, overconfidence
+from core.metrics.resampling import BLOCKS, Bootstrapped, mean_of, resampled_counts, resamples
+from core.metrics.selective import aurc, coverage_at_risk, misclassification_auroc, ranking_draws
 
 
 def answers(count: int, seed: int = 0, shift: float = 0.05) -> tuple[np.ndarray, np.ndarray]:
@@ -26,17 +20,21 @@ def plain(statistic, sure: np.ndarray, right: np.ndarray, draws: int = 600) -> n
 
 
 FIGURES = {
-    "ece": (calibration_error, lambda drawn, unit, c, k: resampled_calibration_error(drawn, unit, c, k)),
+    "ece": (calibration_error, lambda drawn, unit, c, k: calibration_error_draws(drawn, unit, c, k)),
     "mass": (
         lambda c, k: calibration_error(c, k, scheme="mass"),
-        lambda drawn, unit, c, k: resampled_calibration_error(drawn, unit, c, k, scheme="mass"),
+        lambda drawn, unit, c, k: calibration_error_draws(drawn, unit, c, k, scheme="mass"),
     ),
-    "aurc": (aurc, lambda drawn, unit, c, k: resampled_ranking(drawn, unit, c, k)[0]),
+    "aurc": (aurc, lambda drawn, unit, c, k: ranking_draws(drawn, unit, c, k).aurc),
     "auroc": (
         lambda c, k: misclassification_auroc(c, k).value,
-        lambda drawn, unit, c, k: resampled_ranking(drawn, unit, c, k)[1],
+        lambda drawn, unit, c, k: ranking_draws(drawn, unit, c, k).auroc,
     ),
-    "overconfidence": (overconfidence, lambda drawn, unit, c, k: resampled_mean(drawn, unit, c - k)),
+    "coverage": (
+        lambda c, k: coverage_at_risk(c, k, 0.2),
+        lambda drawn, unit, c, k: ranking_draws(drawn, unit, c, k, 0.2).coverage,
+    ),
+    "overconfidence": (overconfidence, lambda drawn, unit, c, k: drawn.mean(unit, c - k)),
 }
 
 
@@ -59,23 +57,24 @@ def test_without_repetition_the_figures_are_those_of_the_sample() -> None:
     drawn = resamples(300, 1, rng=np.random.default_rng(0))
     drawn.weights[:] = 1
     unit = np.arange(300)
-    area, auroc = resampled_ranking(drawn, unit, sure, right)
-    assert area[0] == pytest.approx(aurc(sure, right), abs=1e-12)
-    assert auroc[0] == pytest.approx(misclassification_auroc(sure, right).value, abs=1e-12)
-    assert resampled_calibration_error(drawn, unit, sure, right)[0] == pytest.approx(calibration_error(sure, right))
+    found = ranking_draws(drawn, unit, sure, right, 0.2)
+    assert found.aurc[0] == pytest.approx(aurc(sure, right), abs=1e-12)
+    assert found.coverage[0] == pytest.approx(coverage_at_risk(sure, right, 0.2))
+    assert found.auroc[0] == pytest.approx(misclassification_auroc(sure, right).value, abs=1e-12)
+    assert calibration_error_draws(drawn, unit, sure, right)[0] == pytest.approx(calibration_error(sure, right))
 
 
 def test_ties_and_cells_move_the_areas_little() -> None:
     sure, right = answers(50_000)
     drawn = resamples(50_000, 1, rng=np.random.default_rng(0))
     drawn.weights[:] = 1
-    area, auroc = resampled_ranking(drawn, np.arange(50_000), sure, right)
-    assert area[0] == pytest.approx(aurc(sure, right), abs=1e-3 * (1 - right.mean()))
-    assert auroc[0] == pytest.approx(misclassification_auroc(sure, right).value, abs=1e-4)
+    found = ranking_draws(drawn, np.arange(50_000), sure, right)
+    assert found.aurc[0] == pytest.approx(aurc(sure, right), abs=1e-3 * (1 - right.mean()))
+    assert found.auroc[0] == pytest.approx(misclassification_auroc(sure, right).value, abs=1e-4)
     tied = np.round(sure, 1)
-    area, auroc = resampled_ranking(drawn, np.arange(50_000), tied, right)
-    assert area[0] == pytest.approx(aurc(tied, right), abs=1e-12)
-    assert auroc[0] == pytest.approx(misclassification_auroc(tied, right).value, abs=1e-12)
+    found = ranking_draws(drawn, np.arange(50_000), tied, right)
+    assert found.aurc[0] == pytest.approx(aurc(tied, right), abs=1e-12)
+    assert found.auroc[0] == pytest.approx(misclassification_auroc(tied, right).value, abs=1e-12)
 
 
 def test_rows_of_a_unit_are_drawn_together() -> None:
@@ -83,8 +82,8 @@ def test_rows_of_a_unit_are_drawn_together() -> None:
     _, right = answers(500)
     unit = np.arange(500)
     drawn = resamples(500, 800, rng=np.random.default_rng(0))
-    once = resampled_mean(drawn, unit, right)
-    twice = resampled_mean(drawn, np.tile(unit, 2), np.tile(right, 2))
+    once = drawn.mean(unit, right)
+    twice = drawn.mean(np.tile(unit, 2), np.tile(right, 2))
     np.testing.assert_allclose(once, twice)
     assert once.std() == pytest.approx(np.sqrt(right.mean() * (1 - right.mean()) / 500), rel=0.1)
 
@@ -94,8 +93,8 @@ def test_a_difference_is_paired_as_in_the_paired_bootstrap() -> None:
     other = np.where(np.arange(400) % 10 == 0, ~right, right)  # nine in ten samples are the same
     drawn = resamples(400, 2000, rng=np.random.default_rng(0))
     unit = np.arange(400)
-    gap = resampled_mean(drawn, unit, other) - resampled_mean(drawn, unit, right)
-    expected = paired_bootstrap(lambda a, b: float(b.mean() - a.mean()), right, other, rng=np.random.default_rng(5))
+    gap = drawn.mean(unit, other) - drawn.mean(unit, right)
+    expected = plain_bootstrap(lambda a, b: float(b.mean() - a.mean()), right, other, rng=np.random.default_rng(5))
     low, high = np.quantile(gap, [0.025, 0.975])
     assert (low, high) == pytest.approx((expected.low, expected.high), abs=0.01)
 
@@ -107,8 +106,8 @@ def test_the_basic_interval_takes_the_bias_of_an_ece_out() -> None:
     for _ in range(60):
         sure = 0.3 + 0.7 * rng.beta(3, 1, 1000)
         right = rng.random(1000) < sure - 0.02
-        draws = resampled_calibration_error(resamples(1000, 300, rng=rng), np.arange(1000), sure, right)
-        interval = basic_interval(calibration_error(sure, right), draws, low=0, high=1)
+        draws = calibration_error_draws(resamples(1000, 300, rng=rng), np.arange(1000), sure, right)
+        interval = Bootstrapped(calibration_error(sure, right), draws).basic(low=0, high=1)
         held += interval.low <= 0.02 <= interval.high
         percentile += np.quantile(draws, 0.025) <= 0.02 <= np.quantile(draws, 0.975)
     assert held >= 48
@@ -116,11 +115,57 @@ def test_the_basic_interval_takes_the_bias_of_an_ece_out() -> None:
 
 
 def test_basic_limits_stay_in_range_and_hold_the_estimate() -> None:
-    inside = basic_interval(0.02, np.array([0.03, 0.05, 0.06]), low=0, high=1)
+    inside = Bootstrapped(0.02, np.array([0.03, 0.05, 0.06])).basic(low=0, high=1)
     assert (inside.estimate, inside.low) == (0.02, 0.0)
     assert inside.high == 0.02
-    assert np.isnan(basic_interval(0.5, np.array([np.nan, 0.4, 0.6])).low)
-    assert np.isnan(basic_interval(float("nan"), np.array([0.4, 0.6])).high)
+
+
+@pytest.mark.parametrize("kind", ["basic", "percentile"])
+def test_limits_are_unknown_when_the_figure_is_often_undefined(kind: str) -> None:
+    rare = np.concatenate([[np.nan], np.linspace(0.4, 0.6, 99)])  # 1 % of the draws, less than one tail holds
+    assert getattr(Bootstrapped(0.5, rare), kind)().low == pytest.approx(0.405, abs=0.005)
+    often = getattr(Bootstrapped(0.5, np.array([np.nan, 0.4, 0.6])), kind)()
+    assert often.estimate == 0.5
+    assert np.isnan([often.low, often.high]).all()
+    assert not often.found
+    assert np.isnan(getattr(Bootstrapped(float("nan"), np.array([0.4, 0.6])), kind)().high)
+
+
+def test_percentile_limits_narrow_with_their_level() -> None:
+    figure = Bootstrapped(0.0, np.random.default_rng(0).normal(size=2000))
+    wide, narrow = (figure.percentile(level) for level in (0.99, 0.5))
+    assert wide.low < narrow.low < narrow.high < wide.high
+    assert (narrow.low, narrow.high) == pytest.approx((-0.674, 0.674), abs=0.06)
+
+
+def test_differences_and_means_are_those_of_value_and_draws() -> None:
+    one, two = Bootstrapped(1.0, np.array([1.0, 3.0])), Bootstrapped(0.5, np.array([0.0, 4.0]))
+    gap, mean = one - two, mean_of([one, two])
+    assert (gap.value, gap.draws.tolist()) == (0.5, [1.0, -1.0])
+    assert (mean.value, mean.draws.tolist()) == (0.75, [0.5, 3.5])
+    with pytest.raises(ValueError, match="figures: expected at least one, got none"):
+        mean_of([])
+
+
+def test_a_mean_among_rows_is_the_ratio_of_their_sums() -> None:
+    sure, right = answers(300)
+    drawn, unit = resamples(300, 1, rng=np.random.default_rng(0)), np.arange(300)
+    drawn.weights[:] = 1
+    assert drawn.mean(unit, sure, right)[0] == pytest.approx(sure[right].mean())
+    assert np.isnan(drawn.mean(unit, sure, np.zeros(300))).all()
+    assert np.isnan(drawn.mean(unit, np.where(unit == 3, np.inf, 0.0))).all()
+
+
+def test_counts_are_drawn_as_the_samples_are() -> None:
+    counts = [50, 30, 20]
+    drawn = resampled_counts(counts, 4000, rng=np.random.default_rng(0))
+    assert (drawn.sum(axis=1) == 100).all()
+    picks = np.random.default_rng(1).choice(np.repeat([0, 1, 2], counts), size=(4000, 100))
+    slow = np.stack([(picks == kind).sum(axis=1) for kind in range(3)], axis=1)
+    assert drawn.mean(axis=0) == pytest.approx(slow.mean(axis=0), abs=0.3)
+    assert np.cov(drawn.T) == pytest.approx(np.cov(slow.T), abs=1.5)
+    with pytest.raises(ValueError, match="counts: expected at least one sample, got none"):
+        resampled_counts([0, 0], rng=np.random.default_rng(0))
 
 
 def test_the_null_of_many_samples_is_that_of_one_draw_a_sample() -> None:
@@ -140,6 +185,6 @@ def test_a_draw_repeats_with_its_seed_and_refuses_what_makes_no_sense() -> None:
         resamples(0, rng=np.random.default_rng(0))
     drawn = resamples(2, 3, rng=np.random.default_rng(0))
     with pytest.raises(ValueError, match="confidence: expected finite numbers"):
-        resampled_ranking(drawn, np.arange(2), [np.nan, 0.5], [1, 0])
+        ranking_draws(drawn, np.arange(2), [np.nan, 0.5], [1, 0])
     with pytest.raises(ValueError, match="correct: expected shape"):
-        resampled_calibration_error(drawn, np.arange(2), [0.2, 0.5], [1])
+        calibration_error_draws(drawn, np.arange(2), [0.2, 0.5], [1])

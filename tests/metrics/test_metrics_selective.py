@@ -6,9 +6,11 @@ from scipy import integrate
 from sklearn import metrics as reference
 
 from core.metrics.selective import (
+    answered_from,
     aurc,
     coverage_at_risk,
     excess_aurc,
+    ideal_aurc,
     misclassification_auroc,
     risk_at_coverage,
     risk_coverage,
@@ -104,6 +106,19 @@ def test_risk_at_coverage_by_hand() -> None:
     assert risk_at_coverage(*HAND, coverage=0.51) == pytest.approx(1 / 3)
     assert risk_at_coverage(*HAND, coverage=1.0) == 0.25
     assert risk_at_coverage(*HAND, coverage=1e-12) == 0.0
+    assert risk_at_coverage(*HAND, coverage=[0.5, 1.0]).tolist() == [0.5, 0.25]
+
+
+def test_a_threshold_lets_through_what_is_at_least_as_sure() -> None:
+    stored = np.array([0.9, 0.8, 0.5], dtype=np.float32)  # .9f is below the double .9
+    answered, right = answered_from(stored, [1, 0, 1], [0.0, 0.8, 0.9, 1.0])
+    assert answered.tolist() == [3, 2, 1, 0]
+    assert right.tolist() == [2, 1, 1, 0]
+
+
+def test_ideal_aurc_is_the_area_of_a_ranking_with_all_errors_last() -> None:
+    assert ideal_aurc(0.25) == pytest.approx(aurc(np.arange(20_000), np.arange(20_000) >= 5000), abs=1e-4)
+    assert ideal_aurc([0.0, 1.0]).tolist() == [0.0, 1.0]
 
 
 def test_risk_at_coverage_is_safe_from_rounding() -> None:
@@ -119,8 +134,8 @@ BAD = [
     (lambda: aurc([[0.5]], [1]), r"confidence: expected shape \(N,\), got shape \(1, 1\)"),
     (lambda: excess_aurc(["x"], [1]), "confidence: expected numbers, got dtype"),
     (lambda: coverage_at_risk([0.5], [1], risk=1.5), r"risk: expected a number in \[0, 1\], got 1.5"),
-    (lambda: risk_at_coverage([0.5], [1], coverage=0), r"coverage: expected a number in \(0, 1\], got 0"),
-    (lambda: risk_at_coverage([0.5], [1], coverage=2), r"coverage: expected a number in \[0, 1\], got 2"),
+    (lambda: risk_at_coverage([0.5], [1], coverage=0), r"coverage: expected numbers in \(0, 1\], got 0"),
+    (lambda: risk_at_coverage([0.5], [1], coverage=2), r"coverage: expected values in \[0, 1\]"),
 ]
 
 

@@ -82,7 +82,7 @@ def test_every_augmentation(open_page):
         assert chart.proto.alt.startswith(augmentation.label)
         assert len(at.image) == len(augmentation.strengths)
         (table,) = [found.value for found in at.dataframe if "measure" in found.value]
-        assert set(table["measure"]) == {panel.column for panel in PANELS}
+        assert set(table["measure"]) == set(PANELS)
         assert set(table["strength"]) == set(augmentation.strengths)
 
 

@@ -6,14 +6,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from study_episodes import few_shot
+import study_manifests
 from study_images import draw_folder, show
 from study_rows import invent
+from study_runs import toy_folders, toy_setup
 from test_pages_render import assert_described
 
 from core.errors import InvariscopeError
-from core.results import abstaining, calibration_domains, confidence
+from core.results import abstaining, confidence
+from core.results.measures import MEASURES
 from core.results.store import study
+from core.study import run as running
 from pages.ui import resources
 
 PAGE = "confidence.py"
@@ -61,9 +64,19 @@ def test_figures_are_those_of_the_stored_rows(invented, root, open_page) -> None
     row = shown.set_index("figure").loc["ECE"]
     assert row["supervised"].startswith(f"{ece.loc['supervised', 'value']:.3f} (")
     assert row["supervised"].endswith(f"perfect {ece.loc['supervised', 'null']:.3f}")
-    sets, _ = calibration_domains.by_domain(info, "linear", ("supervised", "simclr", "random"))
+    sets, _ = confidence.by_domain(info, "linear", ("supervised", "simclr", "random"))
     (drawn,) = [table.value for table in at.dataframe if "scaled" in table.value]
     assert len(drawn) == len(sets)
+
+
+def test_every_measure_has_its_chart_of_all_sets(invented, open_page) -> None:
+    at = open_invented(open_page)
+    for measure in ("auroc", "nll"):
+        at.selectbox(key="figure").set_value(measure).run()
+        assert not at.exception
+        axis = next(m.axis for m in MEASURES if m.id == measure)
+        (chart,) = [c for c in at.get("plotly_chart") if c.proto.id.endswith("confidence_domains")]
+        assert json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] == axis
 
 
 def test_every_data_set_state_and_binning(invented, open_page) -> None:
@@ -145,9 +158,9 @@ def test_without_a_fitted_temperature_it_says_so(root, open_page) -> None:
 
 def test_one_contender_alone(root, open_page) -> None:
     out = invent(root, samples=40, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"] = {id: cell for id, cell in manifest["cells"].items() if cell["encoder"] == "simclr"}
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_invented(open_page)
     assert not at.error
     assert len(at.get("plotly_chart")) == 1 + 2 + 1 + 1
@@ -157,19 +170,24 @@ def test_one_contender_alone(root, open_page) -> None:
 
 def test_a_contender_without_results_on_the_set_is_named(root, open_page) -> None:
     out = invent(root, samples=40, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"]["scans.linear.simclr.0"]["state"] = "waiting"
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_invented(open_page, dataset="scans")
     assert "simclr: no finished results on Scans." in words(at)
     assert_described(at)
 
 
 def test_few_shot_episodes(root, open_page) -> None:
-    few_shot(invent(root, samples=40, seeds=2, protocols=("fewshot",)))
-    at = open_page(PAGE, study="invented")
+    """Of a study that the study's own code ran: what it calls the protocol is what the page must know it by."""
+    toy_folders(root.parent)
+    options = {"few-shot": {"episodes": 20, "ways": 3, "shots": 2, "queries": 3}}
+    setup = toy_setup(root.parent, encoders=("supervised", "simclr"), protocols=("few-shot",), options=options)
+    list(running.study(setup))
+    at = open_page(PAGE, study="toy")
     assert not at.error
-    assert "few-shot episodes" in words(at)
+    assert "40 few-shot episodes, 2 seeds" in words(at)
+    assert "intervals are over few-shot episodes" in words(at)
     assert_described(at)
 
 

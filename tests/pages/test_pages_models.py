@@ -5,7 +5,7 @@ import torch
 
 from core.encoders import architectures, partners
 from core.encoders.files import licences, weights
-from core.encoders.partners import PAIRS
+from core.encoders.partners import COMPARISONS
 from core.encoders.registry import encoder_spec, encoders
 from core.errors import WeightsUnavailable
 from pages.ui import inputs, models_filters
@@ -60,7 +60,7 @@ def test_cards_of_every_regime_are_drawn(open_page):
 def test_default_pairs_stand_at_the_top_with_what_is_not_controlled(open_page):
     at = open_page("models.py")
     text = " ".join(part.value for part in (*at.markdown, *at.caption))
-    for pair in PAIRS:
+    for pair in COMPARISONS:
         assert pair.why in text
         first, second = (encoder_spec(id) for id in pair.ids[:2])
         assert all(difference in text for difference in partners.differences(first, second))
@@ -151,7 +151,7 @@ def test_without_a_shared_head_a_study_is_offered_once_both_are_here(open_page):
     at = open_page("models.py")
     assert at.button(key=key).label == "Study these two"
     assert at.button(key=key).disabled
-    pair = [encoder_spec(id) for id in PAIRS[-1].ids]
+    pair = [encoder_spec(id) for id in COMPARISONS[-1].ids]
     for spec in pair:
         weights.path_of(spec.weights).write_bytes(b"not opened here")
     at.run()

@@ -1,9 +1,9 @@
 """The Samples page: the 2 × 2, every filter once, images and rows, and the way to Compare."""
 
-import json
 from pathlib import Path
 
 import pytest
+import study_manifests
 from study_episodes import few_shot
 from study_images import draw_folder, show
 from study_rows import invent
@@ -174,9 +174,9 @@ def test_a_set_that_changed_since_the_study_is_named(drawn, tmp_path, open_page)
 
 def test_one_contender_alone_is_sent_to_confidence(root, open_page) -> None:
     out = invent(root, samples=30, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"] = {id: cell for id, cell in manifest["cells"].items() if cell["encoder"] == "simclr"}
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_page(PAGE, study="invented")
     assert "Only Net · simclr has results by this protocol" in words(at)
     assert not at.error
@@ -184,9 +184,9 @@ def test_one_contender_alone_is_sent_to_confidence(root, open_page) -> None:
 
 def test_a_contender_without_results_on_the_set_is_named(root, open_page) -> None:
     out = invent(root, samples=30, seeds=1, protocols=("linear",))
-    manifest = json.loads((out / "manifest.json").read_text())
+    manifest = study_manifests.read(out)
     manifest["cells"]["scans.linear.simclr.0"]["state"] = "waiting"
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    study_manifests.write(out, manifest)
     at = open_page(PAGE, study="invented", dataset="scans")
     assert "simclr has no finished results on this data set" in words(at)
 
@@ -200,7 +200,7 @@ def test_seeds_that_disagree_about_a_sample_are_counted(root, tmp_path, open_pag
 
 
 def test_few_shot_answers_and_no_temperature(root, open_page) -> None:
-    few_shot(invent(root, samples=40, seeds=2, protocols=("fewshot",)))
+    few_shot(invent(root, samples=40, seeds=2, protocols=("few-shot",)))
     at = open_page(PAGE, study="invented", dataset="birds")
     assert not at.error
     assert_described(at)

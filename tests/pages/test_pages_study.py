@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import study_manifests
 from streamlit.testing.v1 import AppTest
 from study_rows import invent
 from test_pages_render import assert_described
+from toy_studies import toy
 
 from core.plots import study_words
 from core.results import pairs, published, store, summary
@@ -31,10 +33,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def change(folder: Path, edit) -> None:
     """Edit a study's manifest in place."""
-    path = folder / "manifest.json"
-    made = json.loads(path.read_text())
+    made = study_manifests.read(folder)
     edit(made)
-    path.write_text(json.dumps(made))
+    study_manifests.write(folder, made)
 
 
 def texts(at: AppTest) -> str:
@@ -194,13 +195,13 @@ def test_published_figures_are_overlaid_on_demand_or_said_to_be_absent(root, ope
     assert len(figures)
     name = folder / "manifest.json"
     name.write_text(name.read_text().replace("flowers", "cifar10"))
-    change(folder, lambda made: made.update(updated="2026-01-01T00:00:00+00:00"))
     for cell in (folder / "cells").glob("flowers.*"):
         rows = pq.read_table(cell)
         field = rows.schema.field("dataset")
         renamed = pa.array(["cifar10"] * len(rows)).cast(field.type)
         target = cell.with_name(cell.name.replace("flowers", "cifar10"))
         pq.write_table(rows.set_column(rows.schema.get_field_index("dataset"), field, renamed), target)
+    change(folder, lambda made: made.update(updated="2026-01-01T00:00:00+00:00"))
     at = open_page("study.py")
     at.toggle(key="study_published").set_value(True).run()
     assert not at.exception
@@ -253,3 +254,18 @@ def test_without_any_study_the_page_says_how_to_get_one(root, open_page):
     at = open_page("study.py")
     assert "There is no study with results yet" in texts(at)
     assert not at.get("plotly_chart")
+
+
+def test_the_best_supervised_figure_follows_the_study_that_it_is_from(root, open_page):
+    labels = {"x": [0, 1, 2, 3]}
+    toy(root, {("a", "x", 0): [0, 1, 0, 0], ("b", "x", 0): [0, 0, 0, 0]}, labels)
+    at = open_page("study.py", study="toy")
+    assert set(table(at, "best_supervised")) == {50.0}
+    for right in ([0, 1, 2, 0], [0, 1, 2, 3]):  # another study comes, and is then run again
+        toy(root, {("c", "x", 0): right}, labels, "other")
+        at.run()
+        assert not at.exception
+        assert set(table(at, "best_supervised")) == {
+            25.0 * sum(a == b for a, b in zip(right, labels["x"], strict=True))
+        }
+        assert set(table(at, "best_supervised_study")) == {"other"}

@@ -1,9 +1,9 @@
 """What a study says of where its figures come from."""
 
-import json
 from pathlib import Path
 
 import pytest
+import study_manifests
 from study_rows import invent
 
 from core.results import origin, store
@@ -14,13 +14,13 @@ from core.study import plan
 @pytest.fixture
 def info(tmp_path: Path) -> StudyInfo:
     folder = invent(tmp_path, samples=20, seeds=1, protocols=("knn",), distances=False)
-    made = json.loads((folder / "manifest.json").read_text())
+    made = study_manifests.read(folder)
     made["encoders"]["simclr"] |= {"epochs": 26, "augmentation": None}
     cells = made["cells"]
     cells["flowers.knn.simclr.0"] |= {"state": "failed", "reason": "The weights are gone."}
     cells["birds.knn.simclr.0"] |= {"state": "waiting"}
     made["unopened"] = {"folder:/nowhere": "/nowhere does not exist."}
-    (folder / "manifest.json").write_text(json.dumps(made))
+    study_manifests.write(folder, made)
     return store.study("invented", [str(tmp_path)])
 
 
@@ -60,4 +60,8 @@ def test_provenance_of_an_older_manifest_says_what_it_does_not_know(info):
 def test_the_plan_is_the_file_that_makes_the_study_again(info, tmp_path):
     (tmp_path / "again.toml").write_bytes(origin.plan_file(info))
     assert plan.read(tmp_path / "again.toml").encoders == ("supervised", "simclr", "random")
-    assert origin.plan_file(StudyInfo("gone", f"{tmp_path}/gone", info.manifest)) is None
+    (tmp_path / "invented" / "study.toml").write_bytes(b"damaged")
+    assert plan.parse(origin.plan_file(info).decode(), "plan") == plan.read(tmp_path / "again.toml")
+    older = {key: value for key, value in info.manifest.items() if key != "plan"}
+    assert origin.plan_file(StudyInfo("older", info.address, older)) == b"damaged", "all that there is"
+    assert origin.plan_file(StudyInfo("gone", f"{tmp_path}/gone", older)) is None

@@ -8,12 +8,13 @@ from pathlib import Path
 import duckdb
 import fsspec
 import pytest
+import study_manifests
 from fsspec.implementations.memory import MemoryFileSystem
 from study_rows import invent
 from toy_studies import toy
 
 from core.errors import DataUnavailable, UnknownName
-from core.results import schema, store, summary
+from core.results import distances, pairs, schema, store, summary
 from core.results.store import Results
 
 SAID = {("a", "x", 0): [0, 1, 0], ("b", "x", 0): [0, 0, 0]}
@@ -30,8 +31,7 @@ def memory():
 
 def change(root: Path, **entries: object) -> None:
     """Change entries of the toy study's manifest."""
-    path = root / "toy" / "manifest.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    study_manifests.write(root / "toy", study_manifests.read(root / "toy") | entries)
 
 
 def upload(fs: fsspec.AbstractFileSystem, folder: Path, to: str) -> None:
@@ -86,8 +86,8 @@ def test_a_remote_study_gives_the_same_tables(tmp_path, memory, monkeypatch, sch
         assert far.address.startswith(f"{scheme}://")
         for compute, arguments in (
             (summary.accuracy, ("knn",)),
-            (summary.paired, ("knn", "supervised", "simclr")),
-            (summary.distances, ()),
+            (pairs.paired, ("knn", "supervised", "simclr")),
+            (distances.distances, ()),
         ):
             assert compute(far, *arguments).equals(compute(near, *arguments))
         with Results(far, sealed=True) as results:
@@ -104,7 +104,7 @@ def test_only_what_the_manifest_calls_done_is_read(tmp_path):
     change(tmp_path, cells=cells)
     again = store.study("toy", [str(tmp_path)])
     assert list(summary.accuracy(again, "linear")["encoder"]) == ["a"]
-    assert summary.paired(again, "linear", "a", "b").empty
+    assert pairs.paired(again, "linear", "a", "b").empty
     cells["x.linear.a.0"] |= {"state": "waiting"}
     change(tmp_path, cells=cells)
     with pytest.raises(DataUnavailable, match="no finished cell"):

@@ -1,4 +1,4 @@
-"""Accuracy, controls, gaps, distances and columns, against hand-computed studies and other implementations."""
+"""Accuracy, controls and gaps, against hand-computed studies and other implementations."""
 
 from pathlib import Path
 
@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from plain_bootstrap import plain_bootstrap
 from sklearn.metrics import recall_score
 from study_rows import invent
 from toy_studies import toy
 
-from core import metrics
 from core.errors import DataUnavailable
+from core.metrics.accuracy import wilson_interval
 from core.results import atoms, store, summary
 from core.results.info import StudyInfo
 
@@ -54,7 +55,7 @@ def test_accuracy_is_in_the_order_of_domains(info):
 def test_interval_over_seeds_agrees_with_a_bootstrap_of_samples(info):
     rows = answers(info).query("dataset == 'birds' and encoder == 'simclr'")
     right = (rows["prediction"] == rows["label"]).groupby(rows["sample_id"]).mean().to_numpy()
-    slow = metrics.paired_bootstrap(np.mean, right, draws=4000, rng=np.random.default_rng(5))
+    slow = plain_bootstrap(np.mean, right, draws=4000, rng=np.random.default_rng(5))
     row = summary.accuracy(info, "linear").query("dataset == 'birds' and encoder == 'simclr'").iloc[0]
     assert row["low"] == pytest.approx(slow.low, abs=0.01)
     assert row["high"] == pytest.approx(slow.high, abs=0.01)
@@ -65,7 +66,7 @@ def test_interval_over_seeds_agrees_with_a_bootstrap_of_samples(info):
 def test_one_seed_has_wilsons_interval(tmp_path):
     info = toy(tmp_path, {("a", "x", 0): [0, 1, 2, 0]}, {"x": [0, 1, 2, 3]})
     row = summary.accuracy(info, "linear").iloc[0]
-    wilson = metrics.wilson_interval(3, 4)
+    wilson = wilson_interval(3, 4)
     assert (row["accuracy"], row["low"], row["high"]) == (0.75, wilson.low, wilson.high)
 
 
@@ -73,7 +74,7 @@ def test_always_right_is_no_certainty(tmp_path):
     said = {("a", "x", seed): [0, 1, 2, 3] for seed in range(2)}
     row = summary.accuracy(toy(tmp_path, said, {"x": [0, 1, 2, 3]}), "linear").iloc[0]
     assert (row["accuracy"], row["high"]) == (1, 1)
-    assert row["low"] == metrics.wilson_interval(4, 4).low
+    assert row["low"] == wilson_interval(4, 4).low
 
 
 def test_mean_per_class(tmp_path):
@@ -85,7 +86,7 @@ def test_mean_per_class(tmp_path):
     assert row["accuracy"] == pytest.approx(expected)
     assert row["low"] < expected < row["high"]
     assert row["overconfidence"] == pytest.approx(row["confidence"] - 11 / 15)
-    assert summary.controls(info, "linear")["majority"].iloc[0] == pytest.approx(1 / 3)
+    assert summary.controls(info, (), "linear")["majority"].iloc[0] == pytest.approx(1 / 3)
 
 
 def test_class_bootstrap_agrees_with_resampled_rows():
@@ -96,7 +97,7 @@ def test_class_bootstrap_agrees_with_resampled_rows():
     def mean(labels, right):
         return np.mean([right[labels == c].mean() for c in np.unique(labels)])
 
-    slow = metrics.paired_bootstrap(mean, labels, right, draws=4000, rng=rng)
+    slow = plain_bootstrap(mean, labels, right, draws=4000, rng=rng)
     counted = pd.DataFrame({"label": labels, "value": right}).value_counts().reset_index(name="samples")
     fast = atoms.accuracy_interval(counted, per_class=True, seeds=1)
     assert fast.estimate == pytest.approx(slow.estimate)
@@ -114,7 +115,7 @@ def test_few_shot_is_over_episodes(tmp_path):
     assert (row["low"], row["high"]) == pytest.approx((episodes.mean() - half, episodes.mean() + half))
     assert (row["metric"], row["samples"], row["seeds"]) == ("top-1", 16, 2)
     assert np.isnan(row["top5"])
-    assert summary.controls(info, "linear")["majority"].iloc[0] == 0.5  # two classes an episode
+    assert summary.controls(info, (), "linear")["majority"].iloc[0] == 0.5  # two classes an episode
 
 
 def test_controls(tmp_path):
@@ -126,7 +127,7 @@ def test_controls(tmp_path):
         ("sl", "x", 0): [0, 0, 1, 0],
     }
     info = toy(tmp_path, said, labels, families={"ssl": "SSL", "blank": "random"})
-    found = summary.controls(info, "linear").set_index("dataset")
+    found = summary.controls(info, (), "linear").set_index("dataset")
     assert list(found["majority"]) == [0.75, 0.25]
     assert found["random_encoder"]["x"] == 0.5
     assert found["best_supervised"]["x"] == 0.5
@@ -145,7 +146,7 @@ def test_best_supervised_figure_may_be_another_studys(tmp_path, monkeypatch):
     toy(tmp_path, {("d", "x", 0): [0, 1, 2, 3]}, labels, "not-supervised", families={"d": "SSL"})
     damaged = toy(tmp_path, {("e", "x", 0): [0, 1, 2, 3]}, labels, "damaged")
     (tmp_path / "damaged" / "cells" / f"{damaged.done()[0]}.parquet").write_bytes(b"no parquet")
-    (row,) = summary.controls(mine, "linear").to_dict("records")
+    (row,) = summary.controls(mine, store.studies().values(), "linear").to_dict("records")
     assert (row["best_supervised"], row["best_supervised_encoder"], row["best_supervised_study"]) == (0.75, "b", "same")
 
 
@@ -163,27 +164,6 @@ def test_generalization_gap(tmp_path):
     # Of independent means the variances add: s is certain, t and d are not.
     spread = 1.96 * np.sqrt(0.75 * 0.25 / 40 / 4 + 0.25 / 40)
     assert row["high"] - row["low"] == pytest.approx(2 * spread, rel=0.1)
-
-
-def test_distances(info, tmp_path):
-    found = summary.distances(info)
-    assert list(found.columns) == list(summary.DISTANCES)
-    assert list(found["dataset"].drop_duplicates()) == ["flowers", "scenes", "scans"]
-    row = found.query("encoder == 'simclr' and dataset == 'scans' and measure == 'frechet'").iloc[0]
-    assert (row["value"], row["label"], row["domain"], row["reference"]) == (30.0, "Scans", "different", "birds")
-    without = toy(tmp_path, {("a", "x", 0): [0]}, {"x": [0]})
-    assert summary.distances(without).empty
-    assert list(summary.distances(without).columns) == list(found.columns)
-
-
-def test_columns(tmp_path):
-    said = {("a", "x", 1): [0, 1], ("a", "x", 0): [1, 1], ("a", "y", 0): [0, 0]}
-    info = toy(tmp_path, said, {"x": [0, 1], "y": [0, 1]}, temperature=2.0)
-    found = summary.columns(info, "linear", "a", "x")
-    assert sorted(zip(found["seed"], found["correct"], strict=True)) == [(0, False), (0, True), (1, True), (1, True)]
-    assert (found["calibrated_confidence"] < found["confidence"]).all()
-    right = found[found["correct"]]
-    assert (right["confidence"] == right["true_probability"]).all()
 
 
 def test_what_was_not_run_is_refused(info):

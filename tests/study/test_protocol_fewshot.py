@@ -5,9 +5,9 @@ import pytest
 from study_material import features, material_of
 
 from core.errors import InvalidRequest
-from core.results import rows
-from core.study.protocols import PROTOCOLS, Answers, Material, fewshot
-from core.study.protocols.fewshot import Options, distinct, draw
+from core.study import rows
+from core.study.protocols import PROTOCOLS, Material, ProtocolAnswers, fewshot
+from core.study.protocols.fewshot import EpisodeOptions, distinct, draw
 
 NAMES = rows.Names("s", "e", "SL", "0", "d", "similar", "test", "few-shot", 0)
 
@@ -25,7 +25,7 @@ def clouds(classes: int = 7, each: int = 12, dimension: int = 6, spread: float =
     return material_of(part("train"), part("test"), classes, **options)
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     return PROTOCOLS["few-shot"].run(material)
 
 
@@ -49,7 +49,7 @@ def test_plain_loop_says_the_same(metric: str, block: int, monkeypatch: pytest.M
     monkeypatch.setattr(fewshot, "BLOCK", block)
     material = clouds(ways=3, shots=4, queries=5, episodes=20, metric=metric)
     train, test = material.train, material.test
-    options = Options(3, 4, 5, 20, metric)
+    options = EpisodeOptions(3, 4, 5, 20, metric)
     episodes = draw(train.labels, test.labels, 7, options, np.random.default_rng([0, 0]))
     assert episodes is not None
     centre = train.values.mean(axis=0)
@@ -87,7 +87,7 @@ def test_plain_loop_says_the_same(metric: str, block: int, monkeypatch: pytest.M
 def test_episodes_are_what_they_should_be() -> None:
     material = clouds()
     train, test = material.train.labels, material.test.labels
-    episodes = draw(train, test, 7, Options(5, 5, 8, 200, "euclidean"), np.random.default_rng(0))
+    episodes = draw(train, test, 7, EpisodeOptions(5, 5, 8, 200, "euclidean"), np.random.default_rng(0))
     assert episodes is not None
     assert all(len(set(row)) == 5 for row in episodes.classes.tolist())
     assert (train[episodes.support] == episodes.classes[:, :, None]).all()
@@ -99,7 +99,7 @@ def test_episodes_are_what_they_should_be() -> None:
 
 def test_support_and_queries_of_one_part_never_meet() -> None:
     labels = clouds().train.labels
-    episodes = draw(labels, None, 7, Options(4, 3, 6, 100, "euclidean"), np.random.default_rng(0))
+    episodes = draw(labels, None, 7, EpisodeOptions(4, 3, 6, 100, "euclidean"), np.random.default_rng(0))
     assert episodes is not None
     both = np.concatenate([episodes.support, episodes.queries], axis=2)
     assert all(len(set(row)) == 9 for row in both.reshape(-1, 9).tolist())

@@ -1,5 +1,6 @@
 """Fine-tuning of networks that train in milliseconds: what it can do, what it leaves alone, and how it resumes."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,12 @@ import torch
 from study_material import part_of, pictures_material
 from toys import TwoChannels, encoder, small_vit, spec
 
-from core.encoders import architectures
 from core.encoders.encoder import Encoder
+from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest, UnreadableImage
-from core.results import rows
-from core.study.finetuning import pixels, search
-from core.study.protocols import PROTOCOLS, Answers, Material
+from core.study import rows
+from core.study.protocols import PROTOCOLS, Material, ProtocolAnswers
+from core.study.protocols.finetuning import pixels, search
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def two_channels() -> Encoder:
 def resnet() -> Encoder:
     torch.manual_seed(0)
     # No fewer than 16 channels, see toys.small_resnet.
-    network = architectures.small_image_resnet18(width=16, stem_stride=2)
+    network = resnet18(width=16, stem_stride=2)
     return encoder(network, spec("resnet", dim=128, size=16))
 
 
@@ -77,19 +78,19 @@ MAKERS: dict[str, tuple[Callable[[], Encoder], int]] = {"resnet": (resnet, 16), 
 QUICK = {"steps": 10, "batch": 8, "rates": [0.01, 0.001]}
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     return PROTOCOLS["fine-tune"].run(material)
 
 
-def accuracy(answers: Answers, material: Material) -> float:
+def accuracy(answers: ProtocolAnswers, material: Material) -> float:
     return float((answers.logits.argmax(axis=1) == material.test.labels[answers.sample]).mean())
 
 
-def timeless(answers: Answers) -> dict[str, Any]:
+def timeless(answers: ProtocolAnswers) -> dict[str, Any]:
     return {name: fact for name, fact in answers.facts.items() if name != "training_seconds"}
 
 
-def assert_same(first: Answers, second: Answers) -> None:
+def assert_same(first: ProtocolAnswers, second: ProtocolAnswers) -> None:
     np.testing.assert_array_equal(first.logits, second.logits)
     assert timeless(first) == timeless(second)
     assert first.temperature == second.temperature
@@ -186,10 +187,17 @@ def test_finished_search_is_only_read_and_leaves_little(tmp_path: Path, monkeypa
     assert again.facts["training_seconds"] == first.facts["training_seconds"]
 
 
-def test_damaged_checkpoint_is_said(tmp_path: Path) -> None:
-    (tmp_path / "state.pt").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(InvalidRequest, match=r"state\.pt is damaged.*Remove it"):
-        run(pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK))
+@pytest.mark.parametrize("calls", [8, 10_000])
+def test_a_damaged_checkpoint_counts_as_absent(tmp_path: Path, calls: int) -> None:
+    """In the middle of a search, and of a finished one."""
+    material = pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK)
+    with contextlib.suppress(Enough):
+        run(replace(material, stop=Fuse(calls)))
+    (file,) = (path for path in tmp_path.iterdir() if path.name in ("state.pt", "result.npz"))
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    assert_same(run(material), run(pictures_material(two_channels(), parts(8), 2, tmp_path / "fresh", **QUICK)))
 
 
 def test_other_settings_do_not_continue(tmp_path: Path) -> None:
@@ -202,7 +210,7 @@ def test_other_settings_do_not_continue(tmp_path: Path) -> None:
 
 
 def test_seed_decides(tmp_path: Path) -> None:
-    def answers(seed: int, folder: str) -> Answers:
+    def answers(seed: int, folder: str) -> ProtocolAnswers:
         return run(pictures_material(two_channels(), parts(8), 2, tmp_path / folder, seed=seed, **QUICK))
 
     assert_same(answers(0, "a"), answers(0, "b"))

@@ -16,10 +16,10 @@ from toys import small_vit
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
 from core.errors import InvalidRequest
-from core.study.finetuning import network, options, pixels, rules
-from core.study.finetuning.options import Member
-from core.study.finetuning.rules import Check
-from core.study.finetuning.training import Run, Samples, rate_at
+from core.study.protocols.finetuning import network, options, pixels, rules
+from core.study.protocols.finetuning.options import Member
+from core.study.protocols.finetuning.rules import Check
+from core.study.protocols.finetuning.training import Samples, TrainingRun, rate_at
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def test_divergence_everywhere_is_said(tmp_path: Path) -> None:
 
 def samples(count: int = 10, side: int = 20, seed: int = 0) -> Samples:
     values = np.random.default_rng(0).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
-    return Samples(pixels.Pixels(values), np.arange(count) % 2, np.arange(count), seed)
+    return Samples(values, np.arange(count) % 2, np.arange(count), seed)
 
 
 def test_epochs_follow_each_other_without_a_gap() -> None:
@@ -144,7 +144,7 @@ def test_epochs_follow_each_other_without_a_gap() -> None:
 
 def gradient_step(micro: int, **changed: Any) -> dict[str, torch.Tensor]:
     setup = options.read({"steps": 4, "batch": 8, "rates": [0.05]} | changed)
-    run = Run(vit(), 2, setup.members[0], setup, samples(16, 40))
+    run = TrainingRun(vit(), 2, setup.members[0], setup, samples(16, 40))
     for _ in range(3):
         run.advance(micro)
     return run.model.state_dict()
@@ -197,13 +197,14 @@ def test_pixels_in_a_file_are_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     counted = replace(part, read=lambda i: (reads.append(i), part.read(i))[1])
     recipe = Preprocessing(8, 8)
     where = [(counted, i) for i in (3, 1, 2)]
-    for _ in range(2):
-        found = pixels.read(
-            where, 8, lambda rgb: preprocess.model_crop(rgb, recipe), tmp_path / "x" / "p.npy", lambda: None
-        )
-    assert sorted(reads) == [1, 2, 3]
+    file = tmp_path / "x" / "p.npy"
+    for damaged in (False, False, True):
+        if damaged:
+            file.write_bytes(file.read_bytes()[:-1] + b"!")
+        found = pixels.read(where, 8, lambda rgb: preprocess.model_crop(rgb, recipe), file, lambda: None)
+        assert sorted(reads) == ([1, 1, 2, 2, 3, 3] if damaged else [1, 2, 3]), "again when the file is damaged"
     np.testing.assert_array_equal(found[np.array([0])][0], preprocess.model_crop(part.read(3), recipe))
-    assert [entry.name for entry in (tmp_path / "x").iterdir()] == ["p.npy"]
+    assert sorted(entry.name for entry in (tmp_path / "x").iterdir()) == ["p.npy", "p.sha256"]
 
 
 def test_training_crop_is_the_centred_square() -> None:
@@ -232,10 +233,9 @@ def test_decay_spares_biases_scales_and_positions() -> None:
 def test_batch_norm_learns_and_forgets_slowly_in_long_epochs() -> None:
     tuned = network.Tuned(resnet(), 2)
     before = tuned.network.bn1.running_mean.clone()
-    assert network.prepare(tuned, 1000)
+    network.prepare(tuned, 1000)
     assert tuned.network.bn1.momentum == 0.01
     network.prepare(tuned, 10)
     assert tuned.network.bn1.momentum == 0.1
     tuned.train()(torch.randn(4, 3, 16, 16))
     assert not torch.equal(tuned.network.bn1.running_mean, before)
-    assert not network.prepare(network.Tuned(vit(), 2), 10)

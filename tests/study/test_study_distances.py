@@ -146,11 +146,11 @@ def test_the_file_holds_all_encoders_and_goes_when_nothing_was_measured(tmp_path
     stored = pq.read_table(path)
     assert stored.schema.equals(schema.DISTANCES)
     assert stored.to_pandas().groupby("encoder", observed=True).size().to_dict() == {"one": 6, "two": 6}
-    facts = writing.facts_of(str(path))
+    facts, _ = writing.stored(str(path))
     assert (facts["key"], facts["version"], facts["neighbour"]) == ("made of this", distances.VERSION, 10)
     distances.write(str(tmp_path), [tables[0].slice(0, 0)], "tried")
     assert len(pq.read_table(path)) == 0
-    assert writing.facts_of(str(path))["key"] == "tried"
+    assert writing.stored(str(path))[0]["key"] == "tried"
     distances.write(str(tmp_path), [])
     assert not path.exists()
     distances.write(str(tmp_path), [])

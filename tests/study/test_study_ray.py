@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,7 +20,8 @@ import torch
 from ray.cluster_utils import Cluster
 
 from core.errors import Cancelled
-from core.study import features, run
+from core.paths import ROOT
+from core.study import features, plan, run
 from core.study.engines.base import Setup
 from core.study.plan import Plan
 from core.study.run import Event
@@ -76,9 +79,19 @@ def joined(cluster: Cluster) -> Iterator[Cluster]:
     size = SMALL
 
     def small_shards() -> None:  # not of the module: workers cannot import it
-        from core.study import features
+        import os
+
+        from core.study import encoding, features
 
         features.shards_of.__defaults__ = (size,)
+        extract = encoding.extract
+
+        def dying(encoder, part, shard):
+            if "test/poison/000.png" in part.ids:
+                os._exit(1)
+            return extract(encoder, part, shard)
+
+        encoding.extract = dying
 
     ray.init(cluster.address, log_to_driver=False, runtime_env={"worker_process_setup_hook": small_shards})
     yield cluster
@@ -90,7 +103,7 @@ def at_work() -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if " ".join(process.cmdline()).startswith(("ray::encode", "ray::join", "ray::cell")):
+            if " ".join(process.cmdline()).startswith(("ray::encode", "ray::join", "ray::run_cell")):
                 found.append(process)
     return found
 
@@ -142,7 +155,7 @@ def test_at_an_address_it_gives_the_numbers_of_the_local_engine(
     assert signal.getsignal(signal.SIGTERM) is before
     assert events[-1].kind == "end"
     assert_same(tmp_path / "small", places.reference)
-    assert len(list((tmp_path / "shared" / "features").glob("*/meta.json"))) >= 4, "two parts of two sets"
+    assert len(list((tmp_path / "shared" / "features").glob("*/meta"))) >= 4, "two parts of two sets"
 
 
 def test_one_failing_pair_does_not_end_the_others(places: Places, joined: Cluster, tmp_path: Path) -> None:
@@ -174,6 +187,19 @@ def test_a_killed_worker_loses_nothing(places: Places, joined: Cluster, tmp_path
     assert_same(tmp_path / "small", places.reference)
 
 
+def test_a_task_that_ends_every_worker_fails_its_pair_alone(places: Places, joined: Cluster, tmp_path: Path) -> None:
+    """Ray gives it to a few workers; a study of this set alone, so that no other test waits for them."""
+    study_folders.folder(tmp_path / "data", "deadly", train=4, test=2, classes=2)
+    for part in ("train", "test"):
+        (tmp_path / "data" / "deadly" / part / "blue").rename(tmp_path / "data" / "deadly" / part / "poison")
+    plan = Plan("small", ("random",), (f"folder:{tmp_path}/data/deadly", f"folder:{places.root}/shapes"), ("knn",))
+    events = follow(places.setup(tmp_path / "small", plan))
+    (failure,) = (event for event in events if event.kind == "failed")
+    assert failure.what == "deadly.knn.random.0"
+    assert "4 workers died at it" in failure.reason
+    assert [event.what for event in events if event.kind == "cell"] == ["shapes.knn.random.0"]
+
+
 def test_cancelled_it_stops_the_workers_and_goes_on_another_time(
     places: Places, joined: Cluster, tmp_path: Path
 ) -> None:
@@ -188,6 +214,43 @@ def test_cancelled_it_stops_the_workers_and_goes_on_another_time(
     events = follow(places.setup(tmp_path / "small"))
     encoded = [event for event in events if event.kind == "features"]
     assert len(encoded) <= 3 * 8 - 3, "what had been encoded was not encoded again"
+    assert_same(tmp_path / "small", places.reference)
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from core.study import plan, run
+from core.study.engines.base import Setup
+file, out, cache, data, address = sys.argv[1:]
+for event in run.study(Setup(plan.read(Path(file)), out, Path(cache), Path(data), "cpu", {"address": address}), "ray"):
+    print(event.kind, flush=True)
+"""
+
+
+def test_a_driver_that_is_killed_and_started_again_loses_nothing(
+    places: Places, joined: Cluster, tmp_path: Path
+) -> None:
+    setup = places.setup(tmp_path / "small")
+    (tmp_path / "plan.toml").write_bytes(plan.dump(PLAN))
+    driver = subprocess.Popen(
+        [sys.executable, "-c", DRIVER, tmp_path / "plan.toml", setup.out, setup.cache, setup.data, joined.address],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert driver.stdout is not None
+    while driver.stdout.readline() not in ("cell\n", ""):
+        pass
+    driver.kill()
+    driver.wait()
+    driver.stdout.close()
+    kept = {path: path.read_bytes() for path in (tmp_path / "small" / "cells").iterdir()}
+    assert kept
+    within(30, lambda: not at_work())
+    events = follow(setup)
+    assert "kept" in {event.kind for event in events}
+    assert all(path.read_bytes() == data for path, data in kept.items())
     assert_same(tmp_path / "small", places.reference)
 
 

@@ -13,9 +13,11 @@ from study_folders import folder, picture
 from study_runs import DATASETS, cells_on_disk, opened, toy_folders, toy_setup
 
 from core.datasets import splits
+from core.encoders.files import weights
+from core.encoders.resident import residents
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
 from core.results import schema, store, summary
-from core.study import features
+from core.study import encoding
 from core.study import run as running
 from core.study.engines.base import Setup
 from core.study.plan import Plan
@@ -59,6 +61,19 @@ def test_distances_from_the_source_set_are_measured_once(tmp_path: Path) -> None
     assert set(table["dataset"]) == {"near", "far"}, "the source with itself is the floor"
     assert set(table["measure"]) == {"frechet", "auroc", "knn"}
     assert [e.kind for e in running.study(made)] == ["opened", "opened", "kept", "end"]
+
+
+def test_distances_are_measured_anew_when_an_encoder_of_the_same_id_has_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy_folders(tmp_path)
+    made = toy_setup(tmp_path, protocols=("knn",), seeds=1)
+    list(running.study(made))
+    residents().keep(0)
+    monkeypatch.setattr(weights, "verify", lambda file: "1" * 64)
+    kinds = [e.kind for e in running.study(made)]
+    residents().keep(0)
+    assert "distances" in kinds
 
 
 def test_manifest_traces_every_number(setup) -> None:
@@ -169,7 +184,7 @@ def test_reading_rows_agrees_with_the_facts_of_the_run(setup) -> None:
 
 def test_a_gpu_without_room_for_a_batch_gets_half_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     contender = toys.literal()
-    whole = features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8))
+    whole = encoding._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8))
     seen = []
 
     def cramped(inputs: torch.Tensor):
@@ -179,6 +194,6 @@ def test_a_gpu_without_room_for_a_batch_gets_half_of_it(monkeypatch: pytest.Monk
         return toys.TwoChannels().forward_features(inputs)
 
     monkeypatch.setattr(contender.encoder.network, "forward_features", cramped)
-    monkeypatch.setitem(features.BATCH, "cpu", 6)
-    np.testing.assert_array_equal(features._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8)), whole)
+    monkeypatch.setitem(encoding.BATCH, "cpu", 6)
+    np.testing.assert_array_equal(encoding._encode(contender.encoder, np.full((6, 8, 8, 3), 100, np.uint8)), whole)
     assert seen == [6, 3, 1, 1, 1, 1, 1, 1]

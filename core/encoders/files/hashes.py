@@ -1,10 +1,10 @@
 """Whether a file is the one that is meant: against the catalog, and against what was fetched the first time."""
 
 import hashlib
-import os
 from pathlib import Path
 
 from core.encoders.spec import WeightFile
+from core.files import place, write_whole
 
 BLOCK = 1 << 20
 
@@ -70,8 +70,5 @@ def compare(file: Path, weights: WeightFile, path: Path, announced: str = "") ->
 
 def keep(arrived: Path, path: Path, digest: str) -> None:
     """Give a checked file its name, whole or not at all, and record its SHA-256 for ever after."""
-    ledger = ledger_of(path)
-    new = ledger.with_name(ledger.name + ".new")
-    new.write_text(digest, encoding="ascii")
-    os.replace(new, ledger)
-    os.replace(arrived, path)
+    write_whole(ledger_of(path), digest.encode())
+    place(arrived, path)

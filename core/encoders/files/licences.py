@@ -1,7 +1,6 @@
 """Licences that must be accepted before weights are downloaded, and the record of who accepted what when."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from filelock import FileLock
 
 import core
 from core.errors import LicenceNotAccepted, UnknownName
+from core.files import write_whole
 from core.paths import weights_folder
 
 
@@ -144,9 +144,8 @@ def accept(id: str) -> Path:
                 "accepted": datetime.now(UTC).date().isoformat(),
                 "with": f"invariscope {core.__version__}",
             }
-            new = path.with_name(path.name + ".new")
-            new.write_text(json.dumps(_record() | {id: entry}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(new, path)
+            record = json.dumps(_record() | {id: entry}, indent=2, ensure_ascii=False) + "\n"
+            write_whole(path, record.encode())
     except OSError as error:
         raise LicenceNotAccepted(
             f"That {agreed.name} was accepted could not be recorded in {path}: {error.strerror or error}. Choose a "

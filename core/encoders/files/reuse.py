@@ -8,12 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from huggingface_hub import try_to_load_from_cache
-
 from core.encoders.files import hashes
-from core.encoders.files.addresses import HUB
-from core.encoders.files.downloads import SPARE, addresses
 from core.encoders.spec import WeightFile
+from core.fetching.addresses import HUB
+from core.fetching.download import SPARE
 
 RESOLVED = re.compile(re.escape(HUB) + r"/((?:[^/]+/)?[^/]+)/resolve/([^/]+)/([^?#]+)")
 CONTENT_NAME = re.compile(r"[0-9a-f]{64}")
@@ -48,7 +46,9 @@ def _candidates(weights: WeightFile) -> Iterator[tuple[Path, str]]:
     huggingface_hub keeps a file by repository and revision, and names its content after its SHA-256. torch.hub keeps
     it by the last part of its address, which different files share: Barlow Twins and VICReg are both resnet50.pth.
     """
-    for url in addresses(weights):
+    from huggingface_hub import try_to_load_from_cache  # half a second, for whoever fetches
+
+    for url in weights.addresses:
         if match := RESOLVED.fullmatch(url):
             repository, revision, file = map(unquote, match.groups())
             # An address that is no proper repository and file has nothing in the cache.

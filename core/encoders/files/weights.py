@@ -6,11 +6,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from core.encoders.files import downloads, hashes, licences, reuse
-from core.encoders.files.addresses import offline
+from core.encoders.files import hashes, licences, reuse
 from core.encoders.files.hashes import sha256_of
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
+from core.fetching.addresses import offline
+from core.fetching.download import NoRoom, Origin, Undelivered, Wanted, download, forget, partial_of
 from core.pace import Progress
 from core.paths import ASSETS, weights_folder
 
@@ -60,7 +61,7 @@ def unavailable(weights: WeightFile, reason: str = "", todo: str = "Connect to t
     if weights.packaged:
         return WeightsUnavailable(f"{path} should have come with Invariscope and is missing. Install it again.")
     why = f" ({reason})" if reason else ""
-    published = downloads.addresses(weights)
+    published = weights.addresses
     if not published:
         return WeightsUnavailable(
             f"{weights.file} is not on this machine{why}, and no address of it is known. Put it at {path}."
@@ -89,7 +90,7 @@ def fetch(weights: WeightFile, progress: Progress = lambda done, total: None) ->
     path = path_of(weights)
     if path.is_file():
         return path
-    if weights.packaged or not downloads.addresses(weights):
+    if weights.packaged or not weights.addresses:
         raise unavailable(weights)
     if weights.terms:
         licences.require(weights.terms, weights.file)
@@ -110,13 +111,13 @@ def _alone(path: Path, progress: Progress) -> Iterator[None]:
     """Hold the file's lock; who has to wait for it is told how far its owner is."""
     # The system frees the lock of a process that died, so a lock file that is left lying about blocks nobody.
     lock = FileLock(path.with_name(path.name + ".lock"))
-    partial = downloads.partial_of(path)
+    partial = partial_of(path)
     while not lock.is_locked:
         try:
             lock.acquire(timeout=GLANCE)
         except Timeout:
             if partial.is_file():
-                progress(partial.stat().st_size, downloads.Origin.of(partial).total)
+                progress(partial.stat().st_size, Origin.of(partial).total)
     try:
         yield
     finally:
@@ -126,9 +127,14 @@ def _alone(path: Path, progress: Progress) -> Iterator[None]:
 def _download(weights: WeightFile, path: Path, progress: Progress) -> None:
     if variable := offline():
         raise unavailable(weights, f"{variable} is set, so nothing was tried", f"Unset {variable}")
+    known, about = hashes.is_known(weights, path), int(weights.megabytes * 1e6)
+    wanted = Wanted(path, lambda file, told: hashes.compare(file, weights, path, told), known, about, progress)
     try:
-        downloads.download(weights, path, progress)
-    except downloads.Undelivered as error:
+        hashes.keep(partial_of(path), path, download(weights.addresses, wanted))
+        forget(path)
+    except NoRoom as error:
+        raise WeightsUnavailable(f"{error}. Free some space or choose another folder with --weights-dir.") from error
+    except Undelivered as error:
         reason = f"fetching failed: {error}"
         if error.wrong:
             raise WeightsInvalid(

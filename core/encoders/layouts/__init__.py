@@ -1,6 +1,6 @@
 """How a network is cut at the attributed map, by name; a catalog entry says which."""
 
-from core.encoders.layouts.base import Layout, State
+from core.encoders.layouts.base import Layout, TrunkOutput
 from core.encoders.layouts.maps import MapLayout
 from core.encoders.layouts.tokens import ClassAttentionLayout, PooledTokenLayout, TokenLayout
 
@@ -11,4 +11,4 @@ LAYOUTS: dict[str, Layout] = {
     "class-attention": ClassAttentionLayout(),
 }
 
-__all__ = ["LAYOUTS", "ClassAttentionLayout", "Layout", "MapLayout", "PooledTokenLayout", "State", "TokenLayout"]
+__all__ = ["LAYOUTS", "ClassAttentionLayout", "Layout", "MapLayout", "PooledTokenLayout", "TokenLayout", "TrunkOutput"]

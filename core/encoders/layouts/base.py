@@ -13,25 +13,25 @@ from core.encoders.architectures import Network
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class TrunkOutput:
     """What the trunk leaves: the attributed map (B, K, h, w), and whatever else pooling needs."""
 
     feature_map: Tensor
     rest: tuple[Tensor, ...] = ()
 
-    def with_map(self, feature_map: Tensor) -> "State":
-        """The same state around another map, for gradients or counterfactuals."""
+    def with_map(self, feature_map: Tensor) -> "TrunkOutput":
+        """The same output around another map, for gradients or counterfactuals."""
         return replace(self, feature_map=feature_map)
 
 
 class Layout(Protocol):
     """One way of cutting a network."""
 
-    def trunk(self, network: Network, inputs: Tensor) -> State:
-        """State after the attributed layer for (B, 3, H, W) normalised inputs."""
+    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
+        """The attributed map and what pooling needs, of (B, 3, H, W) normalised inputs."""
         ...
 
-    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
         """(B, D) feature by the named recipe."""
         ...
 

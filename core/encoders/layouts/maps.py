@@ -3,18 +3,18 @@
 from torch import Tensor
 
 from core.encoders.architectures import Network
-from core.encoders.layouts.base import State
+from core.encoders.layouts.base import TrunkOutput
 from core.errors import InvalidRequest
 
 
 class MapLayout:
     """Convolutional networks whose `forward_features` ends in a (B, K, h, w) map."""
 
-    def trunk(self, network: Network, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
         """The last convolutional map."""
-        return State(network.forward_features(inputs))
+        return TrunkOutput(network.forward_features(inputs))
 
-    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
         """`avg`: mean over the map. `gem3`: generalised mean, p = 3. `head`: as before the network's classifier."""
         if recipe == "avg":
             return state.feature_map.mean(dim=(2, 3))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from core.encoders.architectures import Network
-from core.encoders.layouts.base import State
+from core.encoders.layouts.base import TrunkOutput
 from core.errors import InvalidRequest
 
 
@@ -54,7 +54,7 @@ def _as_tokens(feature_map: Tensor) -> Tensor:
 class TokenLayout:
     """Vision transformers pooled from the CLS token: the map is the last block's normalised input, patches alone."""
 
-    def trunk(self, network: Network, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
         """Map (B, K, h, w) of `blocks[-1].norm1`; the rest is the residual stream and the earlier CLS tokens."""
         depth = len(network.blocks)
         outputs = network.forward_intermediates(
@@ -71,9 +71,9 @@ class TokenLayout:
         residual = streams[-1]
         tokens = network.blocks[-1].norm1(residual)
         prefix, patches = tokens.split([network.num_prefix_tokens, tokens.shape[1] - network.num_prefix_tokens], dim=1)
-        return State(_as_map(patches, _grid(network, inputs)), (prefix, residual, earlier))
+        return TrunkOutput(_as_map(patches, _grid(network, inputs)), (prefix, residual, earlier))
 
-    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
         """The feature by one of the recipes that published heads read.
 
         `token`: the last CLS token. `cls4`: those of the last four blocks side by side (DINO's ViT-S probes).
@@ -111,14 +111,14 @@ class TokenLayout:
 class PooledTokenLayout:
     """Networks that pool over all patches, by mean or by attention: the map is what leaves the last block."""
 
-    def trunk(self, network: Network, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
         """Map (B, K, h, w) of `blocks[-1]` or `layers[-1]`, before the final normalisation; the rest is the prefix."""
         prefixed = getattr(network, "num_prefix_tokens", 0) > 0
         options = {"return_prefix_tokens": True} if prefixed else {}
         (last,) = network.forward_intermediates(inputs, indices=1, norm=False, intermediates_only=True, **options)
-        return State(last[0], (last[1],)) if prefixed else State(last)
+        return TrunkOutput(last[0], (last[1],)) if prefixed else TrunkOutput(last)
 
-    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
         """`head`: normalisation and pooling as the network itself does them before its classifier."""
         if recipe != "head":
             raise InvalidRequest(f"Pooling '{recipe}' is not known for networks that pool over patches; use head.")
@@ -139,12 +139,12 @@ class PooledTokenLayout:
 class ClassAttentionLayout:
     """XCiT: patches alone, until class attention reads them at the end; the map is what leaves the last block."""
 
-    def trunk(self, network: Network, inputs: Tensor) -> State:
+    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
         """Map (B, K, h, w) of `blocks[-1]`."""
         (last,) = network.forward_intermediates(inputs, indices=1, norm=False, intermediates_only=True)
-        return State(last)
+        return TrunkOutput(last)
 
-    def pool(self, network: Network, state: State, recipe: str) -> Tensor:
+    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
         """`token`: the CLS token after class attention."""
         if recipe != "token":
             raise InvalidRequest(f"Pooling '{recipe}' is not known for class attention; use token.")

@@ -1,11 +1,11 @@
-"""Files that hold more than plain tensors, turned into files that do not, without running anything in them.
+"""Files of unknown origin, read in a process that has nothing to harm: as a trial, or to keep their tensors alone.
 
 What protects, in order:
 
-1. Nothing in the file runs. It is read in a child process by an unpickler in which every class but a few containers is
-   an inert husk (see `unpickling`): no import, no constructor, no function of the file's choosing. A file that asks for
-   one of Python's own functions (`os.system`, `exec`, ...) is refused as a whole.
-2. Should that unpickler have a hole: the child has no network (a namespace of its own where Linux permits it), an empty
+1. Nothing in the file runs. PyTorch reads it, `weights_only`, in a child process; what else the file names is an inert
+   husk (see `unpickling`): no import, no constructor, no function of the file's choosing. A file that asks for one of
+   Python's own functions (`os.system`, `exec`, ...) is refused as a whole.
+2. Should that reader have a hole: the child has no network (a namespace of its own where Linux permits it), an empty
    environment, an empty folder, bounded memory, time and file size, and an audit hook that ends it at the first
    attempt to open a file, start a process or use a socket from Python.
 3. The parent trusts only what it can check: a safetensors file, whose reader runs nothing, with finite bounds.
@@ -13,7 +13,7 @@ What protects, in order:
 What does not protect: the audit hook sees Python and not machine code, so a flaw in the C code of Python, zlib or torch
 that a file could use to run machine code would find the user's own rights on the file system. Outside Linux there is no
 namespace, and on Windows no limits of memory; the husks are all there then is. Whether the weights are the right ones,
-nobody can tell from the format: that is what hashes and gates are for.
+nobody can tell from the format: that is what hashes and `training_signs` are for.
 """
 
 import json
@@ -28,7 +28,7 @@ from pathlib import Path
 import safetensors
 
 from core.encoders.files import hashes
-from core.encoders.opening.quarantine import RESULT, SECONDS
+from core.encoders.opening.quarantine import RESULT, seconds
 from core.errors import InvalidRequest, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
 
@@ -54,7 +54,7 @@ def convert(path: Path, target: Path, container: tuple[str, ...] = ()) -> Conver
     """Keep a file's tensors in a safetensors file of their own; a target that exists is replaced only on success.
 
     Args:
-        path: a file of torch in any of its formats since 0.4, or a pickle of numpy arrays.
+        path: a file of `torch.save` in either of its formats since 0.4.
         target: where the tensors go, under the names that led to them, with `::` between.
         container: keep only what is under these names; empty keeps all.
 
@@ -74,7 +74,7 @@ def convert(path: Path, target: Path, container: tuple[str, ...] = ()) -> Conver
         target.parent.mkdir(parents=True, exist_ok=True)
         # Beside the target, so that the result gets its name in one step.
         with tempfile.TemporaryDirectory(prefix=".converting-", dir=target.parent) as folder:
-            report = _in_quarantine(path, Path(folder), container, digest)
+            report = _in_quarantine(path, Path(folder), ("convert", container, digest))
             result = Path(folder) / RESULT
             count = _checked(path, result, digest)
             hashes.keep(result, target, hashes.sha256_of(result))
@@ -87,35 +87,58 @@ def convert(path: Path, target: Path, container: tuple[str, ...] = ()) -> Conver
     return Conversion(target, count, names, str(report.get("network", "")))
 
 
-def _in_quarantine(path: Path, folder: Path, container: tuple[str, ...], digest: str) -> dict[str, object]:
-    """What the child reports, once it made the result."""
+def rehearse(path: Path, reader: str) -> None:
+    """Read a file as `reading` will, once, with bounds on memory and time; nothing is kept.
+
+    Args:
+        path: the file.
+        reader: a key of `reading.READERS`.
+
+    Raises:
+        WeightsInvalid: it cannot be read, or not within what a file of its size may need.
+    """
+    if path.suffix == ".safetensors":
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            _in_quarantine(path, Path(folder), ("zip" if reader == "zip" else "plain", (), ""))
+        except WeightsInvalid as error:
+            raise WeightsInvalid(
+                f"{error} If it should hold other objects beside its tensors, 'invariscope models convert {path}' "
+                "keeps the tensors alone."
+            ) from error
+
+
+def _in_quarantine(path: Path, folder: Path, request: tuple[str, tuple[str, ...], str]) -> dict[str, object]:
+    """What the child reports, once it did what it was asked."""
     places = [str(ROOT), *(place for place in sys.path if place)]
     program = f"import sys; sys.path[:] = {places!r}; from core.encoders.opening.quarantine import main; main()"
     # Windows finds its own libraries through SYSTEMROOT and nothing else is needed anywhere.
     environment = {"OMP_NUM_THREADS": "1", **{k: os.environ[k] for k in ("SYSTEMROOT",) if k in os.environ}}
+    computing = seconds(path.stat().st_size)
+    late = f"it was not read within {computing} seconds, many times what a file of its size needs"
     with path.open("rb") as file:
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-B", "-c", program, json.dumps(container), digest],
+                [sys.executable, "-I", "-B", "-c", program, json.dumps([*request, computing])],
                 stdin=file,
                 capture_output=True,
                 cwd=folder,
                 env=environment,
-                timeout=2 * SECONDS,
+                timeout=60 + 2 * computing,
                 check=False,
             )
         except subprocess.TimeoutExpired as error:
-            raise _refused(path, f"it was not converted within {2 * SECONDS} seconds") from error
+            raise _refused(path, late) from error
     if done.returncode < 0:
         name = signal.Signals(-done.returncode).name
-        raise _refused(path, f"it brought its process to an end ({name}), which no sound file does")
+        ended = f"it brought its process to an end ({name}), which no sound file does"
+        raise _refused(path, late if name == "SIGXCPU" else ended)
     try:
-        report = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError) as error:
+        report = dict(json.loads(done.stdout.splitlines()[-1]))
+    except (ValueError, TypeError, IndexError) as error:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["nothing was said"]
         raise _refused(path, f"its process ended without a result ({said[0]})") from error
-    if not isinstance(report, dict):
-        raise _refused(path, "its process ended without a result")
     if "refused" in report:
         raise _refused(path, str(report["refused"]))
     return report
@@ -134,4 +157,4 @@ def _checked(path: Path, result: Path, digest: str) -> int:
 
 
 def _refused(path: Path, why: str) -> WeightsInvalid:
-    return WeightsInvalid(f"{path} was not converted: {why}. Nothing in it ran, and nothing of it was kept.")
+    return WeightsInvalid(f"{path} was not read: {why}. Nothing in it ran, and nothing of it was kept.")

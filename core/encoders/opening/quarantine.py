@@ -1,4 +1,4 @@
-"""The child process that turns a file of unknown content into plain tensors; it has nothing to harm.
+"""The child process that reads a file of unknown content first; it has nothing to harm.
 
 Started by `converting` in an empty folder, without environment, with the file as its standard input.
 Only the standard library is imported before the network is gone, which a process with threads cannot give up.
@@ -9,13 +9,12 @@ import ctypes
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import BinaryIO
 
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
 NO_NEW_PRIVILEGES = 38
-SECONDS = 600
-"""Of computing that one conversion may take."""
 RESULT = "converted.safetensors"
 WITHIN = "::"
 FORBIDDEN = (
@@ -50,22 +49,29 @@ FORBIDDEN = (
 
 
 def main() -> None:
-    """Convert standard input into `converted.safetensors` here; a line of JSON on standard output says how it went."""
-    container, sha256 = json.loads(sys.argv[1]), sys.argv[2]
+    """Read standard input as the argument says; a line of JSON on standard output says how it went.
+
+    `convert` leaves the tensors as `converted.safetensors` here. `plain` and `zip` read as the readers of these names
+    do, and keep nothing.
+    """
+    way, container, sha256, computing = json.loads(sys.argv[1])
     network = give_up_network()
     from core.encoders.opening import unpickling
 
     size = os.fstat(0).st_size
     file = os.fdopen(0, "rb")
     _warm_up()
-    limit(size)
+    limit(size, computing)
     caught = forbid()
+    report: dict[str, object] = {}
     try:
-        report = _convert(file, size, container, sha256)
+        with unpickling.refusals():
+            if way == "convert":
+                report = _convert(file, size, container, sha256)
+            else:
+                unpickling.plain(unpickling.packed(file) if way == "zip" else file, *unpickling.BAGS)
     except unpickling.Refused as error:
         report = {"refused": str(error)}
-    except MemoryError:
-        report = {"refused": "it needs more memory than a file of its size should"}
     # What was caught is told even if something swallowed the exception.
     if caught:
         report = {"refused": f"it tried to use {caught[0]}"}
@@ -80,9 +86,9 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
 
     from core.encoders.opening import unpickling
 
-    content, left_out = unpickling.read(file, size)
+    tensors, left_out = unpickling.all_tensors(file)
     found: dict[str, torch.Tensor] = {}
-    for path, tensor in unpickling.tensors(content):
+    for path, tensor in tensors:
         if list(path[: len(container)]) != container or len(path) == 0:
             continue
         name = WITHIN.join(path)
@@ -93,7 +99,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
         where = f" under {'.'.join(container)}" if container else ""
         raise unpickling.Refused(f"it holds no tensors{where}")
     bytes_found = sum(tensor.nbytes for tensor in found.values())
-    if bytes_found > unpickling.room(size):
+    if bytes_found > room(size):
         raise unpickling.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")
     save_file(found, RESULT, metadata={"format": "pt", "source_sha256": sha256})
     return {"tensors": len(found), "left_out": sorted(left_out)}
@@ -112,30 +118,39 @@ def give_up_network() -> str:
 def _warm_up() -> None:
     """Import what is imported on first use, by doing everything once with a tensor of our own."""
     import io
+    import warnings
 
     import torch
-    from safetensors.torch import save_file
 
     from core.encoders.opening import unpickling
 
+    # To show one, Python would open the source it comes from.
+    warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     for zipped in (True, False):
         buffer = io.BytesIO()
         torch.save({"a": torch.ones(2, 2).T}, buffer, _use_new_zipfile_serialization=zipped)
         buffer.seek(0)
-        content, _ = unpickling.read(buffer, len(buffer.getvalue()))
-        tensors = {"::".join(path): tensor.clone() for path, tensor in unpickling.tensors(content)}
-        save_file({key: tensor.contiguous() for key, tensor in tensors.items()}, RESULT, metadata={"format": "pt"})
-    with contextlib.suppress(unpickling.Refused):
-        unpickling.read(io.BytesIO(b"no checkpoint"), 13)
+        _convert(buffer, len(buffer.getvalue()), [], "")
+        os.remove(RESULT)
+    for content in (b"no checkpoint", b"PK\x03\x04"):
+        with contextlib.suppress(unpickling.Refused):
+            unpickling.all_tensors(io.BytesIO(content))
     "cp437".encode("cp437")
-    os.remove(RESULT)
 
 
-def limit(size: int) -> None:
-    """Bound memory, time, the size of files and crash dumps by what a file of `size` bytes can need."""
-    from core.encoders.opening import unpickling
+def room(size: int) -> int:
+    """Bytes that the tensors of a file of `size` bytes may fill: some share memory, and some are stored twice."""
+    return 4 * size + (1 << 26)
 
+
+def seconds(size: int) -> int:
+    """Computing that reading a file of `size` bytes may take, far above what any sound one needs."""
+    return 30 + size // 5_000_000
+
+
+def limit(size: int, computing: int) -> None:
+    """Bound memory, the size of files and crash dumps by what a file of `size` bytes can need, and computing time."""
     try:
         import resource
     except ImportError:
@@ -144,12 +159,14 @@ def limit(size: int) -> None:
     used = 0
     with contextlib.suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()
-    bounds = {"RLIMIT_CPU": SECONDS, "RLIMIT_FSIZE": unpickling.room(size) + (1 << 24), "RLIMIT_CORE": 0}
+    bounds = {"RLIMIT_CPU": int(time.process_time()) + computing, "RLIMIT_CORE": 0}
+    bounds["RLIMIT_FSIZE"] = room(size) + (1 << 24)
     if used:
-        bounds["RLIMIT_AS"] = used + 2 * unpickling.room(size) + (1 << 29)
+        bounds["RLIMIT_AS"] = used + 2 * room(size) + (1 << 29)
     for name, bound in bounds.items():
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(getattr(resource, name), (bound, bound))
+            # Past the first bound on computing the system says so as it ends the process, past the second it does not.
+            resource.setrlimit(getattr(resource, name), (bound, bound + 1))
 
 
 def forbid() -> list[str]:

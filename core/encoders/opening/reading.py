@@ -4,32 +4,26 @@ Nothing here runs what a file asks for. Unpickling is always `weights_only`; wha
 process of its own (`core.encoders.opening.converting`).
 """
 
-import argparse
-import io
-import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import safetensors.torch
 import torch
 from torch import Tensor
 
 from core.encoders import skeletons
-from core.encoders.checks.gates import is_finite
 from core.encoders.files import hashes
 from core.encoders.files.weights import path_of, verify
 from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.opening.mismatch import Mismatch, beginnings
+from core.encoders.opening.unpickling import BAGS, FLOATS, Refused, packed, plain
 from core.encoders.spec import WeightFile
+from core.encoders.training_signs import is_finite
 from core.errors import UnknownName, WeightsInvalid
 
 WITHIN = "::"
 """Between the names that lead to a tensor in a converted file."""
-LARGEST = 8 << 30
-"""Bytes that one file inside an archive may have."""
-SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".torch", ".bin")
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 
 def converted_path(path: Path) -> Path:
@@ -37,17 +31,12 @@ def converted_path(path: Path) -> Path:
     return path.with_name(path.name + ".safetensors")
 
 
-def _unpickled(file: Path | BinaryIO) -> object:
-    """Content of a file in one of torch's formats; classes other than torch's allowed ones are refused."""
-    return torch.load(file, map_location="cpu", weights_only=True)
-
-
-def _torch(path: Path) -> object:
+def _torch(path: Path, *allowed: type) -> object:
     """Safetensors by its suffix, else torch's formats; a conversion beside a refused file stands for it."""
     if path.suffix == ".safetensors":
         return safetensors.torch.load_file(path)
     try:
-        return _unpickled(path)
+        return plain(path, *allowed)
     # Unpicklers refuse with any exception at all. What stands in was made from this very file, by hash, or it is said.
     except Exception:
         if converted_path(path).is_file():
@@ -56,27 +45,13 @@ def _torch(path: Path) -> object:
 
 
 def _namespace(path: Path) -> object:
-    """As torch, with the `argparse.Namespace` that training scripts keep: a plain bag of values."""
-    with torch.serialization.safe_globals([argparse.Namespace]):
-        return _torch(path)
+    """As torch, with the `argparse.Namespace` that training scripts keep."""
+    return _torch(path, *BAGS)
 
 
 def _zip(path: Path) -> object:
-    """The one torch file inside an archive, read into memory; nothing is written and no name is used as a path."""
-    with zipfile.ZipFile(path) as archive:
-        inside = [
-            info
-            for info in archive.infolist()
-            if info.filename.lower().endswith(SUFFIXES) and not info.filename.startswith("__MACOSX/")
-        ]
-        if len(inside) != 1:
-            raise WeightsInvalid(
-                f"{path} should hold exactly one file of weights ({', '.join(SUFFIXES)}) and holds {len(inside)}."
-            )
-        if inside[0].file_size > LARGEST or inside[0].file_size > 1000 * max(inside[0].compress_size, 1):
-            raise WeightsInvalid(f"{path} unpacks to {inside[0].file_size / 1e9:.1f} GB, which no weights need.")
-        # What is read ends at the announced size, whatever the archive goes on with.
-        return _unpickled(io.BytesIO(archive.read(inside[0])))
+    """The one torch file inside an archive."""
+    return plain(packed(path))
 
 
 def _converted(path: Path) -> object:
@@ -182,6 +157,8 @@ def _opened(path: Path, reader: Callable[[Path], object]) -> Any:
         return reader(path)
     except WeightsInvalid:
         raise
+    except Refused as error:
+        raise WeightsInvalid(f"{path} {error}.") from error
     # Unpicklers answer a hostile or damaged file with any exception at all.
     except Exception as error:
         raise WeightsInvalid(

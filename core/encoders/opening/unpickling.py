@@ -1,214 +1,194 @@
-"""The tensors of a pickle without its code: every class that is not a plain container becomes an inert husk.
+"""Files of `torch.save`, read by PyTorch without running anything that they ask for.
 
-Meant for the child process of `converting` alone. A pickle is a program that asks for functions by name and calls them.
-Here a name gives one of a few functions of `husks`, or a husk: an object that remembers what it was given and does
-nothing. Names of Python's own machinery, which only an attack asks for, end the reading.
+PyTorch's own reader (`weights_only`) makes tensors, containers and what it is allowed by name, and refuses the rest.
+`plain` allows next to nothing. `all_tensors` allows every other name of the file, each as an inert husk, so that the
+tensors of a training checkpoint come out without its optimizers and settings; it is meant for the child process of
+`converting` alone. Names of Python's own machinery, which only an attack asks for, end the reading.
 """
 
+import argparse
 import io
-import pickle
-import struct
+import pickletools
+import re
 import sys
+import threading
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from core.encoders.opening.husks import BUILTINS, FUNCTIONS, STORAGES, Array, Husk, Numbers, Refused
-
+BAGS = (argparse.Namespace,)
+"""What training scripts keep beside weights: a plain bag of values."""
 MAGIC = 0x1950A86A20F9469CFC6C
-"""The first thing in torch's format from before 1.6."""
+"""The first thing in torch's format from before 1.6: five pickles in a row, then the numbers."""
 DEEPEST = 64
 MOST_PARTS = 200_000
 """Containers that a checkpoint may have, counted as often as they are met."""
-
-
-def room(size: int) -> int:
-    """Bytes that the tensors of a file of `size` bytes may fill: some share memory, and some are stored twice."""
-    return 4 * size + (1 << 26)
-
-
+LARGEST = 8 << 30
+"""Bytes that one file inside an archive may have."""
+SUFFIXES = (".pth", ".pt", ".tar", ".ckpt", ".torch", ".bin")
+FLOATS = frozenset((torch.float16, torch.bfloat16, torch.float32, torch.float64))
+KINDS = FLOATS | {torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool}
 BENIGN = frozenset(
-    (
-        "argparse",
-        "collections",
-        "datetime",
-        "decimal",
-        "enum",
-        "fractions",
-        "functools",
-        "pathlib",
-        "re",
-        "typing",
-        "uuid",
-    )
+    {"argparse", "collections", "datetime", "decimal", "enum", "fractions"}
+    | {"functools", "pathlib", "re", "typing", "uuid"}
 )
 """Modules of Python whose objects checkpoints keep as settings; they become husks like any other."""
 HARMFUL = frozenset(
-    (
-        "__import__",
-        "apply",
-        "breakpoint",
-        "compile",
-        "delattr",
-        "eval",
-        "exec",
-        "execfile",
-        "file",
-        "globals",
-        "input",
-        "locals",
-        "open",
-        "setattr",
-        "vars",
-    )
+    {"__import__", "apply", "breakpoint", "compile", "delattr", "eval", "exec", "execfile", "file", "globals"}
+    | {"input", "locals", "open", "setattr", "vars"}
 )
+INNOCENT = ("copyreg._reconstructor", "_codecs.encode")
+"""What pickles of plain objects and bytes ask Python for."""
+
+_alone = threading.Lock()
 
 
-class Unpickler(pickle.Unpickler):
-    """Reads a pickle with husks for classes, and storages from wherever `storage` finds them."""
-
-    def __init__(self, file: BinaryIO, storage: Callable[..., Husk], left_out: set[str]) -> None:
-        super().__init__(file, encoding="latin1")
-        self.storage = storage
-        self.left_out = left_out
-
-    def find_class(self, module: str, name: str) -> Any:
-        """What a name of the pickle stands for; nothing is ever imported.
-
-        Raises:
-            Refused: it is a name that only code to run would ask for.
-        """
-        # Pickles before protocol 3 use Python 2's names; there `subprocess` is called `commands`.
-        module, name = NAME_MAPPING.get((module, name), (module, name))
-        module = IMPORT_MAPPING.get(module, module)
-        if module == "torch" and name in STORAGES:
-            return STORAGES[name]
-        if (module, name) in FUNCTIONS:
-            return FUNCTIONS[module, name]
-        top = module.partition(".")[0]
-        if top == "builtins":
-            if name.partition(".")[0] in HARMFUL:
-                raise Refused(f"it asks for '{name}' when it is opened, which is code to run")
-            if name in BUILTINS:
-                return BUILTINS[name]
-        # `posix` and `nt` are what `os` is called inside; both are among Python's own names.
-        elif top in sys.stdlib_module_names - BENIGN and (module, name) != ("copyreg", "_reconstructor"):
-            raise Refused(f"it asks for '{module}.{name}' when it is opened, which is code to run")
-        self.left_out.add(f"{module}.{name}")
-        return type(name.rpartition(".")[2] or "Husk", (Husk,), {})
-
-    def persistent_load(self, identity: Any) -> Husk:
-        """The storage that a tensor lies in."""
-        if type(identity) is not tuple or len(identity) < 5 or identity[0] not in ("storage", b"storage"):
-            return Husk(identity)
-        kind = identity[1]
-        if not isinstance(kind, torch.dtype):
-            return Husk(identity)
-        return self.storage(kind, *identity[2:])
+class Refused(Exception):
+    """The file asks for code, or is not what it says it is; the message is a clause."""
 
 
-def read(file: BinaryIO, size: int) -> tuple[object, set[str]]:
-    """The content of a file in torch's zip format, its older one, or a bare pickle, and the classes left out.
+def plain(file: Path | BinaryIO, *allowed: Callable[..., Any] | tuple[Callable[..., Any], str]) -> object:
+    """Content of a file of `torch.save`; classes other than PyTorch's own and the allowed ones are refused.
 
     Raises:
-        Refused: it asks for code, is damaged, or is of another format.
+        Exception: of any kind; the file is damaged or asks for more.
     """
-    left_out: set[str] = set()
-    start = file.read(4)
-    file.seek(0)
-    try:
-        if start == b"PK\x03\x04":
-            return _zipped(file, size, left_out), left_out
-        return _older(file, size, left_out), left_out
-    except (Refused, MemoryError):
-        raise
-    # Any exception at all may come of bytes made to confuse; each means that the file is no checkpoint.
-    except (Exception, RecursionError) as error:
-        raise Refused(f"it is damaged, or no checkpoint ({type(error).__name__})") from error
+    # What is allowed holds for the whole process: of two loads at once, the one that ends takes it from the other.
+    with _alone, torch.serialization.safe_globals(list(allowed)):
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
-def _zipped(file: BinaryIO, size: int, left_out: set[str]) -> object:
+def packed(file: Path | BinaryIO) -> BinaryIO:
+    """The one file of weights inside an archive, in memory; nothing is written and no name is used as a path.
+
+    Raises:
+        Refused: there is none or more than one, or it unpacks to more than weights need.
+    """
     with zipfile.ZipFile(file) as archive:
-        unpacked = sum(info.file_size for info in archive.infolist())
-        if unpacked > room(size):
-            raise Refused(f"it unpacks to {unpacked / 1e6:.0f} MB, many times its size")
-        names = [name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
-        if len(names) != 1:
-            raise Refused("it is an archive, but not one of torch's")
-        root = names[0][: -len("data.pkl")]
-        if f"{root}constants.pkl" in archive.namelist():
-            raise Refused("it is TorchScript, which is a program and not weights")
-        order = archive.read(f"{root}byteorder") if f"{root}byteorder" in archive.namelist() else b"little"
-        if order.decode() != sys.byteorder:
-            raise Refused("it was written by a machine of another byte order")
-        storages: dict[str, Tensor] = {}
-
-        def storage(kind: torch.dtype, key: object, *_: object) -> Husk:
-            if str(key) not in storages:
-                data = bytearray(archive.read(f"{root}data/{key}"))
-                storages[str(key)] = (
-                    torch.frombuffer(data, dtype=torch.uint8) if data else torch.empty(0, dtype=torch.uint8)
-                )
-            return Numbers(storages[str(key)].view(kind))
-
-        return Unpickler(io.BytesIO(archive.read(names[0])), storage, left_out).load()
+        inside = [
+            info
+            for info in archive.infolist()
+            if info.filename.lower().endswith(SUFFIXES) and not info.filename.startswith("__MACOSX/")
+        ]
+        if len(inside) != 1:
+            raise Refused(f"should hold exactly one file of weights ({', '.join(SUFFIXES)}) and holds {len(inside)}")
+        if inside[0].file_size > LARGEST or inside[0].file_size > 1000 * max(inside[0].compress_size, 1):
+            raise Refused(f"unpacks to {inside[0].file_size / 1e9:.1f} GB, which no weights need")
+        # What is read ends at the announced size, whatever the archive goes on with.
+        return io.BytesIO(archive.read(inside[0]))
 
 
-def _older(file: BinaryIO, size: int, left_out: set[str]) -> object:
-    """A bare pickle, or torch's older format: three headers, the object, its storages' keys, their bytes."""
-    storages: dict[str, Tensor] = {}
-    left = size
+class _LikeDict(type):
+    """PyTorch fills only what is of its three kinds of dictionary, and compares by `==`."""
 
-    def storage(kind: torch.dtype, key: object, _: object, count: object, view: object = None) -> Husk:
-        nonlocal left
-        if view is not None or type(count) is not int or count < 0:
-            return Husk()
-        if str(key) not in storages:
-            left -= count * kind.itemsize
-            if left < 0:
-                raise Refused("a tensor in it claims more numbers than the file holds")
-            storages[str(key)] = torch.empty(count, dtype=kind)
-        return Numbers(storages[str(key)])
+    def __eq__(cls, other: object) -> bool:
+        return other is dict or other is cls
 
-    def load() -> object:
-        return Unpickler(file, storage, left_out).load()
-
-    content = load()
-    if content != MAGIC:
-        return content
-    load(), load()
-    content, keys = load(), load()
-    if type(keys) is not list or storages.keys() != {str(key) for key in keys}:
-        raise Refused("its list of storages is damaged")
-    for key in keys:
-        target = storages[str(key)]
-        (count,) = struct.unpack("<q", file.read(8))
-        data = file.read(target.numel() * target.element_size())
-        if count != target.numel() or len(data) != target.numel() * target.element_size():
-            raise Refused("it ends before its last tensor")
-        if data:
-            target.copy_(torch.frombuffer(bytearray(data), dtype=target.dtype))
-    return content
+    __hash__ = type.__hash__
 
 
-def tensors(content: object) -> Iterator[tuple[tuple[str, ...], Tensor]]:
-    """Every tensor with the names that lead to it, through dictionaries, lists and husks.
+class Husk(metaclass=_LikeDict):
+    """What stands for an object, a class or a function that is not known: what it was given, and no behaviour."""
+
+    def __new__(cls, *arguments: object) -> "Husk":
+        """A husk that keeps its arguments by their position."""
+        husk = super().__new__(cls)
+        husk.__dict__["parts"] = dict(enumerate(arguments))
+        return husk
+
+    def __init__(self, *arguments: object) -> None:
+        """Everything was taken by `__new__`."""
+
+    def __setstate__(self, state: object) -> None:
+        self.__dict__["parts"].update(state if type(state) is dict else {"state": state})
+
+    def __setitem__(self, key: object, value: object) -> None:
+        self.__dict__["parts"][key] = value
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turn whatever the reading of a hostile or damaged file raises, which may be anything, into a refusal."""
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            raise Refused("it needs more memory than a file of its size should") from error
+        # PyTorch says first, at length, how to load the file without protection.
+        said = re.split(r"WeightsUnpickler error:|^Weights only load failed.*\n", str(error))[-1]
+        text = "".join(c for c in said.strip().partition("\n")[0] if c.isprintable())[:120]
+        raise Refused(
+            f"it is damaged, or no checkpoint that can be read safely ({type(error).__name__}: {text})"
+        ) from error
+
+
+@refusals()
+def all_tensors(file: BinaryIO) -> tuple[list[tuple[tuple[str, ...], Tensor]], set[str]]:
+    """Every tensor of plain numbers with the names that lead to it, and the names of what was left out.
 
     Raises:
-        Refused: there are more parts than any checkpoint has.
+        Refused: the file asks for code, is damaged, or is none that PyTorch reads without running it.
     """
+    names = _asked_for(file)
+    for name in names:
+        _require_harmless(name)
+    file.seek(0)
+    # PyTorch takes its own before it looks at what it was allowed.
+    found = list(_tensors(plain(file, *((Husk, name) for name in names))))
+    return found, {name for name in names if not name.startswith(("torch._utils._rebuild", "collections.Ordered"))}
+
+
+def _asked_for(file: BinaryIO) -> set[str]:
+    """The functions and classes that a file names, found without reading it as PyTorch does."""
+    start = file.read(512)
+    file.seek(0)
+    if start[257:262] == b"ustar":
+        raise Refused("it is a tar, in which PyTorch kept tensors before 0.4 and which it no longer reads safely")
+    if start.startswith(b"PK\x03\x04"):
+        return set(torch.serialization.get_unsafe_globals_in_checkpoint(file))
+    pickles = [[(code.name, argument) for code, argument, _ in pickletools.genops(file)]]
+    if ("LONG1", MAGIC) not in pickles[0]:
+        raise Refused("it is none of PyTorch's formats")
+    pickles += ([(code.name, argument) for code, argument, _ in pickletools.genops(file)] for _ in range(4))
+    named = {_in_python_3(*str(a).split(" ", 1)) for pickle in pickles for code, a in pickle if code == "GLOBAL"}
+    return {name for name in named if not re.fullmatch(r"torch\.\w+Storage", name)}
+
+
+def _in_python_3(module: str, name: str) -> str:
+    """What is called so in pickles before protocol 3, which use Python 2's names: `commands.call` of `subprocess`."""
+    module, name = NAME_MAPPING.get((module, name), (module, name))
+    return f"{IMPORT_MAPPING.get(module, module)}.{name}"
+
+
+def _require_harmless(name: str) -> None:
+    """Refuse a name that only code to run would ask for."""
+    name = _in_python_3(*name.rpartition(".")[::2])
+    top, _, below = name.partition(".")
+    # `posix` and `nt` are what `os` is called inside; both are among Python's own names.
+    own = top in sys.stdlib_module_names - BENIGN and name not in INNOCENT
+    if below in HARMFUL if top == "builtins" else own:
+        raise Refused(f"it asks for '{name}' when it is opened, which is code to run")
+
+
+def _tensors(content: object) -> Iterator[tuple[tuple[str, ...], Tensor]]:
+    """Tensors with the names that lead to them, through dictionaries, lists and husks."""
     pending: list[tuple[tuple[str, ...], object, frozenset[int]]] = [((), content, frozenset())]
     parts = 0
     while pending:
         path, value, around = pending.pop()
-        if isinstance(value, Numbers | Array):
-            value = value.tensor()
         if isinstance(value, Tensor):
-            yield path, value
+            if value.layout == torch.strided and value.dtype in KINDS and value.device.type == "cpu":
+                if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+                    raise Refused("a tensor in it claims more numbers than the file holds")
+                yield path, value.detach()
         # What holds itself is followed once.
         elif isinstance(value, dict | list | tuple | Husk) and len(path) < DEEPEST and id(value) not in around:
             parts += 1

@@ -54,7 +54,7 @@ class Step:
         dataset: id.
         cell: None for `features`.
         share: of the pair's samples that are encoded, for `features`.
-        facts: what the cell found, for `cell`.
+        done: what the manifest says of the cell, for `cell`.
         reason: why, for `failed`.
     """
 
@@ -63,7 +63,7 @@ class Step:
     dataset: str
     cell: Cell | None = None
     share: float = 1.0
-    facts: dict[str, Any] = field(default_factory=dict)
+    done: dict[str, Any] = field(default_factory=dict)
     reason: str = ""
 
 

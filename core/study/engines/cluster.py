@@ -1,20 +1,15 @@
-"""Runs a study on a Ray cluster: shards of features, then cells, as tasks of a pipeline over pairs.
+"""Runs a study on a Ray cluster: a task for each shard of features, one that joins them, and one for each cell.
 
-A worker or a node that dies loses nothing: its tasks are given to others, and what they write is whole or absent. When
-this process dies, a second run goes on from the files.
+Which task waits for which is told to Ray, and Ray gives a task whose worker or node died to another one; what tasks
+write is whole or absent. When this process dies, a second run goes on from the files.
 """
 
 import contextlib
-import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any, Literal
-
-from fsspec.implementations.local import LocalFileSystem
 
 from core.datasets.address import parse, path_of, text_of
 from core.encoders.files import weights
@@ -22,10 +17,11 @@ from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.results import writing
 from core.study import features
+from core.study.cells import Cell
 from core.study.engines import tasks
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed
-from core.study.engines.shelf import Shelf
 from core.study.engines.tasks import Order, Outcome
+from core.study.features import Shard
 
 try:
     import ray
@@ -35,37 +31,21 @@ except ImportError as error:
 from core.study.engines import connection
 
 POLL = 0.2  # seconds between looks at `stop`
-AHEAD = 2  # tasks submitted for each that can run, so that no worker waits for this process
-ATTEMPTS = 4  # of a task whose worker died; one that kills every worker must end some time
+AHEAD = 256  # tasks under way after which no other pair is begun
+RETRIES = 3  # of a task whose worker died; one that kills every worker must end some time
 GRACE = 2.0  # seconds for cancelled tasks to end by themselves
-FUNCTIONS = {"encode": tasks.encode, "join": tasks.join, "cell": tasks.run_cell}
 
 
-@dataclass(slots=True, eq=False)
-class _Work:
-    """A pair under way; counts what is left before its cells can run."""
+FUNCTIONS = {function: ray.remote(function) for function in (tasks.encode, tasks.join, tasks.run_cell)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Task:
+    """What a task that was handed out is for: a cell, or a number of samples to encode; a join has neither."""
 
     pair: Pair
-    order: Order
-    shards_left: dict[str, int]
-    joins_left: int
-    done: int
-    total: int
-    dead: bool = False
-
-    def step(self, kind: Literal["features", "cell", "failed"], **more: Any) -> Step:
-        """News of this pair."""
-        return Step(kind, self.pair.encoder, self.pair.images.spec.id, **more)
-
-
-@dataclass(slots=True, eq=False)
-class _Task:
-    """One call of a function of `tasks`."""
-
-    kind: Literal["encode", "join", "cell"]
-    work: _Work
-    arguments: tuple[Any, ...]
-    attempts: int = field(default=0)
+    cell: Cell | None = None
+    samples: int = 0
 
 
 def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
@@ -76,31 +56,26 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
     """
     options = connection.options_of(setup.options)
     setup = _absolute(setup)
-    shelf = Shelf(setup.cache, options.cache)
-    with connection.connected(options), _token(setup, shelf) as token:
-        yield from _Foreman(setup, shelf, connection.share(options, setup.device), token).work(pairs, stop)
+    with connection.connected(options), _token(setup, options.cache) as token:
+        share = connection.share(options, setup.device)
+        foreman = _Foreman(replace(setup, device=share.device, options={}), options.cache, share, token)
+        yield from foreman.work(pairs, stop)
+        for pair in pairs if options.cache else ():  # distances between data sets are measured in this process
+            with contextlib.suppress(*EXPECTED, *writing.transport_errors()):
+                features.carry(*foreman.order(pair).places(pair.images, "test"))
 
 
 def _absolute(setup: Setup) -> Setup:
     """The same places for processes that work in another folder."""
-    fs, path = writing.filesystem(setup.out)
-    out = path if isinstance(fs, LocalFileSystem) else setup.out
+    out = writing.filesystem(setup.out)[1] if writing.is_local(setup.out) else setup.out
     return replace(setup, out=out, cache=setup.cache.absolute(), data=setup.data.absolute())
 
 
-def _anywhere(address: str, data: Path) -> str:
-    """The same data set for processes that work in another folder."""
-    found = parse(address, data)
-    if found.kind == "folder":
-        found = replace(found, target=str(path_of(found, data).absolute()))
-    return text_of(found)
-
-
 @contextlib.contextmanager
-def _token(setup: Setup, shelf: Shelf) -> Iterator[str]:
+def _token(setup: Setup, shared: str) -> Iterator[str]:
     """Put a file into each place that all nodes must share; its name is how a worker knows the place again."""
     token = f".cluster-{uuid.uuid4().hex}"
-    places = [f"{setup.out}/{token}"] + ([] if shelf.address else [f"{shelf.cache}/{token}"])
+    places = [f"{place}/{token}" for place in (setup.out, "" if shared else str(setup.cache)) if place]
     for place in places:
         writing.write_bytes(place, b"A study runs on a cluster.\n")
     try:
@@ -113,18 +88,14 @@ def _token(setup: Setup, shelf: Shelf) -> Iterator[str]:
 
 
 class _Foreman:
-    """Hands out tasks, few at a time, and takes what comes back."""
+    """Hands out the tasks of few pairs at a time, and takes what comes back."""
 
-    def __init__(self, setup: Setup, shelf: Shelf, share: connection.Share, token: str) -> None:
-        self.setup, self.shelf, self.share, self.token = setup, shelf, share, token
-        self.urgent: deque[_Task] = deque()  # joins and cells, so that a pair ends before others begin
-        self.shards: deque[_Task] = deque()
+    def __init__(self, setup: Setup, shared: str, share: connection.Share, token: str) -> None:
+        self.setup, self.shared, self.share, self.token = setup, shared, share, token
         self.running: dict[Any, _Task] = {}
-        self.functions = {kind: ray.remote(function) for kind, function in FUNCTIONS.items()}
-        # Lost tasks are given out again here, where they can be counted, and not by Ray.
-        self.terms: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": 0}
+        self.encoded: dict[Pair, int] = {}
+        self.terms: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": RETRIES}
         self.terms |= {"runtime_env": {"env_vars": share.environment}}
-        self.sha256 = lru_cache(maxsize=None)(lambda id: weights.verify(encoder_spec(id).weights))
 
     def work(self, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
         """The steps of all pairs."""
@@ -132,7 +103,12 @@ class _Foreman:
         try:
             while True:
                 stop()
-                yield from self._hand_out(waiting)
+                while waiting and len(self.running) < AHEAD:
+                    pair = waiting.popleft()
+                    try:
+                        self._begin(pair)
+                    except EXPECTED + writing.transport_errors() as error:
+                        yield from failed(pair, error)
                 if not self.running:
                     return
                 with connection.told_by_signal():
@@ -142,130 +118,86 @@ class _Foreman:
         finally:
             self._cancel()
 
-    def _hand_out(self, waiting: deque[Pair]) -> Iterator[Step]:
-        limit = AHEAD * max(1, self.share.slots())
-        while len(self.running) < limit:
-            if not self.urgent and not self.shards:
-                if not waiting:
-                    return
-                yield from self._begin(waiting.popleft())
-                continue
-            task = (self.urgent or self.shards).popleft()
-            if task.work.dead:
-                continue
-            task.attempts += 1
-            name = f"{task.kind} {task.work.pair.encoder} on {task.work.pair.images.spec.id}"
-            call = self.functions[task.kind].options(name=name, **self.terms)
-            self.running[call.remote(task.work.order, *task.arguments)] = task
+    def order(self, pair: Pair) -> Order:
+        """What workers must know of a pair."""
+        address = parse(pair.images.address, self.setup.data)
+        if address.kind == "folder":
+            address = replace(address, target=str(path_of(address, self.setup.data).absolute()))
+        return Order(
+            setup=self.setup,
+            encoder=pair.encoder,
+            sha256=weights.verify(encoder_spec(pair.encoder).weights),
+            address=text_of(address),
+            fingerprint=pair.images.fingerprint,
+            shared=self.shared,
+            threads=self.share.cpus,
+            token=self.token,
+        )
 
-    def _begin(self, pair: Pair) -> Iterator[Step]:
-        """Find out what a pair still needs, and line it up."""
-        images, share = pair.images, self.share
-        try:
-            order = Order(
-                plan=self.setup.plan,
-                encoder=pair.encoder,
-                sha256=self.sha256(pair.encoder),
-                address=_anywhere(images.address, self.setup.data),
-                fingerprint=images.fingerprint,
-                data=self.setup.data,
-                shelf=self.shelf,
-                out=self.setup.out,
-                device=share.device,
-                threads=share.cpus,
-                token=self.token,
-            )
-            todo = {}
-            for name in (name for name in features.PARTS if name in images.parts):
-                key = order.key(images, name)
-                self.shelf.offer(key)
-                if not self.shelf.is_complete(key):
-                    todo[name] = self.shelf.missing(key, len(images.parts[name]))
-        except EXPECTED + writing.transport_errors() as error:
-            yield from failed(pair, error)
-            return
-        total = sum(len(part) for part in images.parts.values())
-        left = sum(shard.stop - shard.start for shards in todo.values() for shard in shards)
-        counts = {name: len(shards) for name, shards in todo.items()}
-        work = _Work(pair, order, counts, len(todo), total - left, total)
+    def _begin(self, pair: Pair) -> None:
+        """Hand out all that a pair still needs, each task with those that it waits for."""
+        order, parts = self.order(pair), pair.images.parts
+        todo: dict[str, list[Shard]] = {}
+        for name in (name for name in features.PARTS if name in parts):
+            shared, own = order.places(pair.images, name)
+            if self.shared:
+                features.carry(own, shared)  # of an earlier run here
+            if not features.is_complete(shared):
+                todo[name] = features.missing(shared, len(parts[name]))
+        self.encoded[pair] = sum(map(len, parts.values())) - sum(
+            shard.stop - shard.start for shards in todo.values() for shard in shards
+        )
+        joins = []
         for name, shards in todo.items():
-            self.shards.extend(_Task("encode", work, (name, shard)) for shard in shards)
-            if not shards:
-                self.urgent.append(_Task("join", work, (name,)))
-        if not todo:
-            yield from self._encoded(work)
+            encoded = [
+                self._hand_out(tasks.encode, _Task(pair, samples=shard.stop - shard.start), order, name, shard)
+                for shard in shards
+            ]
+            joins.append(self._hand_out(tasks.join, _Task(pair), order, name, *encoded))
+        for cell in pair.cells:
+            self._hand_out(tasks.run_cell, _Task(pair, cell), order, cell, *joins)
+
+    def _hand_out(self, function: Callable[..., Outcome], task: _Task, *arguments: Any) -> Any:
+        name = f"{function.__name__} {task.pair.encoder} on {task.pair.images.spec.id}"
+        reference = FUNCTIONS[function].options(name=name, **self.terms).remote(*arguments)
+        self.running[reference] = task
+        return reference
 
     def _take_back(self, task: _Task, reference: Any) -> Iterator[Step]:
+        """The news of a task; of one that failed its cells tell, which are given its outcome."""
         try:
             with connection.told_by_signal():
                 outcome: Outcome = ray.get(reference)
-        except ray.exceptions.TaskCancelledError:
-            if not task.work.dead:
-                raise
-            return
-        except ray.exceptions.RayTaskError:
-            raise  # a fault of the program
-        except ray.exceptions.RayError as error:  # the worker, or its node, is gone
-            if task.attempts < ATTEMPTS:
-                self.urgent.append(task)
-                return
+        except ray.exceptions.RayError as error:
             outcome = Outcome(problem=_lost(error))
-        if task.work.dead:
-            return
-        if outcome.problem:
-            yield from self._fail(task, outcome.problem)
-        elif task.kind == "cell":
-            yield task.work.step("cell", cell=task.arguments[0], facts=outcome.facts)
-        elif task.kind == "join":
-            task.work.joins_left -= 1
-            if not task.work.joins_left:
-                yield from self._encoded(task.work)
-        else:
-            part, shard = task.arguments
-            task.work.done += shard.stop - shard.start
-            task.work.shards_left[part] -= 1
-            if not task.work.shards_left[part]:
-                self.urgent.append(_Task("join", task.work, (part,)))
-            yield task.work.step("features", share=task.work.done / task.work.total)
-
-    def _encoded(self, work: _Work) -> Iterator[Step]:
-        """Line up the cells of a pair whose features are there."""
-        try:
-            # Distances between data sets are measured in this process, from the test parts.
-            self.shelf.bring(work.order.key(work.pair.images, "test"))
-        except EXPECTED + writing.transport_errors() as error:
-            yield from failed(work.pair, error)
-            return
-        self.urgent.extend(_Task("cell", work, (cell,)) for cell in work.pair.cells)
-
-    def _fail(self, task: _Task, reason: str) -> Iterator[Step]:
-        """The failure of a cell, or of a pair that cannot be encoded: its other tasks are of no use."""
-        if task.kind == "cell":
-            yield task.work.step("failed", cell=task.arguments[0], reason=reason)
-            return
-        task.work.dead = True
-        for reference, other in self.running.items():
-            if other.work is task.work:
-                ray.cancel(reference)
-        for cell in task.work.pair.cells:
-            yield task.work.step("failed", cell=cell, reason=reason)
+        encoder, images = task.pair.encoder, task.pair.images
+        if task.cell is not None:
+            kind: Literal["cell", "failed"] = "failed" if outcome.problem else "cell"
+            yield Step(kind, encoder, images.spec.id, task.cell, done=outcome.done, reason=outcome.problem)
+        elif task.samples and not outcome.problem:
+            self.encoded[task.pair] += task.samples
+            share = self.encoded[task.pair] / sum(map(len, images.parts.values()))
+            yield Step("features", encoder, images.spec.id, share=share)
 
     def _cancel(self) -> None:
         """End what still runs, first by asking."""
         left = list(self.running)
         for reference in left:
             ray.cancel(reference)
-        end = time.monotonic() + GRACE
-        while left and time.monotonic() < end:
+        if left:
             with connection.told_by_signal():
-                _, left = ray.wait(left, num_returns=len(left), timeout=POLL)
+                _, left = ray.wait(left, num_returns=len(left), timeout=GRACE)
         for reference in left:
             ray.cancel(reference, force=True)
-        self.running.clear()
 
 
-def _lost(error: BaseException) -> str:
+def _lost(error: Any) -> str:
+    """Why the workers of a task, or of one that it waits for, are gone; raises what is a fault of the program."""
+    while isinstance(error, ray.exceptions.RayTaskError):
+        if not isinstance(error.cause, ray.exceptions.RayError):
+            raise error
+        error = error.cause
     if isinstance(error, ray.exceptions.OutOfMemoryError):
-        return f"Out of memory: {ATTEMPTS} workers were ended for want of it. Raise cpus_per_task, or add memory."
+        return "Out of memory: its workers were ended for want of it. Raise cpus_per_task, or add memory."
     text = " ".join(str(error).split())[:300]
-    return f"{ATTEMPTS} workers died at it, the last with {type(error).__name__}: {text}"
+    return f"{1 + RETRIES} workers died at it, the last with {type(error).__name__}: {text}"

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ PATIENCE = 5.0  # seconds for a head to answer
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ClusterOptions:
     """What a person may say of the cluster.
 
     Attributes:
@@ -59,15 +59,8 @@ class Share:
     gpus: float
     environment: dict[str, str] = field(default_factory=dict)
 
-    def slots(self) -> int:
-        """How many tasks the cluster runs at once, as it is now."""
-        return sum(
-            int(min(node.get("CPU", 0) / self.cpus, node.get("GPU", 0) / self.gpus if self.gpus else float("inf")))
-            for node in _nodes()
-        )
 
-
-def options_of(given: dict[str, str]) -> Options:
+def options_of(given: dict[str, str]) -> ClusterOptions:
     """The options as typed.
 
     Raises:
@@ -76,33 +69,30 @@ def options_of(given: dict[str, str]) -> Options:
     if strange := sorted(set(given) - set(KNOWN)):
         raise InvalidRequest(f"The ray engine has no option '{strange[0]}'. Its options: {', '.join(KNOWN)}.")
 
-    def number(name: str, fits: str, ok: Any) -> float | None:
+    def number(name: str, fits: str, ok: Callable[[float], bool]) -> float | None:
         if name not in given:
             return None
-        try:
-            value = float(given[name])
-        except ValueError:
-            value = float("nan")
-        if not ok(value):
-            raise InvalidRequest(f"{name} must be {fits}, not '{given[name]}'.")
-        return value
+        with contextlib.suppress(ValueError):
+            if ok(value := float(given[name])):
+                return value
+        raise InvalidRequest(f"{name} must be {fits}, not '{given[name]}'.")
 
     cpus = number("cpus_per_task", "a whole number from 1", lambda v: v >= 1 and v == v // 1)
-    gpus = number("gpus_per_task", "a fraction such as 0.5, or a whole number from 1", lambda v: 0 < v < 1 or v == 1)
+    gpus = number("gpus_per_task", "a fraction such as 0.5, or 1", lambda v: 0 < v <= 1)
     if given.get("log", "false") not in ("true", "false"):
         raise InvalidRequest(f"log must be true or false, not '{given['log']}'.")
-    return Options(
+    return ClusterOptions(
         # Inside of a submitted job Ray names its own cluster in this variable.
         address=given.get("address") or os.environ.get("RAY_ADDRESS") or LOCAL,
         cache=given.get("cache", ""),
         cpus=None if cpus is None else int(cpus),
-        gpus=1.0 if gpus is None else gpus,
+        gpus=gpus or 1.0,
         log=given.get("log") == "true",
     )
 
 
 @contextlib.contextmanager
-def connected(options: Options) -> Iterator[None]:
+def connected(options: ClusterOptions) -> Iterator[None]:
     """Hold a connection to the cluster; what was started for it ends with it, and nothing else does.
 
     Raises:
@@ -174,7 +164,7 @@ def _nodes() -> list[dict[str, float]]:
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
-def share(options: Options, device: str) -> Share:
+def share(options: ClusterOptions, device: str) -> Share:
     """What each task gets on this cluster; on a GPU when the cluster has one, unless told otherwise.
 
     Raises:
@@ -186,17 +176,14 @@ def share(options: Options, device: str) -> Share:
     with_gpu = [node for node in nodes if node.get("GPU", 0) >= options.gpus]
     if device == "cuda" and not with_gpu:
         raise InvalidRequest("No node of the cluster has a GPU and a CPU. Use --device cpu, or add a node with a GPU.")
-    use_gpu = device != "cpu" and bool(with_gpu)
-    if use_gpu:
-        # No GPU should wait for a core.
-        rooms = [int(node["CPU"] // (node["GPU"] // options.gpus)) for node in with_gpu]
-    else:
-        rooms = [int(node["CPU"]) for node in nodes]
-    if not rooms:
+    gpus = options.gpus if device != "cpu" and with_gpu else 0.0
+    usable = with_gpu if gpus else nodes
+    if not usable:
         raise InvalidRequest("No node of the cluster has a CPU to give: add a worker with 'ray start --address=…'.")
-    cpus = options.cpus or max(1, min(THREADS, *rooms))
-    largest = max(int(node["CPU"]) for node in (with_gpu if use_gpu else nodes))
+    # No GPU should wait for a core.
+    rooms = [int(node["CPU"] // (node["GPU"] // gpus)) if gpus else int(node["CPU"]) for node in usable]
+    cpus, largest = options.cpus or max(1, min(THREADS, *rooms)), max(int(node["CPU"]) for node in usable)
     if cpus > largest:
         raise InvalidRequest(f"No node has {cpus} CPUs for a task; the largest has {largest}.")
     environment = {name: str(Path(os.environ[name]).absolute()) for name in FORWARDED if os.environ.get(name)}
-    return Share("cuda" if use_gpu else "cpu", cpus, options.gpus if use_gpu else 0.0, environment)
+    return Share("cuda" if gpus else "cpu", cpus, gpus, environment)

@@ -7,7 +7,7 @@ from core import devices
 from core.encoders.encoder import Encoder
 from core.encoders.resident import residents
 from core.errors import Cancelled, InvalidRequest
-from core.study import cells, features
+from core.study import cells, encoding, features
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed, reason_of
 
 
@@ -41,7 +41,7 @@ def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None
     try:
         for name in parts:
             stop()
-            for done, _ in features.compute(encoder, images, name, setup.cache):
+            for done, _ in encoding.compute(encoder, images, name, setup.cache):
                 yield Step("features", pair.encoder, id, share=(before + done) / total)
                 stop()
             before += len(images.parts[name])
@@ -53,10 +53,10 @@ def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None
     for cell in pair.cells:
         stop()
         try:
-            facts = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out, stop)
+            entry = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out, stop)
         except Cancelled:
             raise
         except EXPECTED as error:
             yield Step("failed", pair.encoder, id, cell, reason=reason_of(error))
         else:
-            yield Step("cell", pair.encoder, id, cell, facts=facts)
+            yield Step("cell", pair.encoder, id, cell, done=entry)

@@ -4,12 +4,12 @@ A protocol turns material (features, labels, a seed) into answers for test sampl
 but checkpoints of its own long work.
 """
 
-from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 from core.study.protocols.fewshot import FEW_SHOT
-from core.study.protocols.finetune import FINE_TUNE
+from core.study.protocols.finetuning.protocol import FINE_TUNE
 from core.study.protocols.knn import KNN
 from core.study.protocols.linear import LINEAR
 
 PROTOCOLS: dict[str, Protocol] = {protocol.id: protocol for protocol in (LINEAR, KNN, FEW_SHOT, FINE_TUNE)}
 
-__all__ = ["PROTOCOLS", "Answers", "Material", "Protocol"]
+__all__ = ["PROTOCOLS", "Material", "Protocol", "ProtocolAnswers"]

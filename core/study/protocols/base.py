@@ -47,7 +47,7 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answers:
+class ProtocolAnswers:
     """What a protocol says of test samples.
 
     Attributes:
@@ -78,7 +78,6 @@ class Protocol:
             part of its own then needs one seed only.
         options: names of the settings that a plan may give.
         episodic: whether it answers samples in episodes, which have no side table of logits.
-        reads_pixels: whether it needs images, and not features alone.
         run: material to answers.
     """
 
@@ -87,8 +86,7 @@ class Protocol:
     description: str
     version: int
     seeded_by_split_alone: bool
-    reads_pixels: bool
-    run: Callable[[Material], Answers]
+    run: Callable[[Material], ProtocolAnswers]
     options: tuple[str, ...] = ()
     episodic: bool = False
 

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from core.errors import InvalidRequest
 from core.metrics.calibration import fit_temperature
 from core.study.features import Features
-from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 from core.study.protocols.settings import Settings
 
 ID = "few-shot"
@@ -37,7 +37,7 @@ BLOCK = 2**24  # feature values gathered at once: 64 MB
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class EpisodeOptions:
     """What an episode is made of; `episodes` of them."""
 
     ways: int
@@ -62,14 +62,14 @@ class Episodes:
     queries: NDArray[np.int64]
 
 
-def options_of(material: Material) -> Options:
+def options_of(material: Material) -> EpisodeOptions:
     """The settings of a plan, or the customary 5 ways, 5 shots, 15 queries and 600 episodes.
 
     Raises:
         InvalidRequest: one is unknown or out of range.
     """
-    read = Settings(ID, material.options, Options.__slots__)
-    return Options(
+    read = Settings(ID, material.options, EpisodeOptions.__slots__)
+    return EpisodeOptions(
         ways=read.whole("ways", 5, 2, 10_000),
         shots=read.whole("shots", 5, 1, 10_000),
         queries=read.whole("queries", 15, 1, 10_000),
@@ -107,7 +107,7 @@ def draw(
     support: NDArray[np.int64],
     asked: NDArray[np.int64] | None,
     classes: int,
-    options: Options,
+    options: EpisodeOptions,
     rng: np.random.Generator,
 ) -> Episodes | None:
     """Random episodes; None when too few classes have the samples they need.
@@ -176,7 +176,7 @@ def distances(
     return np.concatenate(found)
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     """Minus the squared distance to each prototype as logits, episode by episode.
 
     Raises:
@@ -210,7 +210,7 @@ def run(material: Material) -> Answers:
     logits = np.full((options.episodes * per_episode, material.classes), -np.inf, np.float32)
     offered = np.repeat(episodes.classes, per_episode, axis=0)
     np.put_along_axis(logits, offered, scores.reshape(-1, ways), axis=1)
-    return Answers(
+    return ProtocolAnswers(
         logits=logits,
         sample=episodes.queries.ravel(),
         temperature=_temperature(material, options, centre),
@@ -228,14 +228,14 @@ def run(material: Material) -> Answers:
     )
 
 
-def _temperature(material: Material, options: Options, centre: torch.Tensor | None) -> float | None:
+def _temperature(material: Material, options: EpisodeOptions, centre: torch.Tensor | None) -> float | None:
     """Fitted on episodes of training samples, with as many queries as the classes allow; None when they fill none."""
     train = material.train
     counts = np.sort(np.bincount(train.labels, minlength=material.classes))[::-1]
     spare = int(counts[options.ways - 1]) - options.shots
     if spare < 1:
         return None
-    shape = Options(options.ways, options.shots, min(options.queries, spare), options.episodes, options.metric)
+    shape = EpisodeOptions(options.ways, options.shots, min(options.queries, spare), options.episodes, options.metric)
     episodes = draw(train.labels, None, material.classes, shape, np.random.default_rng([material.seed, 1]))
     assert episodes is not None
     scores = -distances(episodes, train, train, centre, material)
@@ -250,8 +250,7 @@ FEW_SHOT = Protocol(
     "each (Snell et al. 2017; Ericsson et al. 2021).",
     version=1,
     seeded_by_split_alone=False,
-    reads_pixels=False,
     run=run,
-    options=tuple(Options.__slots__),
+    options=tuple(EpisodeOptions.__slots__),
     episodic=True,
 )

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from core.heads.knn import TEMPERATURE, K, knn_probabilities
 from core.metrics.calibration import fit_temperature
-from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 
 # Stands for a class without a vote: log of a share far below one vote of the least similar of 200 neighbours.
 NO_VOTE = -40.0
@@ -17,7 +17,7 @@ def _log_votes(queries: NDArray[np.float32], bank: torch.Tensor, labels: torch.T
     return found.log().clamp_min(NO_VOTE).cpu().numpy()
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     """Log vote shares as logits; the temperature is fitted on held-out samples, voted on by the other ones."""
     train, held_out = material.train, material.held_out
     bank = torch.as_tensor(np.array(train.values), device=material.device)
@@ -25,7 +25,7 @@ def run(material: Material) -> Answers:
     rest = torch.as_tensor(~held_out, device=material.device)
     validation = _log_votes(train.values[held_out], bank[rest], labels[rest], material.classes)
     truth = train.labels[held_out]
-    return Answers(
+    return ProtocolAnswers(
         logits=_log_votes(material.test.values, bank, labels, material.classes).astype(np.float32),
         sample=np.arange(len(material.test)),
         temperature=fit_temperature(validation, truth),
@@ -43,6 +43,5 @@ KNN = Protocol(
     description="Weighted vote of the 200 most similar training samples by cosine, temperature .07 (Wu et al. 2018).",
     version=1,
     seeded_by_split_alone=True,
-    reads_pixels=False,
     run=run,
 )

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 
 from core.heads import fitting
-from core.study.protocols.base import Answers, Material, Protocol
+from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 
 
-def run(material: Material) -> Answers:
+def run(material: Material) -> ProtocolAnswers:
     """Logits of the head that `core.heads.fitting` fits: what a packaged head of this encoder and set would say."""
     features = torch.as_tensor(np.array(material.train.values), device=material.device)
     fit = fitting.fit_linear(
@@ -17,7 +17,7 @@ def run(material: Material) -> Answers:
         torch.as_tensor(material.held_out),
     )
     test = torch.as_tensor(np.array(material.test.values), device=material.device)
-    return Answers(
+    return ProtocolAnswers(
         logits=torch.nn.functional.linear(test, fit.weight, fit.bias).cpu().numpy(),
         sample=np.arange(len(material.test)),
         temperature=fit.temperature,
@@ -37,6 +37,5 @@ LINEAR = Protocol(
     "(Ericsson et al. 2021).",
     version=2,
     seeded_by_split_alone=True,
-    reads_pixels=False,
     run=run,
 )

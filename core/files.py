@@ -1,0 +1,78 @@
+"""Files written whole or not at all, and on the disk when they have their name.
+
+Whoever reads meanwhile, and whoever comes after a kill, a full disk or a power cut, finds the old content or the new.
+"""
+
+import errno
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+UNSYNCED = frozenset((errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EROFS))
+"""What systems and network mounts answer that know no `fsync` of a folder; their rename is all there is."""
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file, whole or not at all; its folder is made.
+
+    Raises:
+        OSError: it could not be written, and nothing has changed.
+    """
+    with whole_file(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write to that takes its place when the block ends; after an error nothing has changed.
+
+    A process that is killed in the block leaves a `.partial` file beside the place.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Nobody else's: nodes that share a folder have processes of one number.
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        with partial.open("xb") as file:
+            yield file
+        place(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def place(written: Path, path: Path) -> None:
+    """Give a finished file, or a folder of finished files, its name in one step, once its bytes are on the disk.
+
+    Args:
+        written: beside `path`, on the same file system.
+        path: a file that is there is replaced; a folder only when it is empty.
+
+    Raises:
+        OSError: it could not be; `path` is as it was.
+    """
+    for inside in sorted(written.iterdir()) if written.is_dir() else ():
+        _sync(inside)
+    _sync(written)
+    os.replace(written, path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    is_folder, on_windows = path.is_dir(), os.name == "nt"
+    if is_folder and on_windows:
+        return  # it opens no folders
+    try:
+        # Windows syncs only what it could also write; elsewhere a file that may only be read is synced as well.
+        number = os.open(path, os.O_RDWR if on_windows else os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
+    except OSError as error:
+        if not is_folder or error.errno not in UNSYNCED:
+            raise

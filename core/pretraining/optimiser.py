@@ -1,0 +1,79 @@
+"""The optimiser that every member of a family shares, and its learning rate over time.
+
+Matrices and kernels are turned by Muon (Jordan et al. 2024), which learns more a view than SGD does (table of trials
+in README.md); norms, biases and first-layer kernels by AdamW. Muon's step is scaled to the size of AdamW's (Liu et al.
+2025), so one learning rate serves both.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from core.pretraining.recipe import Recipe
+
+MOMENTUM = 0.95
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Linear warm-up, then cosine to zero; `progress` counts epochs."""
+    if progress < recipe.warmup:
+        return recipe.learning_rate * progress / recipe.warmup
+    share = (progress - recipe.warmup) / max(1e-9, recipe.epochs - recipe.warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, share)))
+
+
+def _as_matrix(kernel: Tensor) -> Tensor:
+    """(O, I) or (O, I, h, w) as (O, I·h·w) on the same memory, for kernels that lie channels last."""
+    return kernel if kernel.ndim == 2 else kernel.permute(0, 2, 3, 1).flatten(1)
+
+
+class Optimiser:
+    """Muon for the matrices of a model, AdamW for the rest.
+
+    Args:
+        model: its kernels lie channels last in memory; what it learns is changed in place.
+        recipe: learning rate and weight decay.
+    """
+
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        self.recipe = recipe
+        learned = [p for p in model.parameters() if p.requires_grad]
+        # A kernel that sees only three colours has nothing to orthogonalise.
+        self._kernels = [p for p in learned if p.ndim > 1 and p.shape[1] > 3]
+        # Views on the parameters' own memory: a step on the matrix is a step on the kernel.
+        self._matrices = [nn.Parameter(_as_matrix(p.detach())) for p in self._kernels]
+        if any(m.data_ptr() != p.data_ptr() for m, p in zip(self._matrices, self._kernels, strict=True)):
+            raise ValueError("a kernel does not lie channels last, so Muon would turn a copy of it")
+        chosen = {id(p) for p in self._kernels}
+        decay = recipe.weight_decay
+        self._muon = torch.optim.Muon(
+            self._matrices, lr=0.0, weight_decay=decay, momentum=MOMENTUM, adjust_lr_fn="match_rms_adamw"
+        )
+        self._adamw = torch.optim.AdamW([p for p in learned if id(p) not in chosen], lr=0.0, weight_decay=0.0)
+        self.rate = 0.0
+
+    def step(self, loss: Tensor, progress: float) -> None:
+        """One step down the gradient of `loss`, at the learning rate of `progress` epochs."""
+        self.rate = learning_rate(self.recipe, progress)
+        for optimiser in (self._muon, self._adamw):
+            for group in optimiser.param_groups:
+                group["lr"] = self.rate
+        for kernel in self._kernels:
+            kernel.grad = None
+        self._adamw.zero_grad(set_to_none=True)
+        loss.backward()
+        for kernel, matrix in zip(self._kernels, self._matrices, strict=True):
+            matrix.grad = None if kernel.grad is None else _as_matrix(kernel.grad)
+        self._muon.step()
+        self._adamw.step()
+
+    def state_dict(self) -> dict:
+        """All that a resumed run needs."""
+        return {"muon": self._muon.state_dict(), "adamw": self._adamw.state_dict(), "rate": self.rate}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Continue where `state` was taken."""
+        self._muon.load_state_dict(state["muon"])
+        self._adamw.load_state_dict(state["adamw"])
+        self.rate = state["rate"]

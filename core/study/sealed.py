@@ -1,0 +1,27 @@
+"""Files that tell whether they are whole: their first line is the hash of the rest. For what can be made again."""
+
+import hashlib
+
+from core.results import writing
+
+HEX = 64  # digits of a SHA-256
+
+
+def write(address: str, data: bytes) -> None:
+    """Store data under its hash, whole or not at all.
+
+    Raises:
+        InvalidRequest: the place cannot be written to.
+    """
+    writing.write_bytes(address, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+
+
+def read(address: str) -> bytes | None:
+    """What `write` stored; None when it is not there, or damaged, which is the same to whoever can make it again."""
+    fs, path = writing.filesystem(address)
+    try:
+        found = fs.cat_file(path)
+    except FileNotFoundError:
+        return None
+    data = bytes(found[HEX + 1 :])
+    return data if found[: HEX + 1] == hashlib.sha256(data).hexdigest().encode() + b"\n" else None

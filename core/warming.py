@@ -1,0 +1,45 @@
+"""Makes what the first visitor needs before anybody asks: the libraries, the packaged encoders, their first answer."""
+
+import threading
+
+from core.errors import InvariscopeError
+
+TASK = "tiny-imagenet"
+_begun, _imported = threading.Event(), threading.Event()
+
+
+def begin() -> None:
+    """Warm up in a thread of its own; returns at once."""
+    _begun.set()
+    threading.Thread(target=_warm, name="warming", daemon=True).start()
+
+
+def is_importing() -> bool:
+    """Whether `begin` was called and the libraries are not there yet, so that a page cannot be drawn at once."""
+    return _begun.is_set() and not _imported.is_set()
+
+
+def wait() -> None:
+    """Return when the libraries are imported. Two threads that import the same modules can meet half-made ones."""
+    if _begun.is_set():
+        _imported.wait()
+
+
+def _warm() -> None:
+    try:
+        # Here and not above: whoever asks `is_importing` must not wait for PyTorch.
+        from core import pipeline, samples
+        from core.encoders.registry import encoders
+        from core.heads import store
+        from core.images import open_image
+    finally:
+        # Where it failed, the page meets the same error and shows it.
+        _imported.set()
+    try:
+        image = open_image(samples.read(next(iter(samples.samples()))))
+        for id in store.encoders_for(TASK):
+            if encoders()[id].weights.packaged:
+                pipeline.read_images(pipeline.load(id, TASK), [image])
+    except InvariscopeError:
+        # The page that needs what is missing says so to the person who can mend it.
+        return

@@ -1,0 +1,101 @@
+"""A dashboard of one's own for journeys and benchmarks: started as its command starts it, ended whatever happens."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
+PATIENCE = 120  # seconds for a server to start, or a page to finish; a busy machine needs them
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running dashboard: where it answers, its process, and when it was started (`time.monotonic`)."""
+
+    address: str
+    pid: int
+    began: float
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def healthy(address: str) -> bool:
+    """Whether the server there says so."""
+    try:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+@contextlib.contextmanager
+def serve(settings: Mapping[str, str] | None = None, wait: bool = True) -> Iterator[Server]:
+    """The dashboard on a free port, in a folder of weights of its own.
+
+    Args:
+        settings: environment variables besides this process's.
+        wait: for its first sign of health.
+
+    Raises:
+        RuntimeError: it did not start, or printed a traceback; with what it printed.
+    """
+    port = free_port()
+    address = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
+    # A run that is told to end must still end its server, so it unwinds as for Ctrl-C.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryDirectory() as weights:
+        environment = os.environ | {"INVARISCOPE_WEIGHTS": weights} | dict(settings or {})
+        began = time.monotonic()
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        try:
+            while wait and not healthy(address):
+                if process.poll() is not None or time.monotonic() > began + PATIENCE:
+                    output.seek(0)
+                    raise RuntimeError(f"The server did not start:\n{output.read()}")
+                time.sleep(0.05)
+            yield Server(address, process.pid, began)
+            output.seek(0)
+            printed = output.read()
+            if "Traceback" in printed:
+                raise RuntimeError(f"The server printed a traceback:\n{printed}")
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@contextlib.contextmanager
+def busy_cores(count: int) -> Iterator[None]:
+    """`count` processes that compute and never wait, as other people's programs do."""
+    spin = [subprocess.Popen([sys.executable, "-c", "while True: sum(range(10**6))"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in spin:
+            process.kill()
+            process.wait()
