@@ -21,10 +21,12 @@ from core.confidence import Prediction
 from core.encoders import partners, preprocess
 from core.encoders.encoder import features
 from core.errors import InvalidRequest, UnknownName
+from core.heads import familiarity
 from core.images import SafeImage
 from core.metrics.attribution import class_activation_map
 from core.metrics.invariance import different_image_floor
 from core.readout import Contender
+from core.tasks import task
 
 RESULT_VERSION = 1
 """Part of every `key`: raise it when the same input should give other numbers."""
@@ -86,6 +88,26 @@ def read_images(contender: Contender, images: Sequence[SafeImage]) -> list[Readi
 def predict(contender: Contender, reading: Reading) -> Prediction:
     """The answer a reading holds."""
     return confidence.predict(reading.logits, contender.head.temperature, contender.head.calibrated)
+
+
+def outlyingness(contender: Contender, reading: Reading) -> float | None:
+    """Share of the task's own test images that are nearer to the task than this one, [0, 1].
+
+    None where nobody measured what the task's images look like to the encoder, as for published heads.
+    """
+    known = contender.head.familiarity
+    if known is None:
+        return None
+    return float(known.of(torch.from_numpy(reading.pooled[None]), torch.from_numpy(reading.logits[None]))[0])
+
+
+def unfamiliar(contender: Contender, reading: Reading) -> str:
+    """A sentence for an image that the task may not know; empty for one that it does, or where nobody can tell."""
+    share = outlyingness(contender, reading)
+    if share is None or share <= familiarity.THRESHOLD:
+        return ""
+    classes = len(task(contender.head.task).classes)
+    return f"Unlike {familiarity.THRESHOLD:.0%} of this task's images: it may be none of its {classes} classes."
 
 
 def attribute(

@@ -71,11 +71,13 @@ with columns[0]:
     if not chosen.linkable:
         st.caption("This image is not part of the page's address.")
 highlight = task.classes[target] if target is not None else None
-for column, spec, prediction in zip(columns[1:], specs, predictions, strict=True):
+for column, contender, reading, prediction in zip(columns[1:], contenders, readings, predictions, strict=True):
+    spec = contender.encoder.spec
     with column:
         mine = table[table["encoder"] == spec.id]
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
+        blocks.unfamiliar(contender, reading)
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine), highlight))
         if prediction.calibrated:
             st.caption(

@@ -44,6 +44,7 @@ for column, contender, reading, prediction, values in zip(
         st.markdown(f"##### {spec.label}")
         blocks.badge(spec)
         maps.draw(contender, chosen.image, reading, values, scale, answer)
+        blocks.unfamiliar(contender, reading)
         st.markdown(f"**{answer}**, {prediction.confidence:.0%} sure")
         mine = table[table["encoder"] == spec.id]
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))

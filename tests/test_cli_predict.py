@@ -37,6 +37,8 @@ def test_predict_says_exactly_this(picture, capsys):
             "temperature",
             "margin",
             "entropy",
+            "outlyingness",
+            "warning",
         ]
         assert result["regime"] == encoders()[result["encoder"]].regime
         first, second, third = result["top"]

@@ -1,7 +1,12 @@
 """A head that knows its own: near images are familiar, strange ones are told, and the file keeps it."""
 
-import torch
+from dataclasses import replace
+from types import SimpleNamespace
 
+import torch
+import toys
+
+from core import pipeline
 from core.heads import familiarity, linear
 from core.heads.linear import LinearHead
 
@@ -44,3 +49,21 @@ def test_file_keeps_it_and_a_head_without_stays_without(tmp_path) -> None:
     bare = LinearHead("toy", "native", "avg", torch.ones(2, 4), torch.zeros(2), 1.0, False, {})
     linear.save(bare, tmp_path / "without.safetensors")
     assert linear.load(tmp_path / "without.safetensors").familiarity is None
+
+
+def test_answer_to_a_strange_image_comes_with_a_warning(monkeypatch) -> None:
+    contender = toys.small_resnet(classes=2)
+    monkeypatch.setattr(pipeline, "task", lambda id: SimpleNamespace(classes=("day", "night")))
+    known, strange = (toys.image(seed=s) for s in (1, 2))
+    readings = pipeline.read_images(contender, [known, strange])
+    assert [pipeline.outlyingness(contender, reading) for reading in readings] == [None, None]
+    assert [pipeline.unfamiliar(contender, reading) for reading in readings] == ["", ""]
+    own = torch.from_numpy(readings[0].pooled)[None] + 1e-3 * torch.randn(50, readings[0].pooled.size)
+    head = contender.head
+    taught = replace(contender, head=replace(head, familiarity=familiarity.describe(own, own, head.logits(own))))
+    found = [pipeline.outlyingness(taught, reading) for reading in readings]
+    assert found[0] < 1
+    assert found[1] == 1
+    assert pipeline.unfamiliar(taught, readings[1]) == (
+        "Unlike 99% of this task's images: it may be none of its 2 classes."
+    )

@@ -10,6 +10,7 @@ from core.tasks import task
 if TYPE_CHECKING:
     from core.confidence import Prediction
     from core.images import SafeImage
+    from core.pipeline import Reading
     from core.readout import Contender
 
 BATCH = 32
@@ -26,8 +27,11 @@ def add_parser(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def result(contender: "Contender", image: "SafeImage", answer: "Prediction", top: int) -> dict[str, Any]:
+def result(
+    contender: "Contender", image: "SafeImage", reading: "Reading", answer: "Prediction", top: int
+) -> dict[str, Any]:
     """One contender's answer as plain values."""
+    from core import pipeline
     from core.export import seen_box
 
     names = task(contender.head.task).classes
@@ -43,6 +47,8 @@ def result(contender: "Contender", image: "SafeImage", answer: "Prediction", top
         "temperature": answer.temperature,
         "margin": answer.margin,
         "entropy": answer.entropy,
+        "outlyingness": pipeline.outlyingness(contender, reading),
+        "warning": pipeline.unfamiliar(contender, reading),
     }
 
 
@@ -61,9 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
         part = images[start : start + BATCH]
         readings = [pipeline.read_images(contender, [image for _, image in part]) for contender in contenders]
         for i, (path, image) in enumerate(part):
-            answers = [
-                pipeline.predict(contender, found[i]) for contender, found in zip(contenders, readings, strict=True)
-            ]
+            read = [(contender, found[i]) for contender, found in zip(contenders, readings, strict=True)]
+            answers = [pipeline.predict(contender, reading) for contender, reading in read]
             rows.append(
                 {
                     "path": str(path),
@@ -72,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
                     "fit": image.fit,
                     "notes": remarks(image),
                     "task": arguments.task,
-                    "results": [result(r, image, a, arguments.top) for r, a in zip(contenders, answers, strict=True)],
+                    "results": [
+                        result(contender, image, reading, answer, arguments.top)
+                        for (contender, reading), answer in zip(read, answers, strict=True)
+                    ],
                     "agreement": confidence.agreement(answers),
                 }
             )
@@ -91,5 +99,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
         for found in row["results"]:
             answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
             print(f"  {found['encoder']:22} {answers}")
+            if found["warning"]:
+                print(f"  {'':22} {found['warning']}")
         if row["agreement"] is not None:
             print(f"  they {'agree' if row['agreement'] else 'disagree'}")

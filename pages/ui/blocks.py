@@ -109,6 +109,12 @@ def control_note(contenders: Sequence[Contender]) -> None:
         st.caption(f":material/balance: Not fully controlled. {what}: {'; '.join(differences)}.")
 
 
+def unfamiliar(contender: Contender, reading: pipeline.Reading) -> None:
+    """A warning before an answer to an image that the task may not know."""
+    if warning := pipeline.unfamiliar(contender, reading):
+        st.warning(warning, icon=":material/help:")
+
+
 def provenance(contenders: Sequence[Contender], extra: str = "") -> None:
     """Where the numbers of a page come from, small and complete."""
     parts = [
