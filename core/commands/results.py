@@ -25,7 +25,7 @@ def add_parser(commands: Commands) -> None:
     export = actions.add_parser("export", help="write a table of a study to a file")
     export.add_argument("study", metavar="STUDY")
     export.add_argument("--out", required=True, metavar="FILE")
-    export.add_argument("--format", default="csv", help="csv, parquet or latex (default: csv)")
+    export.add_argument("--format", help="csv, csv-excel, parquet or latex (default: by the ending of --out)")
     export.add_argument(
         "--table", default="accuracy", help="accuracy, paired, gap, controls, distances or rows (default: accuracy)"
     )
@@ -105,17 +105,18 @@ def export_table(arguments: argparse.Namespace) -> int:
     info = store.study(arguments.study)
     if not info.done():
         raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
+    format = export.format_of(arguments.out, arguments.format)
     export.write(
         info,
         arguments.out,
-        arguments.format,
+        format,
         arguments.table,
         arguments.protocol,
         arguments.first,
         arguments.second,
     )
     if arguments.json:
-        print_json({"study": info.id, "table": arguments.table, "format": arguments.format, "out": arguments.out})
+        print_json({"study": info.id, "table": arguments.table, "format": format, "out": arguments.out})
     else:
         print(arguments.out)
     return 0

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from pathlib import PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,11 @@ from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
 
-FORMATS = ("csv", "parquet", "latex")
+FORMATS = ("csv", "csv-excel", "parquet", "latex")
+ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
+MARK = b"\xef\xbb\xbf"
+"""By which Excel knows that a CSV is UTF-8."""
+
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
@@ -29,6 +34,23 @@ SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
 """The summaries by the name they are asked for."""
 
 TABLES = (*SUMMARIES, "rows")
+
+
+def format_of(out: str, asked: str | None) -> str:
+    """The format asked for, or that of a file's ending; `csv` for a file without one.
+
+    Raises:
+        InvalidRequest: the ending is that of no format, or of another than the one asked for.
+    """
+    ending = PurePosixPath(out).suffix.lower()
+    if asked is None and ending and ending not in ENDINGS:
+        raise InvalidRequest(
+            f"A table is written as {', '.join(ENDINGS)}, not as {ending}: name such a file (Excel opens what --format "
+            "csv-excel writes), or say --format."
+        )
+    if asked and ending in ENDINGS and ENDINGS[ending] != asked.removesuffix("-excel"):
+        raise InvalidRequest(f"{out} would not hold {asked}: give it another ending, or leave --format out.")
+    return asked or ENDINGS.get(ending, "csv")
 
 
 def protocol_of(info: StudyInfo, asked: str | None) -> str:
@@ -82,7 +104,8 @@ def write(
     Args:
         info: the study.
         out: where to.
-        format: `csv`, `parquet` (with the study's facts in the file's metadata) or `latex`.
+        format: `csv`, `csv-excel` (marked as UTF-8, which Excel needs to be told), `parquet` (with the study's facts in
+            the file's metadata) or `latex`.
         table: one of `TABLES`; `rows` is every answer.
         protocol: id; by default the study's first, and for `rows` all.
         first: contender of `paired` that differences are taken from; by default the first supervised one.
@@ -111,8 +134,8 @@ def write(
     found = SUMMARIES[table](info, protocol, *pair)
     if format == "latex":
         data = latex.plain(info, protocol, found, table).encode()
-    elif format == "csv":
-        data = found.to_csv(index=False, lineterminator="\n").encode()
+    elif format.startswith("csv"):
+        data = (MARK if format == "csv-excel" else b"") + found.to_csv(index=False, lineterminator="\n").encode()
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
@@ -137,17 +160,32 @@ def _facts(info: StudyInfo, table: str, protocol: str | None) -> dict[bytes, byt
     return {FACTS: json.dumps(facts).encode()}
 
 
+def _named(info: StudyInfo, column: str) -> str:
+    """SQL for the name of the class that a column holds the index of."""
+
+    def text(value: str) -> str:
+        return "'" + value.replace("'", "''") + "'"
+
+    cases = (
+        f"WHEN {text(id)} THEN list_extract([{', '.join(map(text, about['classes']))}], {column} + 1)"
+        for id, about in info.datasets.items()
+    )
+    return f"CASE dataset {' '.join(cases)} END"
+
+
 def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) -> None:
-    """Every answer, piece by piece: millions of rows need not fit in memory."""
+    """Every answer with the names of its classes, piece by piece: millions of rows need not fit in memory."""
     columns = "*"
-    if format == "csv":  # which knows no lists
+    if format.startswith("csv"):  # which knows no lists
         lists = (f"array_to_string({name}, ' ') AS {name}" for name in ("top5", "top5_probability"))
         columns = f"* REPLACE ({', '.join(lists)})"
     with Results(info, protocol) as results:
-        schema, batches = results.batches(f"SELECT {columns} FROM rows")
+        names = ", ".join(f"{_named(info, column)} AS {column}_name" for column in ("label", "prediction"))
+        schema, batches = results.batches(f"SELECT {columns}, {names} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
         with whole_at(out) as file:
-            if format == "csv":
+            if format.startswith("csv"):
+                file.write(MARK if format == "csv-excel" else b"")
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:
                 writer = pq.ParquetWriter(file, schema, compression="zstd")

@@ -58,7 +58,7 @@ def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":mate
     """A button that gives a table as `name`.csv."""
     st.download_button(
         f"{label} (CSV)",
-        table.to_csv(index=False).encode(),
+        table.to_csv(index=False).encode("utf-8-sig"),  # the mark by which Excel knows UTF-8
         f"{name}.csv",
         "text/csv",
         on_click="ignore",

@@ -115,6 +115,7 @@ def test_a_header_that_would_fill_the_memory(root: Path, tmp_path: Path) -> None
 
 def test_a_cache_that_cannot_be_written(pets: Path, root: Path, tmp_path: Path) -> None:
     pack(pets, root / "pets.tar")
-    (tmp_path / "cache").write_text("a file where the cache should be")
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "archives").write_text("a file where a folder of the cache should be")
     with pytest.raises(DataUnavailable, match="another folder with INVARISCOPE_CACHE"):
         open_address("folder:pets.tar")

@@ -60,6 +60,10 @@ def test_rows_come_back_from_files(whole, tmp_path, protocol):
     back = pq.read_table(tmp_path / "rows.parquet")
     assert back.num_rows == len(expected) == 4 * 3 * 20 * (1 if protocol else 2)
     assert back["sample_id"].to_pylist() == list(expected["sample_id"])
+    classes = {id: about["classes"] for id, about in info.datasets.items()}
+    for column in ("label", "prediction"):
+        names = [classes[d][i] for d, i in zip(expected["dataset"], expected[column], strict=True)]
+        assert back[f"{column}_name"].to_pylist() == names
     assert back["top5"].to_pylist() == [list(top) for top in expected["top5"]]
     facts = json.loads(back.schema.metadata[FACTS])
     assert facts["study"] == "invented"
@@ -68,6 +72,35 @@ def test_rows_come_back_from_files(whole, tmp_path, protocol):
     text = pd.read_csv(tmp_path / "rows.csv")
     assert list(text["prediction"]) == list(expected["prediction"])
     assert [[int(c) for c in top.split()] for top in text["top5"].astype(str)] == [list(t) for t in expected["top5"]]
+
+
+def test_a_file_for_excel_is_marked_and_holds_the_same(info, tmp_path):
+    for table in ("accuracy", "rows"):
+        for format in ("csv", "csv-excel"):
+            export.write(info, str(tmp_path / f"{table}.{format}"), format, table)
+        plain, marked = ((tmp_path / f"{table}.{f}").read_bytes() for f in ("csv", "csv-excel"))
+        assert marked == b"\xef\xbb\xbf" + plain
+
+
+@pytest.mark.parametrize(
+    ("out", "asked", "format"),
+    [
+        ("a.csv", None, "csv"),
+        ("a.CSV", "csv-excel", "csv-excel"),
+        ("s3://b/a.parquet", None, "parquet"),
+        ("a.tex", None, "latex"),
+        ("a", None, "csv"),
+        ("a.txt", "csv", "csv"),
+    ],
+)
+def test_the_ending_of_a_file_says_its_format(out, asked, format):
+    assert export.format_of(out, asked) == format
+
+
+@pytest.mark.parametrize(("out", "asked"), [("a.xlsx", None), ("a.json", None), ("a.tex", "csv"), ("a.csv", "parquet")])
+def test_an_ending_is_never_belied(out, asked):
+    with pytest.raises(InvalidRequest, match=r"\.csv|another ending"):
+        export.format_of(out, asked)
 
 
 def test_any_address_can_be_written_to(info):
@@ -140,7 +173,7 @@ def test_latex_escapes():
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [
-        ({"format": "xlsx"}, InvalidRequest, "csv, parquet, latex"),
+        ({"format": "xlsx"}, InvalidRequest, "csv, csv-excel, parquet, latex"),
         ({"format": "csv", "table": "nothing"}, InvalidRequest, "accuracy, paired"),
         ({"format": "latex", "table": "rows"}, InvalidRequest, "too many"),
         ({"format": "csv", "protocol": "knn"}, UnknownName, "Known: linear"),
