@@ -10,7 +10,7 @@ from core.datasets.medmnist_sets import left_out
 from core.datasets.options import one_of
 from core.datasets.spec import Adapter, Address, ImageSet
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
-from core.paths import data_folder
+from core.paths import data_folder, expanded
 
 FOLDER = "folder:"
 SAFE = "/\\:~ @+()[]!$'=*;"
@@ -62,7 +62,7 @@ def adapter_of(address: Address) -> Adapter:
     if why:
         raise InvalidRequest(f"{address.target} is left out: it {why}.")
     if address.target not in DATASETS:
-        if Path(address.target).expanduser().exists():
+        if expanded(address.target, "The data set").exists():
             raise InvalidRequest(
                 f"There is no data set called '{address.target}', but a path: write '{FOLDER}{address.target}'."
             )
@@ -77,7 +77,7 @@ def path_of(address: Address, root: Path) -> Path:
     Raises:
         DataUnavailable: nowhere.
     """
-    given = Path(address.target).expanduser()
+    given = expanded(address.target, "The data set")
     places = [given] if given.is_absolute() else [root / given, Path.cwd() / given]
     for place in places:
         if place.exists():

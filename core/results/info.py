@@ -76,6 +76,22 @@ class StudyInfo:
         return len(self.done(protocol, (encoder,), (dataset,)))
 
 
+STATES = ("done", "failed", "waiting")
+KINDS: dict[str, type] = {
+    **dict.fromkeys(("title", "updated", "label", "regime", "family", "fingerprint", "protocol", "reason"), str),
+    **dict.fromkeys(("versions", "machine", "unopened", "options", "samples", "facts"), dict),
+    **dict.fromkeys(("protocols", "classes"), list),
+    "seed": int,
+}
+"""What stands under a name in a manifest, wherever it does; lists are of names."""
+
+
+def _typed(table: dict[str, Any]) -> bool:
+    """Whether what is known of a table's values holds."""
+    named = all(isinstance(item, str) for key in ("protocols", "classes") for item in table.get(key, ()))
+    return named and all(isinstance(table[key], kind) for key, kind in KINDS.items() if key in table)
+
+
 def fault(table: Any) -> str | None:
     """What keeps a manifest from being read, as the end of a sentence; None when nothing does."""
     if not isinstance(table, dict) or "schema" not in table:
@@ -87,16 +103,16 @@ def fault(table: Any) -> str | None:
         )
     try:
         encoders, datasets = table["encoders"], table["datasets"]
-        whole = isinstance(table["updated"], str) and isinstance(table["protocols"], list)
+        whole = _typed(table) and {"updated", "protocols"} <= table.keys()
         for about in encoders.values():
-            whole &= {"label", "regime", "family"} <= about.keys()
+            whole &= _typed(about) and {"label", "regime", "family"} <= about.keys()
         for about in datasets.values():
             whole &= about["domain"] in DOMAINS and about["metric"] in METRICS
-            whole &= {"label", "classes", "samples", "fingerprint"} <= about.keys()
+            whole &= _typed(about) and {"label", "classes", "samples", "fingerprint"} <= about.keys()
         for id, cell in table["cells"].items():
             whole &= cell["encoder"] in encoders and cell["dataset"] in datasets
-            whole &= isinstance(cell["seed"], int) and cell["state"] in ("done", "failed", "waiting")
-            whole &= isinstance(cell["protocol"], str) and "/" not in id and "\\" not in id
+            whole &= _typed(cell) and {"protocol", "seed"} <= cell.keys() and cell["state"] in STATES
+            whole &= "/" not in id and "\\" not in id
     except (KeyError, AttributeError, TypeError):
         whole = False
     return None if whole else "its manifest.json is incomplete: run the study again"

@@ -14,6 +14,7 @@ from core.encoders.files import hashes
 from core.encoders.files.addresses import HUB
 from core.encoders.files.downloads import SPARE, addresses
 from core.encoders.spec import WeightFile
+from core.paths import expanded
 
 RESOLVED = re.compile(re.escape(HUB) + r"/((?:[^/]+/)?[^/]+)/resolve/([^/]+)/([^?#]+)")
 CONTENT_NAME = re.compile(r"[0-9a-f]{64}")
@@ -23,8 +24,8 @@ def _folder(*choices: tuple[str, str]) -> Path:
     """The first folder that a variable of the environment names, with what is below it."""
     for variable, below in choices:
         if chosen := os.environ.get(variable):
-            return Path(os.path.expandvars(chosen)).expanduser() / below
-    return Path.home() / ".cache" / choices[-1][1]
+            return expanded(os.path.expandvars(chosen), variable) / below
+    return expanded("~/.cache", "The cache of other programs") / choices[-1][1]
 
 
 def hub_cache() -> Path:
