@@ -32,7 +32,6 @@ REGIME_NAMES = {
     "distilled": "distilled from several teachers",
     "random": "random weights",
 }
-FAMILY_NAMES = {"SSL": "self-supervised", "SL": "supervised", "random": "random weights", "other": "other supervision"}
 
 
 class Drawn(Protocol):
