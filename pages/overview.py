@@ -82,7 +82,7 @@ with left:
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
     info = store.study("family", [str(ASSETS / "results")])
-    names, look = short_labels(study.members(info)), styles(study.members(info))
+    names, look = short_labels(study.encoders_of(info)), styles(study.encoders_of(info))
     pair = ("supervised", "simclr")
     accuracy = resources.of_study(info, summary.accuracy, "linear")
     controls = resources.of_studies(info, (), summary.controls, "linear")

@@ -51,7 +51,7 @@ class Drawn(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class StudyEncoder:
     """An encoder as the manifest of a study names it; it need not be in the catalog."""
 
     id: str
