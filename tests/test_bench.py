@@ -112,12 +112,12 @@ def test_a_missing_contender_is_named_and_fails_nothing(monkeypatch: pytest.Monk
     assert "pytorch-grad-cam maps" not in rows
 
 
-def test_memory_that_cannot_be_read_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_gained_after_the_settled_uploads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SIDES", {1: (96, 72)})
-    monkeypatch.setattr(bench, "resident_bytes", lambda: None)
+    held = iter([100_000_000, 107_000_000])
+    monkeypatch.setattr(bench, "resident_bytes", lambda: next(held))
     row = bench.memory_row(command.packaged(CPU)[0], 1, 2)
-    assert row.value is None
-    assert row.met is None
+    assert (row.value, row.unit, row.met) == (7.0, "MB gained", True)
 
 
 @pytest.mark.parametrize(("value", "code"), [(1.0, 0), (2.0, 1)])
