@@ -102,4 +102,4 @@ def read(contender: Contender, inputs: Tensor, precision: str | None = None, swe
     """
     encoder, head = contender.encoder, contender.head
     settled = precisions.settle(encoder, head, precision, sweeping)
-    return Readout(*precisions.answers(encoder, head, inputs, settled))
+    return Readout(*precisions.forward(encoder, head, inputs, settled))
