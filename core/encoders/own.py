@@ -60,6 +60,9 @@ def add(path: str | Path, id: str, *, like: str, architecture: str = "") -> Enco
     digest = sha256_of(file)
     fitting, misfits = [], []
     refusals = {reader: _refusal(file, reader) for reader in {_reader(way) for way in ways}}
+    refused = [refusal for refusal in refusals.values() if refusal]
+    if len(refused) == len(refusals) and not reading.converted_path(file).is_file():
+        raise refused[0]
     for way in ways:
         try:
             fitting.append((way, _entry(file, digest, id, way, architecture, refusals[_reader(way)])))
