@@ -87,10 +87,10 @@ class Wanted:
     query: str = ""
 
 
-def values(facet: str, specs: Iterable[EncoderSpec] | None = None) -> list[str]:
+def values(facet: str) -> list[str]:
     """The values a facet has in the catalog, the most frequent first."""
     counts: dict[str, int] = {}
-    for spec in encoders().values() if specs is None else specs:
+    for spec in encoders().values():
         value = FACETS[facet](spec)
         counts[value] = counts.get(value, 0) + 1
     return sorted(counts, key=lambda value: (-counts[value], value.casefold()))

@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except InvariscopeError as error:
-        print(f"invariscope: {error}", file=sys.stderr)
+        print("invariscope:", " ".join(str(error).split()), file=sys.stderr)  # a file's name may hold anything
         return EXIT_ERROR
     except KeyboardInterrupt:
         print("invariscope: stopped", file=sys.stderr)

@@ -11,13 +11,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from typing import Literal
 
 import torch
 
 from core.errors import InvalidRequest
-
-DeviceName = Literal["auto", "cpu", "cuda"]
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Names of the GNU allocator's settings (malloc.h)."""

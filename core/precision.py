@@ -127,14 +127,14 @@ def _probe(recipe: Preprocessing) -> Tensor:
 
 def _measure(encoder: Encoder, head: LinearHead, precision: Precision) -> Verdict:
     probe = _probe(encoder.spec.preprocessing)
-    full, half = (answers(encoder, head, probe, name)[1:] for name in ("fp32", precision))
+    full, half = (forward(encoder, head, probe, name)[1:] for name in ("fp32", precision))
     largest = max(_apart(a, b) for a, b in zip(full, half, strict=True))
     cosine = F.cosine_similarity(full[0], half[0]).min().item()
     changed = int((full[1].argmax(1) != half[1].argmax(1)).sum())
     return Verdict(encoder.spec.id, precision, largest, cosine, changed, len(probe))
 
 
-def answers(
+def forward(
     encoder: Encoder, head: LinearHead, inputs: Tensor, precision: Precision
 ) -> tuple[TrunkOutput, Tensor, Tensor]:
     """One forward pass in a precision: the trunk's output, pooled features (B, D) and logits (B, C) in float32."""

@@ -54,16 +54,14 @@ class Readout:
         return self.state.feature_map
 
 
-def load_contender(
-    encoder_id: str, task_id: str, device: torch.device, progress: Progress = lambda done, total: None
-) -> Contender:
+def load_contender(encoder_id: str, task_id: str, device: torch.device) -> Contender:
     """An encoder and its head for a task, fetched first when they are not here; loaded afresh, the caller's own.
 
     Raises:
         InvariscopeError: a name is unknown, a file is missing or wrong, or the encoder has no such head.
     """
-    encoder = encoders.load(encoder_id, device, progress)
-    return Contender(encoder, store.load(encoder, task_id, progress))
+    encoder = encoders.load(encoder_id, device)
+    return Contender(encoder, store.load(encoder, task_id))
 
 
 def shared_contender(
@@ -104,4 +102,4 @@ def read(contender: Contender, inputs: Tensor, precision: str | None = None, swe
     """
     encoder, head = contender.encoder, contender.head
     settled = precisions.settle(encoder, head, precision, sweeping)
-    return Readout(*precisions.answers(encoder, head, inputs, settled))
+    return Readout(*precisions.forward(encoder, head, inputs, settled))

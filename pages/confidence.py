@@ -16,7 +16,7 @@ st.title("Does its confidence mean what it says?")
 chosen = study_inputs.chosen()
 info, protocol = chosen.info, chosen.protocol
 pair = tuple(dict.fromkeys((chosen.first, chosen.second)))
-everyone = study.members(info)
+everyone = study.encoders_of(info)
 untrained = [m.id for m in everyone if m.family == "random" and m.id not in pair and info.done(protocol, (m.id,))]
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -24,7 +24,7 @@ PER_PAGE = 24
 st.title("Where do they differ, image by image?")
 chosen = study_inputs.chosen()
 info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
-names = short_labels([m for m in study.members(info) if m.id in (first, second)])
+names = short_labels([m for m in study.encoders_of(info) if m.id in (first, second)])
 if first == second:
     st.info(
         f"Only {info.encoders[first]['label']} has results by this protocol, and right and wrong are compared between "

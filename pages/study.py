@@ -21,8 +21,8 @@ st.title("How far do the representations carry?")
 chosen = study_inputs.chosen()
 info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
 protocol_label = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
-members = bars.members(info)
-names, look = short_labels(members), styles(members)
+nets = bars.encoders_of(info)
+names, look = short_labels(nets), styles(nets)
 table = resources.of_study(info, summary.accuracy, protocol)
 controls = resources.of_studies(info, chosen.studies, summary.controls, protocol)
 alone = pd.DataFrame(columns=list(pairs.PAIRED))

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from core.plots import style
-from core.plots.style import Member
+from core.plots.style import StudyEncoder
 from core.results.pairs import PAIRED
 
 NAMES = {"sl": "Supervised", "ssl": "SimCLR", "rnd": "Random"}
-LOOK = style.styles([Member("sl", "", "SL"), Member("ssl", "", "SSL"), Member("rnd", "", "random")])
+LOOK = style.styles([StudyEncoder("sl", "", "SL"), StudyEncoder("ssl", "", "SSL"), StudyEncoder("rnd", "", "random")])
 SETS = {"birds": "source", "cars": "similar", "dogs": "similar", "scans": "different"}
 
 

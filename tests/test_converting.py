@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -109,7 +110,7 @@ def test_what_needs_no_conversion_or_is_not_there(folder: Path) -> None:
 def test_what_takes_for_ever_or_all_memory_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both are read by PyTorch as plain weights: one would run for a quarter of an hour, one fill 64 GB."""
     monkeypatch.setattr(converting, "seconds", lambda size: 2)
-    with pytest.raises(WeightsInvalid, match=r"endless\.pth was not read: .* within 2 seconds"):
+    with pytest.raises(WeightsInvalid, match=r"endless\.pth was not read: it takes more than 2 seconds"):
         converting.rehearse(endless(folder / "endless.pth"), "namespace")
     with pytest.raises(WeightsInvalid, match=r"swollen\.pth was not read: it needs more memory"):
         convert(swollen(folder / "swollen.pth"), folder / "a.safetensors")
@@ -122,6 +123,17 @@ def test_a_trial_runs_nothing(folder: Path) -> None:
     with pytest.raises(WeightsInvalid, match=r"Nothing in it ran.* models convert "):
         converting.rehearse(path, "namespace")
     assert not trace.exists()
+
+
+def test_a_trial_reads_as_the_reader_will(folder: Path) -> None:
+    """The one file in an archive, and a bag of values beside the weights."""
+    inner = written(folder / "toy.pth", {"weight": WEIGHT, "args": argparse.Namespace(lr=0.1)}, "torch")
+    with zipfile.ZipFile(folder / "toy.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(inner, "toy.pth")
+    converting.rehearse(folder / "toy.zip", "zip")
+    with pytest.raises(WeightsInvalid, match="was not read: it is damaged, or no checkpoint"):
+        converting.rehearse(folder / "toy.zip", "namespace")
+    assert names(folder) == {"toy.pth", "toy.zip"}
 
 
 ATTEMPTS = """

@@ -1,4 +1,4 @@
-"""Answers, the packaged family and the common look of figures, against numbers worked out by hand."""
+"""Answers and the common look of figures, against numbers worked out by hand."""
 
 import re
 
@@ -10,8 +10,7 @@ import toys
 from plot_specs import OTHER, RANDOM, SL, SSL
 
 from core import confidence
-from core.encoders.registry import encoders
-from core.plots import answers, family, style
+from core.plots import answers, style
 from core.plots.bars import bars
 
 CLASSES = ("cat", "dog", "fox", "owl")
@@ -107,65 +106,6 @@ def test_bars_in_words():
 )
 def test_the_finding_of_an_image(specs, predictions, sentence):
     assert answers.finding(specs, predictions, CLASSES) == sentence
-
-
-# The packaged family
-
-
-def measured(**top1: float) -> pd.DataFrame:
-    """An accuracy table of one task of 1,000 images, with intervals of 3 points to either side."""
-    return pd.DataFrame(
-        {
-            "encoder": id,
-            "label": id,
-            "task": task,
-            "task_label": task,
-            "domain": "source",
-            "linear_top1": value,
-            "low": value - 3,
-            "high": value + 3,
-            "knn_top1": value - 5,
-            "test_images": 1000,
-        }
-        for task in ("one", "two")
-        for id, value in top1.items()
-    )
-
-
-@pytest.mark.parametrize(
-    ("top1", "said"),
-    [
-        ({"supervised": 60, "simclr": 50}, "supervised ahead on 2, SimCLR on 0; the 95 % intervals overlap on 0"),
-        ({"supervised": 50, "simclr": 60}, "supervised ahead on 0, SimCLR on 2; the 95 % intervals overlap on 0"),
-        ({"supervised": 55, "simclr": 50}, "supervised ahead on 0, SimCLR on 0; the 95 % intervals overlap on 2"),
-    ],
-)
-def test_the_finding_of_the_family(top1, said):
-    assert family.accuracy_finding(measured(**top1)) == f"Linear probe on 2 sets: {said}"
-
-
-def test_the_family_without_a_pair_is_not_compared():
-    found = family.accuracy_finding(measured(supervised=55, random=10))
-    assert found == "Linear-probe accuracy of the packaged encoders"
-
-
-def test_the_family_table_holds_the_cards_and_intervals_around_them():
-    table = family.accuracy_table()
-    assert list(table.columns) == list(family.COLUMNS)
-    assert set(table["encoder"]) <= {id for id, spec in encoders().items() if spec.weights.packaged}
-    assert len(table) > 0
-    for _, row in table.iterrows():
-        assert 0 <= row["low"] <= row["linear_top1"] + 0.01
-        assert row["linear_top1"] - 0.01 <= row["high"] <= 100
-        # Wilson and the normal approximation agree on a few thousand images.
-        p = row["linear_top1"] / 100
-        half = 196 * np.sqrt(p * (1 - p) / row["test_images"])
-        assert row["high"] - row["low"] == pytest.approx(2 * half, rel=0.1, abs=0.5)
-    figure = family.accuracy_bars(table)
-    assert style.finding_of(figure) == family.accuracy_finding(table)
-    assert len(figure.data) == table["encoder"].nunique()
-    alt = family.accuracy_alt(table)
-    assert all(label in alt for label in table["label"])
 
 
 # The common look

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from core.plots import confidence_table, reliability, selective
-from core.plots.style import Member, styles
+from core.plots.style import StudyEncoder, styles
 from core.results import abstaining, confidence
 from core.results.confidence import Compared
 from core.results.measures import MEASURES, Ranked
 
-MEMBERS = [Member("sl", "Net · SL", "SL"), Member("ssl", "Net · SSL", "SSL")]
+MEMBERS = [StudyEncoder("sl", "Net · SL", "SL"), StudyEncoder("ssl", "Net · SSL", "SSL")]
 NAMES, LOOK = {m.id: m.label for m in MEMBERS}, styles(MEMBERS)
 PAIR = ("sl", "ssl")
 ECE = next(measure for measure in MEASURES if measure.id == "ece")

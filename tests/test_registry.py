@@ -68,7 +68,7 @@ def test_entry_is_complete_and_consistent(spec: EncoderSpec) -> None:
 
 @every_packaged
 def test_architecture_is_as_wide_as_stated(spec: EncoderSpec) -> None:
-    """Of the published ones test_checking builds every layout."""
+    """Of the published ones test_verification_offline builds every layout."""
     with torch.device("meta"):
         assert architectures.build(spec.architecture, spec.options).num_features == spec.feature_dim
 

@@ -215,11 +215,11 @@ def test_lock_whose_owner_died_does_not_block(server: Server, folder: Path) -> N
     assert lock.exists()
     started = time.monotonic()
     assert weights.fetch(WeightFile("toy.pth", server.url)).read_bytes() == CONTENT
-    assert time.monotonic() - started < weights.GLANCE
+    assert time.monotonic() - started < downloads.GLANCE
 
 
 def test_who_waits_is_told_how_far_the_other_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "GLANCE", 0.02)
+    monkeypatch.setattr(downloads, "GLANCE", 0.02)
     folder.mkdir()
     partial = folder / "toy.pth.partial"
     partial.write_bytes(CONTENT[:1000])

@@ -51,18 +51,6 @@ def class_maps(contender: Contender, readout: Readout, classes: Tensor) -> Tenso
     return along(contender.encoder, readout.state, contender.head.pooling, contender.head.weight[classes])
 
 
-def every_class_map(contender: Contender, readout: Readout) -> Tensor:
-    """(B, C, h, w) maps of all classes at once; only for contenders with a closed form.
-
-    Raises:
-        ValueError: the contender has none.
-    """
-    if not contender.has_closed_form:
-        raise ValueError("all classes at once need average pooling and a linear head")
-    cells = readout.feature_map.shape[-1] * readout.feature_map.shape[-2]
-    return torch.einsum("bkhw,ck->bchw", readout.feature_map.float(), contender.head.weight) / cells
-
-
 def grad_cam(contender: Contender, inputs: Tensor, readout: Readout, target: int) -> Tensor:
     """The method of the paper in the form the page asks for: (B, h, w) of one class."""
     classes = torch.full((len(inputs),), target, device=readout.logits.device)

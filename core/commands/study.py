@@ -113,27 +113,32 @@ def _addresses(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _options(pairs: list[str]) -> dict[str, dict[str, Any]]:
-    """`few-shot.shots=5` as nested settings; a value is read as JSON, or else as text."""
+    """`few-shot.shots=5` as nested settings."""
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
         protocol, dot, option = name.partition(".")
         if not (equals and dot and protocol and option):
             raise InvalidRequest(f"--option takes PROTOCOL.NAME=VALUE, such as few-shot.shots=5, not '{pair}'.")
-        try:
-            found.setdefault(protocol, {})[option] = json.loads(value)
-        except json.JSONDecodeError:
-            found.setdefault(protocol, {})[option] = value
+        found.setdefault(protocol, {})[option] = _value(value)
     return found
 
 
-def _engine_options(arguments: argparse.Namespace) -> dict[str, str]:
-    found = {"address": arguments.ray_address} if arguments.ray_address else {}
+def _value(text: str) -> Any:
+    """What was typed, read as JSON, or else as text."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
+
+
+def _engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    found: dict[str, Any] = {"address": arguments.ray_address} if arguments.ray_address else {}
     for pair in arguments.engine_option:
         name, equals, value = pair.partition("=")
         if not (name and equals):
             raise InvalidRequest(f"--engine-option takes NAME=VALUE, such as cpus_per_task=2, not '{pair}'.")
-        found[name] = value
+        found[name] = _value(value)
     return found
 
 

@@ -10,7 +10,7 @@ from core.datasets.medmnist_sets import left_out
 from core.datasets.options import one_of, parse_options
 from core.datasets.spec import Adapter, Address, ImageSet
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
-from core.paths import data_folder
+from core.paths import data_folder, expanded
 
 FOLDER = "folder:"
 SAFE = "/\\:~ @+()[]!$'=*;"
@@ -97,7 +97,7 @@ def adapter_of(address: Address) -> Adapter:
     if why:
         raise InvalidRequest(f"{address.target} is left out: it {why}.")
     if address.target not in DATASETS:
-        if Path(address.target).expanduser().exists():
+        if expanded(address.target, "The data set").exists():
             raise InvalidRequest(
                 f"There is no data set called '{address.target}', but a path: write '{FOLDER}{address.target}'."
             )
@@ -120,14 +120,14 @@ def path_of(address: Address, root: Path) -> Path:
 
 
 def _places(target: str, root: Path) -> list[Path]:
-    given = Path(target).expanduser()
+    given = expanded(target, "The data set")
     return [given] if given.is_absolute() else [root / given, Path.cwd() / given]
 
 
 def _place(target: str, root: Path) -> Path | None:
     try:
         return next((place for place in _places(target, root) if place.exists()), None)
-    except (OSError, RuntimeError, ValueError):  # a name too long to be one, an unknown `~user`, a null byte
+    except (OSError, ValueError, InvalidRequest):  # a name too long to be one, a null byte, an unknown `~user`
         return None
 
 

@@ -70,9 +70,11 @@ def download(url: str, path: Path, md5: str = "", progress: Progress = lambda do
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fetching.download([url], fetching.Wanted(path, check, bool(md5), 0, progress))
-        place(fetching.partial_of(path), path)
-        fetching.forget(path)
+        with fetching.alone(path, progress):
+            if not path.is_file():  # another process was at it
+                fetching.download([url], fetching.Wanted(path, check, bool(md5), 0, progress))
+                place(fetching.partial_of(path), path)
+                fetching.forget(path)
     except fetching.Undelivered as error:
         todo = (
             "Try again later, or report it when it happens twice"

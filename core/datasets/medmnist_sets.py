@@ -139,11 +139,7 @@ class MedmnistSet:
             DataUnavailable: the package is absent, there is no network, or what came is not what was published.
         """
         published, file = self._published(), self._file(root)
-        with writing(root, "INVARISCOPE_DATA"):
-            file.parent.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(file.with_name(f"{file.name}.lock"))
-        with lock:
-            download(published[f"url{self._suffix}"], file, published[f"MD5{self._suffix}"], progress)
+        download(published[f"url{self._suffix}"], file, published[f"MD5{self._suffix}"], progress)
 
 
 def _unpack(file: Path, folder: Path, names: list[str], md5: str) -> None:

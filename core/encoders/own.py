@@ -22,6 +22,7 @@ from core.encoders.registry import encoder_spec, encoders, own_folder
 from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile
 from core.errors import InvalidRequest, InvariscopeError, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.files import write_whole
+from core.paths import expanded
 from core.tasks import task
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -52,13 +53,16 @@ def add(path: str | Path, id: str, *, like: str, architecture: str = "") -> Enco
         WeightsInvalid: the file does not fit.
     """
     _check_id(id)
-    file = Path(path).expanduser().absolute()
+    file = expanded(str(path), "The file").absolute()
     if not file.is_file():
         raise WeightsUnavailable(f"There is no file {file} on this machine. Give the path of the file of weights.")
     ways = _ways(like, architecture)
     digest = sha256_of(file)
     fitting, misfits = [], []
     refusals = {reader: _refusal(file, reader) for reader in {_reader(way) for way in ways}}
+    refused = [refusal for refusal in refusals.values() if refusal]
+    if len(refused) == len(refusals) and not reading.converted_path(file).is_file():
+        raise refused[0]
     for way in ways:
         try:
             fitting.append((way, _entry(file, digest, id, way, architecture, refusals[_reader(way)])))

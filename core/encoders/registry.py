@@ -153,7 +153,7 @@ def _shipped() -> dict[str, EncoderSpec]:
 def card(id: str) -> dict[str, Any]:
     """The card of a packaged encoder: its entry, recipe, and measured numbers. Empty for any other."""
     path = ASSETS / "models" / id / "card.toml"
-    return tomllib.loads(path.read_text()) if path.is_file() else {}
+    return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def encoder_spec(id: str) -> EncoderSpec:

@@ -7,11 +7,13 @@ came when a download ends early, and here a stopped gigabyte goes on where it st
 import http.client
 import json
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
+
+from filelock import FileLock, Timeout
 
 from core.fetching.addresses import LOGIN, Answer, NotGiven, ask, looks_like_a_page, number, why
 from core.pace import Progress
@@ -19,6 +21,8 @@ from core.pace import Progress
 CHUNK = 1 << 20
 SPARE = 50_000_000
 """Bytes that a download leaves free on the disk."""
+GLANCE = 1.0
+"""Seconds between two looks at a download that another process is at."""
 
 Check = Callable[[Path, str], tuple[str, str]]
 """From a file and the SHA-256 that its server announced (may be empty): its digest, and what is wrong as a clause."""
@@ -89,6 +93,24 @@ def forget(path: Path) -> None:
     """Remove what gathered for a file, and the note of where it came from."""
     partial_of(path).unlink(missing_ok=True)
     _note(partial_of(path)).unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(path: Path, progress: Progress) -> Iterator[None]:
+    """Hold a file's lock, so that of several processes one downloads; who has to wait is told how far the owner is."""
+    # The system frees the lock of a process that died, so a lock file that is left lying about blocks nobody.
+    lock = FileLock(path.with_name(path.name + ".lock"))
+    partial = partial_of(path)
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=GLANCE)
+        except Timeout:
+            if partial.is_file():
+                progress(partial.stat().st_size, Origin.of(partial).total)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,14 +166,10 @@ def calibration_null(
 
 
 def consistency_band(confidence: float, samples: int) -> tuple[float, float]:
-    """Where 95 % of accuracies of so many samples lie when this confidence is exactly the chance of being right.
+    """Where 95 % of accuracies of (at least one) `samples` lie when `confidence` is exactly the chance of being right.
 
-    The 2.5 % and 97.5 % quantiles of a binomial as shares: the band behind a reliability diagram (Bröcker & Smith
+    The 2.5 % and 97.5 % quantiles of a binomial, in [0, 1]: the band behind a reliability diagram (Bröcker & Smith
     2007).
-
-    Args:
-        confidence: mean of a bin, in [0, 1].
-        samples: in the bin, at least 1.
     """
     from scipy import stats  # half a second that the first page should not wait for
 

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.plots.study_words import DOMAIN_NAMES, capital, set_labels
-from core.plots.style import GREY, Member, Style, finish, whiskers
+from core.plots.style import GREY, StudyEncoder, Style, finish, whiskers
 from core.results.info import StudyInfo
 
 CONTROLS = {
@@ -25,9 +25,9 @@ LINE_UNIT = 1.4  # Plotly draws a "line-ns" of size s this much longer than s
 BAR, BETWEEN, OVER = 22, 18, 34  # pixels of a bar, between two sets, and above a group for its title
 
 
-def members(info: StudyInfo) -> list[Member]:
+def encoders_of(info: StudyInfo) -> list[StudyEncoder]:
     """The encoders of a study, in its order."""
-    return [Member(id, str(about["label"]), str(about["family"])) for id, about in info.encoders.items()]
+    return [StudyEncoder(id, str(about["label"]), str(about["family"])) for id, about in info.encoders.items()]
 
 
 def accuracy_bars(

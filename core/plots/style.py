@@ -32,7 +32,6 @@ REGIME_NAMES = {
     "distilled": "distilled from several teachers",
     "random": "random weights",
 }
-FAMILY_NAMES = {"SSL": "self-supervised", "SL": "supervised", "random": "random weights", "other": "other supervision"}
 
 
 class Drawn(Protocol):
@@ -52,7 +51,7 @@ class Drawn(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class StudyEncoder:
     """An encoder as the manifest of a study names it; it need not be in the catalog."""
 
     id: str

@@ -97,7 +97,7 @@ def write_card(card: dict[str, Any], folder: Path) -> None:
 def add_measured(head: LinearHead, encoder_id: str, assets: Path) -> None:
     """Put a head's measured numbers on the card of its encoder."""
     folder = assets / "models" / encoder_id
-    card = tomllib.loads((folder / "card.toml").read_text())
+    card = tomllib.loads((folder / "card.toml").read_text(encoding="utf-8"))
     card.setdefault("measured", {})[head.task] = {
         key: head.facts[key] for key in ("linear_top1", "knn_top1", "train_images", "test_images")
     }
@@ -106,7 +106,7 @@ def add_measured(head: LinearHead, encoder_id: str, assets: Path) -> None:
 
 def as_shipped(folder: Path, recipe: Recipe, device: torch.device) -> encoder.Encoder:
     """The encoder as users will load it: from the half-precision file."""
-    card = tomllib.loads((folder / "card.toml").read_text())
+    card = tomllib.loads((folder / "card.toml").read_text(encoding="utf-8"))
     spec = registry.parse(recipe.id, card["encoder"])
     network = architectures.build(spec.architecture)
     network.load_state_dict(load_file(folder / "weights.safetensors"))

@@ -120,36 +120,21 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
             p = z_test(interval)
             ahead = np.sign(interval.estimate)
         else:
-            interval = _advantage(counted[id], entry["metric"] == "mean-per-class")
+            one, other, samples = (counted[id][name].to_numpy() for name in ("first_share", "second_share", "samples"))
+            labels = counted[id]["label"].to_numpy(np.int64) if entry["metric"] == "mean-per-class" else None
+            interval = advantage(one, other, samples, labels, rng=np.random.default_rng(0))
             p = mcnemar_exact(table["only first"], table["only second"])
             ahead = np.sign(table["only second"] - table["only first"])
-        rows.append(
-            {
-                "dataset": id,
-                "label": entry["label"],
-                "domain": entry["domain"],
-                "samples": sum(table.values()),
-                **{cell.replace(" ", "_"): count for cell, count in table.items()},
-                "difference": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "p": p,
-                "ahead": int(ahead) if ahead == np.sign(interval.estimate) else 0,
-            }
-        )
-    if not rows:
-        return pd.DataFrame(columns=list(PAIRED))
-    found = pd.DataFrame(rows)
+        cells = [table[cell] for cell in ("only first", "only second", "both", "neither")]
+        agreed = int(ahead) if ahead == np.sign(interval.estimate) else 0
+        limits = (interval.estimate, interval.low, interval.high)
+        rows.append((id, entry["label"], entry["domain"], sum(cells), *cells, *limits, p, agreed))
+    found = pd.DataFrame(rows, columns=list(PAIRED[:-2]))
+    if found.empty:
+        return found.reindex(columns=list(PAIRED))
     found["p_holm"] = holm(found["p"].to_numpy())
     found["verdict"] = [AHEAD[a if p < LEVEL else 0] for a, p in zip(found["ahead"], found["p_holm"], strict=True)]
     return found[list(PAIRED)]
-
-
-def _advantage(counted: pd.DataFrame, per_class: bool) -> Interval:
-    """How much more accurate the second contender is, over the samples that both answered."""
-    labels = counted["label"].to_numpy(np.int64) if per_class else None
-    first, second, samples = (counted[name].to_numpy() for name in ("first_share", "second_share", "samples"))
-    return advantage(first, second, samples, labels, rng=np.random.default_rng(0))
 
 
 def gap_difference(paired: pd.DataFrame) -> Interval | None:

@@ -184,7 +184,7 @@ def read(place: str) -> Features | None:
 
 
 # A few: a cell reads three parts, and the hash of a large array takes seconds.
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=4)
 def _read(folder: Path, versions: tuple[tuple[int, int, int], ...]) -> Features | None:  # noqa: ARG001 (in the key)
     """The features, when they are what was written; looked at once a version of the files."""
     data = sealed.read(str(folder / "meta"))

@@ -246,14 +246,26 @@ def test_a_file_that_changed_between_two_calls_is_started_again(tmp_path: Path, 
         downloading.download(server.url("x"), tmp_path / "file", stated)
     server.files["x"] = new
     assert downloading.download(server.url("x"), tmp_path / "file", stated).read_bytes() == new
-    assert {path.name for path in tmp_path.iterdir()} == {"published", "file"}
+    assert {path.name for path in tmp_path.iterdir()} == {"published", "file", "file.lock"}
+
+
+def test_eight_at_once_download_once(tmp_path: Path, server: Server) -> None:
+    server.files["x"] = bytes(3_000_000)
+    wanted = server.url("x"), tmp_path / "file"
+    threads = [threading.Thread(target=downloading.download, args=wanted) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.asked == [("x", None)]
+    assert (tmp_path / "file").stat().st_size == 3_000_000
 
 
 def test_a_login_page_is_no_data_set(tmp_path: Path, server: Server) -> None:
     server.files["x"] = b"<!DOCTYPE html><html>Sign in</html>"
     with pytest.raises(DataUnavailable, match="a web page instead of the file"):
         downloading.download(server.url("x"), tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["file.lock"]
 
 
 def test_offline_nothing_is_tried(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,7 +280,7 @@ def test_too_little_room_is_told_first(tmp_path: Path, server: Server, monkeypat
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=1000))
     with pytest.raises(DataUnavailable, match=r"0 MB free.*INVARISCOPE_DATA"):
         downloading.download(server.url("x"), tmp_path / "file")
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["file.lock"]
 
 
 def test_a_data_folder_that_cannot_be_written(

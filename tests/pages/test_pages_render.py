@@ -8,7 +8,9 @@ from navigation import page_headings
 from streamlit.testing.v1 import AppTest
 
 from core import pipeline, samples
+from core.paths import ASSETS
 from core.plots import answers
+from core.results import store, summary
 from core.tasks import tasks
 from pages.ui import inputs, resources
 
@@ -53,6 +55,13 @@ def test_overview_states_what_the_contenders_answer(open_page, default_ids):
     sentence = answers.finding([r.encoder.spec for r in contenders], predictions, tasks()[inputs.DEFAULT_TASK].classes)
     assert f"**{sentence}**" in [text.value for text in at.markdown]
     assert len(at.image) == 1 + len(contenders)
+
+
+def test_overview_draws_the_shipped_study(open_page):
+    (shown,) = [table.value for table in open_page("overview.py").dataframe if "majority" in table.value]
+    expected = summary.accuracy(store.study("family", [str(ASSETS / "results")]), "linear")
+    assert list(shown["accuracy"]) == list((100 * expected["accuracy"]).round(2))
+    assert list(shown["encoder"]) == list(expected["encoder"])
 
 
 def test_walking_through_all_pages_in_one_session_keeps_the_choices(open_page):

@@ -158,7 +158,7 @@ def test_another_run_heals_what_is_damaged(setup, place: float) -> None:
     assert {event.what for event in events if event.kind == "cell"} == {"near.knn.random.0", "far.knn.random.0"}
     assert rows_of(made).equals(before)
     flip(Path(made.out) / "manifest.json", place, 3)
-    assert [event.kind for event in running.study(made)] == ["kept", "end"]
+    assert [event.kind for event in running.study(made)] == ["opened", "opened", "kept", "end"]
     assert rows_of(made).equals(before)
 
 
@@ -182,7 +182,7 @@ def test_a_run_adds_hashes_to_a_study_of_an_older_version(setup) -> None:
     hashes = [cell.pop("sha256") for cell in table["cells"].values()]
     old = {key: value for key, value in table.items() if key not in ("sha256", "plan", "distances")}
     path.write_text(json.dumps(old | {"schema": 1}))
-    assert [event.kind for event in running.study(made)] == ["kept", "end"]
+    assert [event.kind for event in running.study(made)] == ["opened", "opened", "kept", "end"]
     assert [cell["sha256"] for cell in study_manifests.read(Path(made.out))["cells"].values()] == hashes
 
 
@@ -195,7 +195,7 @@ def test_a_plan_that_is_not_what_was_run_is_told_of(setup) -> None:
         list(running.study(made))
     plan.unlink()
     assert running.stored_plan(made.out) == made.plan
-    assert [event.kind for event in running.study(made)] == ["kept", "end"]
+    assert [event.kind for event in running.study(made)] == ["opened", "opened", "kept", "end"]
     assert plan.is_file()
 
 

@@ -1,5 +1,7 @@
 """Studies in the background: started, watched, stopped and gone on with, in processes of their own."""
 
+import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from study_folders import folder
 
 from core.errors import InvalidRequest, UnknownName
 from core.results import store
-from core.study import jobs
+from core.study import jobs, sealed
 from core.study.plan import Plan
 
 
@@ -91,11 +93,8 @@ def test_studies_are_not_started_into_an_object_store(monkeypatch: pytest.Monkey
 def test_a_process_is_not_taken_for_another_with_its_number(tmp_path: Path) -> None:
     where = jobs.start(PLAN, tmp_path / "data")
     wait(where, lambda job: not job.running)
-    facts = (where / "job.json").read_text()
-    import json
-    import os
-
-    (where / "job.json").write_text(json.dumps(json.loads(facts) | {"pid": os.getpid()}))
+    facts = json.loads(sealed.read(str(where / "job.json")) or b"")
+    sealed.write(str(where / "job.json"), json.dumps(facts | {"pid": os.getpid()}).encode())
     found = jobs.job_of(where)
     assert found is not None
     assert not found.running

@@ -12,6 +12,7 @@ from core.encoders.files import hashes
 from core.encoders.spec import WeightFile
 from core.fetching.addresses import HUB
 from core.fetching.download import SPARE
+from core.paths import expanded
 
 RESOLVED = re.compile(re.escape(HUB) + r"/((?:[^/]+/)?[^/]+)/resolve/([^/]+)/([^?#]+)")
 CONTENT_NAME = re.compile(r"[0-9a-f]{64}")
@@ -21,8 +22,8 @@ def _folder(*choices: tuple[str, str]) -> Path:
     """The first folder that a variable of the environment names, with what is below it."""
     for variable, below in choices:
         if chosen := os.environ.get(variable):
-            return Path(os.path.expandvars(chosen)).expanduser() / below
-    return Path.home() / ".cache" / choices[-1][1]
+            return expanded(os.path.expandvars(chosen), variable) / below
+    return expanded("~/.cache", "The cache of other programs") / choices[-1][1]
 
 
 def hub_cache() -> Path:

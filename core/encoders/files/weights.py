@@ -1,24 +1,17 @@
 """Weight files: where they are, how they get there, and whether they are what the catalog says."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from core.encoders.files import hashes, licences, reuse
 from core.encoders.files.hashes import sha256_of
 from core.encoders.spec import WeightFile
 from core.errors import WeightsInvalid, WeightsUnavailable
 from core.fetching.addresses import offline
-from core.fetching.download import NoRoom, Origin, Undelivered, Wanted, download, forget, partial_of
+from core.fetching.download import NoRoom, Undelivered, Wanted, alone, download, forget, partial_of
 from core.pace import Progress
 from core.paths import ASSETS, weights_folder
 
 __all__ = ["Progress", "fetch", "is_here", "path_of", "sha256_of", "unavailable", "verify", "weights_folder"]
-
-GLANCE = 1.0
-"""Seconds between two looks at a download that another process is at."""
 
 
 def path_of(weights: WeightFile) -> Path:
@@ -96,7 +89,7 @@ def fetch(weights: WeightFile, progress: Progress = lambda done, total: None) ->
         licences.require(weights.terms, weights.file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path, progress):
+        with alone(path, progress):
             if not path.is_file() and not reuse.take(weights, path):
                 _download(weights, path, progress)
     except OSError as error:
@@ -104,24 +97,6 @@ def fetch(weights: WeightFile, progress: Progress = lambda done, total: None) ->
             f"{path} could not be written: {error}. Free some space or choose --weights-dir."
         ) from error
     return path
-
-
-@contextmanager
-def _alone(path: Path, progress: Progress) -> Iterator[None]:
-    """Hold the file's lock; who has to wait for it is told how far its owner is."""
-    # The system frees the lock of a process that died, so a lock file that is left lying about blocks nobody.
-    lock = FileLock(path.with_name(path.name + ".lock"))
-    partial = partial_of(path)
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=GLANCE)
-        except Timeout:
-            if partial.is_file():
-                progress(partial.stat().st_size, Origin.of(partial).total)
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _download(weights: WeightFile, path: Path, progress: Progress) -> None:

@@ -116,7 +116,7 @@ def _in_quarantine(path: Path, folder: Path, request: tuple[str, tuple[str, ...]
     # Windows finds its own libraries through SYSTEMROOT and nothing else is needed anywhere.
     environment = {"OMP_NUM_THREADS": "1", **{k: os.environ[k] for k in ("SYSTEMROOT",) if k in os.environ}}
     computing = seconds(path.stat().st_size)
-    late = f"it was not read within {computing} seconds, many times what a file of its size needs"
+    late = f"it takes more than {computing} seconds of computing, many times what a file of its size needs"
     with path.open("rb") as file:
         try:
             done = subprocess.run(

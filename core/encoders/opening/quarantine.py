@@ -17,6 +17,7 @@ NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000
 NO_NEW_PRIVILEGES = 38
 RESULT = "converted.safetensors"
 WITHIN = "::"
+"""Between the names that lead to a tensor in a converted file."""
 FORBIDDEN = (
     "open",
     "socket.",
@@ -146,7 +147,7 @@ def room(size: int) -> int:
 
 def seconds(size: int) -> int:
     """Computing that reading a file of `size` bytes may take, far above what any sound one needs."""
-    return 30 + size // 5_000_000
+    return 15 + size // 2_000_000
 
 
 def limit(size: int, computing: int) -> None:

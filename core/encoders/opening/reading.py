@@ -17,13 +17,11 @@ from core.encoders.files import hashes
 from core.encoders.files.weights import path_of, verify
 from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.opening.mismatch import Mismatch, beginnings
+from core.encoders.opening.quarantine import WITHIN
 from core.encoders.opening.unpickling import BAGS, FLOATS, Refused, packed, plain
 from core.encoders.spec import WeightFile
 from core.encoders.training_signs import is_finite
 from core.errors import UnknownName, WeightsInvalid
-
-WITHIN = "::"
-"""Between the names that lead to a tensor in a converted file."""
 
 
 def converted_path(path: Path) -> Path:

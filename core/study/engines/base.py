@@ -32,7 +32,7 @@ class Setup:
     cache: Path
     data: Path
     device: str = "auto"
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

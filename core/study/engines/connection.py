@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import ray
 
 from core.errors import InvalidRequest
+from core.study.settings import Settings
 
 KNOWN = ("address", "cache", "cpus_per_task", "gpus_per_task", "log")
 LOCAL = "local"  # Ray's word for a new cluster on this machine
@@ -60,34 +61,20 @@ class Share:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def options_of(given: dict[str, str]) -> ClusterOptions:
-    """The options as typed.
+def options_of(given: dict[str, Any]) -> ClusterOptions:
+    """The options that a person gave.
 
     Raises:
         InvalidRequest: one is unknown, or out of range.
     """
-    if strange := sorted(set(given) - set(KNOWN)):
-        raise InvalidRequest(f"The ray engine has no option '{strange[0]}'. Its options: {', '.join(KNOWN)}.")
-
-    def number(name: str, fits: str, ok: Callable[[float], bool]) -> float | None:
-        if name not in given:
-            return None
-        with contextlib.suppress(ValueError):
-            if ok(value := float(given[name])):
-                return value
-        raise InvalidRequest(f"{name} must be {fits}, not '{given[name]}'.")
-
-    cpus = number("cpus_per_task", "a whole number from 1", lambda v: v >= 1 and v == v // 1)
-    gpus = number("gpus_per_task", "a fraction such as 0.5, or 1", lambda v: 0 < v <= 1)
-    if given.get("log", "false") not in ("true", "false"):
-        raise InvalidRequest(f"log must be true or false, not '{given['log']}'.")
+    settings = Settings("the ray engine", given, KNOWN)
     return ClusterOptions(
         # Inside of a submitted job Ray names its own cluster in this variable.
-        address=given.get("address") or os.environ.get("RAY_ADDRESS") or LOCAL,
-        cache=given.get("cache", ""),
-        cpus=None if cpus is None else int(cpus),
-        gpus=gpus or 1.0,
-        log=given.get("log") == "true",
+        address=settings.text("address", "") or os.environ.get("RAY_ADDRESS") or LOCAL,
+        cache=settings.text("cache", ""),
+        cpus=settings.whole("cpus_per_task", 1, 1, 1024) if "cpus_per_task" in given else None,
+        gpus=settings.real("gpus_per_task", 1.0, 0.01, 1.0),
+        log=settings.flag("log"),
     )
 
 

@@ -28,7 +28,7 @@ from core.errors import InvalidRequest
 from core.metrics.calibration import fit_temperature
 from core.study.features import Features
 from core.study.protocols.base import Material, Protocol, ProtocolAnswers
-from core.study.protocols.settings import Settings
+from core.study.settings import Settings
 
 ID = "few-shot"
 METRICS = ("euclidean", "cl2n")
@@ -68,7 +68,7 @@ def options_of(material: Material) -> EpisodeOptions:
     Raises:
         InvalidRequest: one is unknown or out of range.
     """
-    read = Settings(ID, material.options, EpisodeOptions.__slots__)
+    read = Settings(f"protocol {ID}", material.options, EpisodeOptions.__slots__)
     return EpisodeOptions(
         ways=read.whole("ways", 5, 2, 10_000),
         shots=read.whole("shots", 5, 1, 10_000),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from core.study.protocols.settings import Settings
+from core.study.settings import Settings
 
 ID = "fine-tune"
 
@@ -64,7 +64,7 @@ def read(given: dict[str, Any]) -> SearchOptions:
     Raises:
         InvalidRequest: one is unknown or out of range.
     """
-    settings = Settings(ID, given, (*SearchOptions.__slots__, "grid"))
+    settings = Settings(f"protocol {ID}", given, (*SearchOptions.__slots__, "grid"))
     full = settings.choice("grid", ("small", "full")) == "full"
     return SearchOptions(
         steps=settings.whole("steps", 1000, 1, 1_000_000),
