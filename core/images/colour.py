@@ -49,6 +49,8 @@ def _converted(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
         image = image.convert("L")
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if image.mode == "L" and opened.profile.xcolor_space == "RGB ":
+            image = image.convert("RGB")  # grey that a program saved with the profile of its colours
         # A file's own words, and nothing that a page or a terminal would take for more.
         name = re.sub(r"[^\w .,()-]|_", " ", ImageCms.getProfileDescription(opened)).strip()[:60] or "its profile"
         transform = ImageCms.buildTransform(opened, _srgb(), image.mode, "RGB")
