@@ -1,9 +1,11 @@
 """The console command, in this process: what it is asked, its models and its health."""
 
+import itertools
 import os
 import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import command_line
@@ -84,6 +86,42 @@ def test_without_a_command_the_dashboard_starts(tmp_path, monkeypatch):
     # The server works in another folder than the person, who named theirs from where they are.
     roots = [str(tmp_path / "mine"), "s3://bucket/theirs", str(Path.home() / "ours")]
     assert more["env"]["INVARISCOPE_RESULTS"] == os.pathsep.join(roots)
+
+
+@pytest.mark.parametrize("host", dashboard.LOOPBACK)
+def test_a_dashboard_of_this_machine_alone_answers_to_no_foreign_name(host, monkeypatch, capsys):
+    """A page whose name resolves to this machine would else reach it from anybody's browser (DNS rebinding)."""
+    commands = []
+    monkeypatch.setattr(dashboard.subprocess, "call", lambda command, **more: commands.append(command) or 0)
+    monkeypatch.setattr(dashboard, "check_address", lambda host, port: None)
+    assert main(["--host", host, "--allow-host", "lab.example.org"]) == 0
+    allowed = [name for flag, name in itertools.pairwise(commands[0]) if flag == "--server.allowedHosts"]
+    assert allowed == ["localhost", "127.0.0.1", "::1", "lab.example.org"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_dashboard_open_to_others_says_what_it_opens(monkeypatch, capsys):
+    commands = []
+    monkeypatch.setattr(dashboard.subprocess, "call", lambda command, **more: commands.append(command) or 0)
+    monkeypatch.setattr(dashboard, "check_address", lambda host, port: None)
+    assert main(["--host", "0.0.0.0"]) == 0
+    assert "--server.allowedHosts" not in commands[0]
+    assert "Whoever reaches 0.0.0.0 on port 8501 can use this dashboard" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("reload", [False, True])
+def test_the_file_watcher_is_for_developers(reload, monkeypatch):
+    given = {}
+    monkeypatch.setattr(
+        dashboard.subprocess, "call", lambda command, **more: given.update(command=command, **more) or 0
+    )
+    monkeypatch.setattr(dashboard, "check_address", lambda host, port: None)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    assert main(["--reload"] if reload else []) == 0
+    assert ("--server.fileWatcherType auto" in " ".join(given["command"])) is reload
+    assert given["env"].get("PYTHONPATH") == (str(ROOT) if reload else None)
+    settings = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert settings["server"]["fileWatcherType"] == "none"
 
 
 def test_an_address_is_tried_before_the_server_starts():

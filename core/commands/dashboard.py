@@ -7,8 +7,11 @@ import socket
 import subprocess
 import sys
 
+from core.commands.common import say
 from core.errors import InvalidRequest
 from core.paths import ROOT, cache_folder, data_folder, result_roots, weights_folder
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def _port(text: str) -> int:
@@ -22,6 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8501, help="of the dashboard (default: 8501)")
     parser.add_argument("--host", default="localhost", help="address the dashboard listens on (default: localhost)")
     parser.add_argument("--no-browser", action="store_true", help="do not open a browser window")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="a name that a proxy forwards (default: none)"
+    )
+    parser.add_argument("--reload", action="store_true", help="for developers: follow changes of the source; slow")
     parser.set_defaults(run=run)
 
 
@@ -59,12 +66,26 @@ def run(arguments: argparse.Namespace) -> int:
     seen = {f"INVARISCOPE_{name}": str(folder.absolute()) for name, folder in folders.items()}
     roots = [root if "://" in root else os.path.abspath(root) for root in result_roots()[1:]]
     check_address(arguments.host, arguments.port)
+    settings = os.environ | seen | {"INVARISCOPE_RESULTS": os.pathsep.join(roots)}
     flags = ["--server.port", str(arguments.port), "--server.address", arguments.host]
     if arguments.no_browser:
         flags += ["--server.headless", "true"]
+    if arguments.host in LOOPBACK:
+        # A page of a foreign name that resolves to this machine is nobody's dashboard (DNS rebinding).
+        for name in (*LOOPBACK, *arguments.allow_host):
+            flags += ["--server.allowedHosts", name]
+    else:
+        say(
+            f"Whoever reaches {arguments.host} on port {arguments.port} can use this dashboard: upload, start and "
+            "cancel studies, and read every result it shows."
+        )
+    if arguments.reload:
+        flags += ["--server.fileWatcherType", "auto", "--server.runOnSave", "true"]
+        # The watcher follows core/ only when it is named here; an empty value would hide it too.
+        settings["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     # Streamlit reads .streamlit/config.toml from the working directory.
     return subprocess.call(
         [sys.executable, "-m", "streamlit", "run", str(app), *flags],
         cwd=ROOT,
-        env=os.environ | seen | {"INVARISCOPE_RESULTS": os.pathsep.join(roots)},
+        env=settings,
     )
