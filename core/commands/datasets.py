@@ -3,6 +3,8 @@
 import argparse
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 from core.commands.common import Commands, add_common, fetch_progress, print_json, say
 from core.errors import InvalidRequest
