@@ -8,7 +8,6 @@ from core.errors import InvariscopeError
 from core.paths import ASSETS
 
 st.set_page_config(
-    page_title="Invariscope",
     page_icon=str(ASSETS / "favicon.png"),
     layout="wide",
     initial_sidebar_state="auto",
