@@ -24,7 +24,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     )
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     view = st.segmented_control(
-        "Show", ["overlay", "map", "input"], default="overlay", required=True, key="view", bind="query-params"
+        "Show", ["overlay", "whole", "map", "input"], default="overlay", required=True, key="view", bind="query-params"
     )
     shared = st.toggle(
         "One scale for all", value=True, key="shared_scale", help="Off: each map is stretched to its own largest value."

@@ -9,7 +9,7 @@ from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
 from core.readout import Contender
-from pages.ui import blocks, inputs, resources
+from pages.ui import blocks, inputs, picture, resources
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
@@ -27,10 +27,8 @@ def draw_gallery() -> None:
     with gallery, st.grid(min_column_width=92, gap="small"):
         for id, sample in samples.samples().items():
             with st.container(gap="xsmall"):
-                picture = resources.sample_image(id)
-                st.image(
-                    resources.square(picture.digest, 120, picture), width="stretch", alt=f"Sample: {sample.title}."
-                )
+                found = resources.sample_image(id)
+                st.image(resources.square(found.digest, 120, found), width="stretch", alt=f"Sample: {sample.title}.")
                 st.button(
                     sample.title,
                     key=f"pick_{id}",
@@ -64,7 +62,7 @@ table = answers.answers_table(specs, predictions, task.classes, top, target)
 look = styles(specs)
 columns = st.columns([1.1, *[1.3] * len(contenders)], gap="medium")
 with columns[0]:
-    st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
+    picture.show(chosen.image, chosen.name, contenders)
     st.caption(
         f"{chosen.name}, read at {chosen.image.width} × {chosen.image.height} px, SHA-256 {chosen.image.digest[:8]}"
     )

@@ -9,7 +9,7 @@ from core.plots import answers, curves, study, study_words
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import pairs, store, summary
-from pages.ui import blocks, inputs, maps, resources
+from pages.ui import blocks, inputs, maps, picture, resources
 
 SWEEP = "rotation"
 SEEDS = 3
@@ -35,7 +35,7 @@ columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:
     st.markdown(f"##### {chosen.name}")
     st.badge("the image", color="gray")
-    st.image(inputs.display_bytes(chosen.image), width="stretch", alt=f"The image that is compared: {chosen.name}.")
+    picture.show(chosen.image, chosen.name, contenders)
     st.caption(f"{chosen.image.width} × {chosen.image.height} px. Change it in the sidebar: samples, upload or camera.")
 for column, contender, reading, prediction, values in zip(
     columns[1:], contenders, readings, predictions, class_maps, strict=True

@@ -156,6 +156,43 @@ def test_thirteen_bands_are_shown_as_said(planar: str) -> None:
         open_image(data, bands=(1, 2, 14))
 
 
+def test_a_large_kind_of_tiff_is_read_alike() -> None:
+    plain, big = (written(UNIT, photometric="rgb", bigtiff=bigtiff) for bigtiff in (False, True))
+    assert open_image(big).notes == open_image(plain).notes
+    np.testing.assert_array_equal(open_image(big).rgb, PICTURE)
+    pages = written(np.stack([GREY] * 5), photometric="minisblack", bigtiff=True)
+    assert open_image(pages).notes == ("frame 1 of 5 is shown",)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (GREY / 255, "64-bit floats: 0 is black and 1 white"),
+        (GREY.astype(np.uint64), "64-bit numbers: 8 bits used: 0 is black and 255 white"),
+        ((GREY.astype(int) - 128).astype(np.int8), "8-bit numbers: stretched from"),
+    ],
+)
+def test_numbers_that_pillow_has_no_mode_for(values: np.ndarray, said: str) -> None:
+    found = open_image(written(values))
+    assert found.notes[0].startswith(said)
+    assert np.corrcoef(found.rgb[..., 0].ravel(), GREY.ravel())[0, 1] > 0.999
+
+
+@pytest.mark.parametrize(("count", "shown"), [(2, "grey: 1"), (4, "red, green, blue: 1, 2, 3"), (5, "red, ")])
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_bands_without_a_meaning_are_counted(count: int, shown: str, planar: str) -> None:
+    bands = np.stack([PICTURE[..., i % 3] for i in range(count)])
+    values = bands if planar == "separate" else bands.transpose(1, 2, 0)
+    found = open_image(written(values, photometric="minisblack", planarconfig=planar))
+    assert found.notes[0].startswith(f"{count} bands; shown as {shown}")
+    np.testing.assert_array_equal(found.rgb[..., 0], PICTURE[..., 0])
+
+
+def test_complex_numbers_are_refused() -> None:
+    with pytest.raises(UnreadableImage, match="complex numbers: save their magnitude"):
+        open_image(written(GREY.astype(np.complex64)))
+
+
 def test_near_infrared_is_no_alpha() -> None:
     values = np.dstack([PICTURE, np.full((32, 48), 7, np.uint8)])
     found = open_image(written(values, photometric="rgb", extrasamples=["unspecified"]))
@@ -234,6 +271,13 @@ def test_srgb_itself_changes_no_pixel() -> None:
     made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     found = open_image(encode(PICTURE, "PNG", icc_profile=made))
     np.testing.assert_array_equal(found.rgb, PICTURE)
+    assert found.notes == ()
+
+
+def test_grey_with_a_profile_of_colours_is_no_trouble() -> None:
+    made = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    found = open_image(encode(GREY, "PNG", icc_profile=made))
+    np.testing.assert_array_equal(found.rgb[..., 0], GREY)
     assert found.notes == ()
 
 

@@ -11,7 +11,7 @@ from plot_specs import SSL
 from core import invariance, pipeline
 from core.augmentations import AUGMENTATIONS
 from core.encoders import preprocess
-from core.plots import overlay, strip
+from core.plots import overlay, strip, whole
 
 # Maps as pictures
 
@@ -123,3 +123,20 @@ def test_the_strip_tells_seed_0_of_the_image_shown():
         assert answer.prediction == point.prediction[1, 0]
         assert answer.confidence == point.confidence[1, 0]
         assert answer.flipped == point.flipped[1, 0]
+
+
+def test_a_frame_marks_what_is_seen_and_a_map_lies_where_it_belongs() -> None:
+    picture = np.full((60, 100, 3), 100, np.uint8)
+    box = (20.0, 0.0, 80.0, 60.0)
+    framed = whole.with_frames(picture, [box])
+    assert (framed[:, :20] == 100).all()
+    assert (framed[30, 20] == 0).all()
+    assert (framed[30, 21] == 255).all()
+    assert (framed[10:50, 30:70] == 100).all()
+    square = np.full((224, 224, 3), 7, np.uint8)
+    placed = whole.placed(picture, box, square)
+    assert (placed[10:50, 30:70] == 7).all()
+    assert (placed[:, 81:] == 100).all()
+    assert (picture == 100).all(), "what is given stays"
+    assert whole.is_part(box, 100, 60)
+    assert not whole.is_part((0, 0, 100, 60), 100, 60)

@@ -3,6 +3,8 @@
 import argparse
 from dataclasses import asdict
 from itertools import groupby
+from pathlib import Path
+from typing import Any
 
 from core.commands.common import Commands, add_common, fetch_progress, print_json, say
 from core.errors import InvalidRequest
@@ -11,15 +13,32 @@ from core.paths import data_folder, expanded
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("datasets", help="list the data sets, or fetch one")
+    parser = commands.add_parser("datasets", help="list the data sets, fetch one, or say how a study would read one")
+    parser.add_argument("address", nargs="?", metavar="ID|folder:PATH", help="open this set and say what is in it")
     parser.add_argument("--fetch", metavar="ID", help="download a data set; 'pathmnist?size=224' names a size")
     parser.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
     add_common(parser, device=False, weights=False)
     parser.set_defaults(run=run)
 
 
+def described(address: str, root: Path) -> dict[str, Any]:
+    """What a study would read at an address, as plain values."""
+    from core.datasets.address import open_address
+
+    images = open_address(address, root)
+    return {
+        "id": images.spec.id,
+        "address": images.address,
+        "classes": list(images.classes),
+        "samples": {name: len(part) for name, part in images.parts.items()},
+        "split_rule": images.spec.split_rule,
+        "note": images.spec.note,
+        "checks": images.checks,
+    }
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """List every set, or fetch one first."""
+    """List every set, or fetch or open one."""
     from core.datasets import DATASETS
     from core.datasets.address import adapter_of, parse
     from core.datasets.folder import here
@@ -33,6 +52,16 @@ def run(arguments: argparse.Namespace) -> int:
         adapter = adapter_of(address)
         adapter.fetch(root, fetch_progress(adapter.spec.id))
         say(f"{adapter.spec.label} is in {root}")
+    if arguments.address:
+        found = described(arguments.address, root)
+        if arguments.json:
+            print_json(found)
+        else:
+            counts = ", ".join(f"{count:,} {name}" for name, count in found["samples"].items())
+            print(f"{found['id']}: {len(found['classes'])} classes, {counts} images")
+            print(f"Parts: {found['split_rule']}.")
+            print(found["note"] or "Nothing was left out, and no image occurs twice.")
+        return 0
     rows = [asdict(adapter.spec) | {"here": adapter.is_here(root)} for adapter in DATASETS.values()]
     if arguments.json:
         print_json(rows)

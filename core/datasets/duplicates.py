@@ -29,7 +29,10 @@ MAX_BYTES = 8 << 30
 """Bytes of files of equal sizes that are read to find copies; of more the question stays open."""
 
 MAX_IMAGES = 10_000
-"""Images that are looked at to find those that look the same; of more the question stays open."""
+"""Images that are decoded to find those that look the same; of more the question stays open."""
+
+MAX_LOOKED_AT = 4 << 30
+"""Bytes of these images."""
 
 SIDE = 32  # of a thumbnail, in pixels
 ALIKE = 0.988  # correlation of two thumbnails
@@ -76,7 +79,7 @@ class Duplicates:
         if self.copies is None:
             said.append("Whether test images are copies of training images was not looked into: there are too many.")
         if self.alike is None:
-            said.append(f"Whether images look the same was not looked into: there are more than {MAX_IMAGES:,}.")
+            said.append("Whether test images look like training images was not looked into: there are too many.")
         if self.copies:
             said.append(
                 f"{len(self.copies):,} of {tested:,} test images are byte for byte among the training images too: {so}."
@@ -138,7 +141,7 @@ def _look(tree: Tree, samples: Sequence[Sample], tested: NDArray[np.bool_]) -> D
     known = {digest for i, digest in (digests or {}).items() if not tested[i]}
     copies = [i for i, digest in (digests or {}).items() if tested[i] and digest in known]
     alike: set[int] | None = None
-    if len(paths) <= MAX_IMAGES:
+    if len(paths) <= MAX_IMAGES and sum(tree.files[path].size for path in paths) <= MAX_LOOKED_AT:
         alike = set()
         for i, j in _pairs(*_thumbnails(tree, paths)):
             joined.join(i, j)

@@ -2,6 +2,7 @@
 
 from core.images.formats import FORMATS, SUFFIXES
 from core.images.image import (
+    FITS,
     Fit,
     SafeImage,
     crop_told,
@@ -9,12 +10,14 @@ from core.images.image import (
     framed,
     seen_of,
     thumbnail,
+    thumbnail_size,
     working_copy,
 )
 from core.images.limits import MAX_BYTES, MAX_PIXELS, MAX_SIDE
 from core.images.opening import glimpse, open_copy, open_image
 
 __all__ = [
+    "FITS",
     "FORMATS",
     "MAX_BYTES",
     "MAX_PIXELS",
@@ -30,5 +33,6 @@ __all__ = [
     "open_image",
     "seen_of",
     "thumbnail",
+    "thumbnail_size",
     "working_copy",
 ]

@@ -1,6 +1,7 @@
 """Colour as a screen shows it: profiles converted to sRGB, transparency laid on white, more than 8 bits scaled."""
 
 import io
+import re
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -48,7 +49,10 @@ def _converted(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
         image = image.convert("L")
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        name = (ImageCms.getProfileDescription(opened).strip() or "a profile without a name").splitlines()[0]
+        if image.mode == "L" and opened.profile.xcolor_space == "RGB ":
+            image = image.convert("RGB")  # grey that a program saved with the profile of its colours
+        # A file's own words, and nothing that a page or a terminal would take for more.
+        name = re.sub(r"[^\w .,()-]|_", " ", ImageCms.getProfileDescription(opened)).strip()[:60] or "its profile"
         transform = ImageCms.buildTransform(opened, _srgb(), image.mode, "RGB")
         probe = _probe(image.mode)
         moved = np.asarray(ImageCms.applyTransform(probe, transform)).astype(int)

@@ -108,7 +108,7 @@ def kind_of(data: bytes) -> str | Foreign:
     for probe in (_nifti, _raw_tiff, _by_text):
         if found := probe(data):
             return found
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if head[:4] in (*CLASSIC, *BIG):
         return TIFF
     if head.startswith((b"GIF87a", b"GIF89a")):
         return GIF
@@ -174,6 +174,7 @@ def _raw_tiff(data: bytes) -> Foreign | None:
     return Foreign(_RAW, _RAW_ADVICE) if preview else None
 
 
+CLASSIC, BIG = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 NEW_SUBFILE, WIDTH, HEIGHT, BITS, PHOTOMETRIC, MAKER, SAMPLES = 254, 256, 257, 258, 262, 271, 277
 SUB_IMAGES, EXTRA, SAMPLE_FORMAT, DNG_VERSION, NODATA = 330, 338, 339, 50706, 42113
 COLOUR_FILTER_ARRAY = 32803
@@ -181,12 +182,12 @@ COLOUR_FILTER_ARRAY = 32803
 
 def tiff_tags(data: bytes) -> dict[int, Any]:
     """The tags of a TIFF's first image that say what it is; empty for what is no TIFF, or a damaged one."""
-    if data[:4] not in (b"II*\0", b"MM\0*"):
+    if data[:4] not in (*CLASSIC, *BIG):
         return {}
     wanted = (NEW_SUBFILE, WIDTH, HEIGHT, BITS, PHOTOMETRIC, MAKER, SAMPLES, SUB_IMAGES, EXTRA, SAMPLE_FORMAT)
     found: dict[int, Any] = {}
     try:
-        directory = ImageFileDirectory_v2(data[:8])
+        directory = ImageFileDirectory_v2(data[: 16 if data[:4] in BIG else 8])
         file = io.BytesIO(data)
         file.seek(directory.next)
         directory.load(file)

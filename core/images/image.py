@@ -62,11 +62,16 @@ def thumbnail(image: SafeImage, side: int) -> Pixels:
     """
     if side < 1:
         raise InvalidRequest(f"A thumbnail needs a side of at least 1 pixel, not {side}.")
-    if max(image.width, image.height) <= side:
+    size = thumbnail_size(image, side)
+    if size == (image.width, image.height):
         return image.rgb
-    small = Image.fromarray(image.rgb)
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return read_only(small)
+    return read_only(Image.fromarray(image.rgb).resize(size, Image.Resampling.LANCZOS))
+
+
+def thumbnail_size(image: SafeImage, side: int) -> tuple[int, int]:
+    """(width, height) of a thumbnail."""
+    scale = min(1.0, side / max(image.width, image.height))
+    return max(1, round(image.width * scale)), max(1, round(image.height * scale))
 
 
 def working_copy(image: SafeImage, short_side: int = WORKING_SIDE) -> SafeImage:

@@ -123,14 +123,20 @@ def gif_frames(data: bytes) -> int:
 
 
 def tiff_frames(data: bytes) -> int:
-    """Directories of a TIFF (not of a BigTIFF), counted by their links; at most `MAX_FRAMES` + 1."""
+    """Directories of a TIFF or BigTIFF, counted by their links; at most `MAX_FRAMES` + 1."""
     order = "<" if data[:2] == b"II" else ">"
+    big = b"+" in data[:4]
+    first, entry, link, count = (8, 20, "Q", "Q") if big else (4, 12, "I", "H")
+
+    def number(form: str, at: int) -> int:
+        whole = 0 <= at <= len(data) - struct.calcsize(order + form)
+        return int(struct.unpack_from(order + form, data, at)[0]) if whole else 0
+
     seen: set[int] = set()
-    position = struct.unpack_from(f"{order}I", data, 4)[0] if len(data) >= 8 else 0
-    while position and position not in seen and position + 2 <= len(data) and len(seen) <= MAX_FRAMES:
+    position = number(link, first)
+    while 0 < position < len(data) and position not in seen and len(seen) <= MAX_FRAMES:
         seen.add(position)
-        end = position + 2 + 12 * struct.unpack_from(f"{order}H", data, position)[0]
-        position = struct.unpack_from(f"{order}I", data, end)[0] if end + 4 <= len(data) else 0
+        position = number(link, position + struct.calcsize(order + count) + entry * number(count, position))
     return len(seen)
 
 

@@ -14,6 +14,7 @@ from core.images.ranges import eight_bits
 
 RGB = 2
 ALPHA = (1, 2)
+SIGNED = 2
 SENTINEL_2 = {12: (4, 3, 2), 13: (4, 3, 2)}
 """Red, green and blue of what has so many bands; of others the first three are shown."""
 
@@ -34,8 +35,11 @@ def _bits(tags: Mapping[int, Any]) -> int:
 
 
 def is_multiband(tags: Mapping[int, Any]) -> bool:
-    """Whether Pillow would not open it, or would drop bits or bands in silence."""
-    return int(tags.get(formats.SAMPLES, 1)) > 1 and (_bits(tags) > 8 or bands_of(tags) > 4)
+    """Whether Pillow would drop bits, bands or signs in silence."""
+    form = tags.get(formats.SAMPLE_FORMAT, 1)
+    signed = SIGNED in (form if isinstance(form, tuple) else (form,)) and _bits(tags) == 8
+    several = int(tags.get(formats.SAMPLES, 1)) > 1
+    return signed or (several and (_bits(tags) > 8 or bands_of(tags) > 4 or bands_of(tags) == 2))
 
 
 def read(data: bytes, tags: Mapping[int, Any], bands: tuple[int, ...]) -> tuple[NDArray[np.uint8], list[str]]:
@@ -86,6 +90,10 @@ def shown(values: NDArray, tags: Mapping[int, Any], bands: tuple[int, ...]) -> t
         values = values[:, :, None]
     if values.ndim != 3 or 0 in values.shape:
         raise UnreadableImage("The TIFF holds no flat image: export one slice of it as PNG or TIFF.")
+    if values.dtype.kind not in "uifb":
+        raise UnreadableImage(
+            "The TIFF holds complex numbers: save their magnitude as a TIFF of floats, and open that."
+        )
     count = min(bands_of(tags), values.shape[2])
     chosen = bands or SENTINEL_2.get(count) or ((1, 2, 3) if count >= 3 else (1, 1, 1))
     if max(chosen) > count:
@@ -102,7 +110,8 @@ def shown(values: NDArray, tags: Mapping[int, Any], bands: tuple[int, ...]) -> t
     if count < values.shape[2]:
         notes.append("its alpha is not shown")
     kind = f"{8 * picked.dtype.itemsize}-bit {'floats' if picked.dtype.kind == 'f' else 'numbers'}"
-    notes.append(f"{kind}: {scale or f'0 is black and {np.iinfo(picked.dtype).max:,} white'}")
+    if picked.dtype != np.uint8:
+        notes.append(f"{kind}: {scale or f'0 is black and {np.iinfo(picked.dtype).max:,} white'}")
     return pixels, notes
 
 

@@ -104,7 +104,7 @@ def _decoded(data: bytes, bands: tuple[int, ...], copy: bool, enough: int) -> Sa
         raise kind.refusal()
     digest = hashlib.sha256(data).hexdigest()
     tags = formats.tiff_tags(data) if kind == formats.TIFF else {}
-    by_bands = multiband.is_multiband(tags)
+    by_bands = multiband.is_multiband(tags) or (kind == formats.TIFF and _beyond_pillow(data, tags))
     if kind == formats.DICOM or by_bands:
         pixels = limits.MAX_PIXELS
         if by_bands:
@@ -130,6 +130,17 @@ def _decoded(data: bytes, bands: tuple[int, ...], copy: bool, enough: int) -> Sa
         swapped = turned is not None and turned >= Image.Transpose.ROTATE_90 and turned != Image.Transpose.ROTATE_180
         original = (full[::-1] if swapped else full) if image.size != full else None
         return _safe(read_only(upright), digest, notes + dropped + said, original, copy)
+
+
+def _beyond_pillow(data: bytes, tags: dict[int, Any]) -> bool:
+    """Whether a TIFF is whole as far as its tags tell, and of a kind that Pillow has no name for."""
+    if int(tags.get(formats.WIDTH, 0)) < 1 or int(tags.get(formats.HEIGHT, 0)) < 1 or formats.BITS not in tags:
+        return False
+    try:
+        Image.open(io.BytesIO(data), formats=("TIFF",)).close()
+    except UnidentifiedImageError:
+        return True
+    return False
 
 
 def _safe(rgb: Pixels, digest: str, notes: list[str], original: tuple[int, int] | None, copy: bool) -> SafeImage:

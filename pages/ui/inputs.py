@@ -13,18 +13,18 @@ from core import samples
 from core.encoders.registry import encoders
 from core.errors import ImageError, InvariscopeError
 from core.heads import store
-from core.images import SafeImage
+from core.images import SUFFIXES, SafeImage
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
-from pages.ui import resources
+from pages.ui import picture, resources
 
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
 DEFAULT_IMAGE = "cat"
 DEFAULT_PAIR = ["supervised", "simclr"]
 UPLOAD_MB = 50
-UPLOAD_TYPES = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif", "avif"]
+UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
 STUDY_SAMPLE = "study_sample"
@@ -219,6 +219,7 @@ def sidebar() -> None:
     """Draw the shared inputs; pages read them with `chosen`."""
     with st.sidebar:
         image, name, linkable, uploads = _pick_image()
+        image = picture.fitted(image)
         keep_uploads(st.session_state["image_source"])
         task_id = st.selectbox(
             "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
@@ -263,8 +264,3 @@ def pick_class(chosen: Chosen, key: str = "class") -> int | None:
         help="Any class of the task; by default each contender explains its own answer.",
     )
     return None if name in (None, own) else chosen.task.classes.index(name)
-
-
-def display_bytes(image: SafeImage, side: int = 720) -> bytes:
-    """The whole image as a PNG small enough for a page."""
-    return resources.thumbnail(image.digest, side, image)

@@ -7,12 +7,13 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import export, images
-from core.encoders.preprocess import display_crop
+from core.encoders.preprocess import display_crop, seen_box
 from core.images import SafeImage
 from core.metrics.attribution import degenerate
 from core.pipeline import Reading
-from core.plots import overlay
+from core.plots import overlay, whole
 from core.readout import Contender
+from pages.ui import picture as picture_of
 
 SIDE = 448
 FAINT = 0.2
@@ -71,7 +72,8 @@ def draw(
         scale: magnitude at full colour.
         class_name: that is explained.
         opacity: of the strongest place.
-        view: `overlay`, `map` (the raw grid) or `input` (the pixels the model read).
+        view: `overlay`, `whole` (the overlay on the whole picture), `map` (the raw grid) or `input` (the pixels the
+            model read).
         signed: draw negative evidence too.
     """
     spec = contender.encoder.spec
@@ -90,6 +92,10 @@ def draw(
         picture = overlay.grid_picture(values, scale, SIDE, signed)
     else:
         picture = overlay.blend(crop, values, scale, opacity, signed)
+    if view == "whole":
+        shown = images.thumbnail(image, picture_of.SIDE)
+        height, width = shown.shape[:2]
+        picture = whole.placed(shown, seen_box(width, height, spec.preprocessing), picture)
     data = images.encode_png(picture)
     st.image(data, width="stretch", output_format="PNG", alt=alt)
     if view != "input" and 0 < float(values.max()) < FAINT * scale:

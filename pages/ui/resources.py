@@ -22,6 +22,7 @@ from core.encoders.spec import Preprocessing
 from core.heads import store
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
+from core.plots import whole
 from core.readout import Contender
 from core.results.store import StudyInfo
 from core.study import gallery as galleries
@@ -57,7 +58,7 @@ def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]
 # What holds pixels of an upload lives and dies with its session.
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def _image(digest: str, _data: bytes) -> SafeImage:
-    return images.working_copy(images.open_image(_data))
+    return images.open_copy(_data)
 
 
 def image(digest: str, data: bytes) -> SafeImage:
@@ -69,6 +70,12 @@ def image(digest: str, data: bytes) -> SafeImage:
 def sample_image(id: str) -> SafeImage:
     """A bundled sample, decoded."""
     return samples.image(id)
+
+
+@st.cache_data(show_spinner=False, max_size="16MB", scope="session")
+def framed_thumbnail(digest: str, boxes: tuple[whole.Box, ...], side: int, _image: SafeImage) -> bytes:
+    """A PNG of a whole image with a frame along each box, in pixels of the thumbnail."""
+    return images.encode_png(whole.with_frames(images.thumbnail(_image, side), list(boxes)))
 
 
 @st.cache_data(show_spinner=False, max_size="16MB", scope="session")

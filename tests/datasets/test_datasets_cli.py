@@ -51,6 +51,18 @@ def test_fetches_what_it_is_told_to(root: Path, monkeypatch: pytest.MonkeyPatch,
     assert main(["datasets", "--fetch", "digits"]) == 0
 
 
+def test_says_how_a_study_would_read_a_folder(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labelled(root / "pets", {"cat": 5, "dog": 5, ".thumbnails": 1})
+    assert main(["datasets", "folder:pets"]) == 0
+    first, parts, note = capsys.readouterr().out.splitlines()
+    assert first == "pets: 2 classes, 8 train, 2 test images"
+    assert "chosen by a hash" in parts
+    assert note == "1 thing of another program was left out (.thumbnails)."
+    assert main(["datasets", "folder:pets", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["checks"]["left_out"] == 1
+    assert main(["datasets", "folder:nowhere"]) == 2
+
+
 @pytest.mark.parametrize(
     ("id", "words"),
     [

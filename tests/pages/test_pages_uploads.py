@@ -137,3 +137,24 @@ def test_a_camera_photo_is_shown(open_page):
     at.camera_input(key="camera").upload("shot.jpg", encoded(photo(), "JPEG")).run()
     assert not at.exception
     assert "The image that is compared: Camera photo." in shown(at)
+
+
+def test_an_oblong_image_is_told_and_shown_whole_when_asked(open_page, use_upload) -> None:
+    at = use_upload(open_page("attribution.py", view="whole"))
+    at.file_uploader(key="uploads").upload("wide.png", encoded(photo(3).crop((0, 0, 96, 30)), "PNG")).run()
+    assert not at.exception
+    told = " ".join(caption.value for caption in at.sidebar.caption)
+    assert "69% of this image, left and right, lies outside" in told
+    for fit in ("pad", "squash", "crop"):
+        at.button_group(key="fit").set_value(fit).run()
+        assert not at.exception
+        assert "lies outside" in " ".join(c.value for c in at.sidebar.caption), "the choice stays where it was made"
+
+
+def test_what_was_done_to_show_an_image_is_said(open_page, use_upload) -> None:
+    frames = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    at = use_upload(open_page("compare.py"))
+    at.file_uploader(key="uploads").upload("two.gif", data).run()
+    assert not at.exception
+    assert any("Frame 1 of 2 is shown." in caption.value for caption in at.sidebar.caption)
