@@ -75,10 +75,19 @@ def has_fast_bf16(device: torch.device) -> bool:
 
 
 @contextmanager
-def inference_slot() -> Iterator[None]:
-    """Hold the device for one piece of work; waits while another thread holds it."""
+def inference_slot(threads: int = 0) -> Iterator[None]:
+    """Hold the device for one piece of work; waits while another thread holds it.
+
+    Args:
+        threads: of PyTorch for this piece; 0 for as many as the process has.
+    """
     with _slot, torch.inference_mode():
-        yield
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads or before)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 @contextmanager

@@ -138,7 +138,7 @@ def forward(
     encoder: Encoder, head: LinearHead, inputs: Tensor, precision: Precision
 ) -> tuple[TrunkOutput, Tensor, Tensor]:
     """One forward pass in a precision: the trunk's output, pooled features (B, D) and logits (B, C) in float32."""
-    with devices.inference_slot():
+    with devices.inference_slot(encoder.threads_for(len(inputs))):
         with computing(encoder.device, precision):
             state = encoder.trunk(inputs.to(encoder.device))
             pooled = encoder.pool(state)

@@ -61,14 +61,6 @@ def refuse(*_: object) -> None:
     raise NotGiven("no network in tests")
 
 
-def test_verify_table_for_the_readme(capsys) -> None:
-    lines = run(capsys, "verify", "resnet50-swav-800", "--offline", "--markdown").splitlines()
-    assert len(lines) == 3
-    assert "`resnet50-swav-800`" in lines[2]
-    assert "75.3" in lines[2]
-    assert "| 6 of 6 |" in lines[2]
-
-
 def test_unknown_encoder_is_refused(capsys) -> None:
     assert "resnet50-dino" in refused(capsys, "models", "verify", "resnet50-dinos")
 

@@ -7,7 +7,6 @@ import pytest
 from study_folders import folder
 
 from core.cli import main
-from core.commands.study import duration
 from core.study import plan as plans
 from core.study.plan import Plan
 
@@ -73,10 +72,3 @@ def test_what_cannot_be_run_says_what_to_do(places, tmp_path: Path, monkeypatch,
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.out == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(4.4, "4 s"), (89, "89 s"), (600, "10 min"), (3900, "65 min"), (11100, "3 h 05 min")]
-)
-def test_durations_read_as_people_say_them(seconds: float, said: str) -> None:
-    assert duration(seconds) == said

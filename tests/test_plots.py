@@ -1,5 +1,6 @@
 """Answers and the common look of figures, against numbers worked out by hand."""
 
+import ast
 import re
 
 import numpy as np
@@ -10,6 +11,7 @@ import toys
 from plot_specs import OTHER, RANDOM, SL, SSL
 
 from core import confidence
+from core.paths import ROOT
 from core.plots import answers, style
 from core.plots.bars import bars
 
@@ -106,6 +108,14 @@ def test_bars_in_words():
 )
 def test_the_finding_of_an_image(specs, predictions, sentence):
     assert answers.finding(specs, predictions, CLASSES) == sentence
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "core" / "plots").glob("*.py")), ids=lambda file: file.stem)
+def test_charts_compute_no_statistics(file):
+    nodes = [node for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom)]
+    imported = {node.module or "" for node in nodes}
+    assert not [name for name in imported if name.split(".")[0] in ("scipy", "sklearn")]
+    assert {name for name in imported if name.startswith("core.metrics")} <= {"core.metrics.interval"}
 
 
 # The common look

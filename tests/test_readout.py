@@ -1,11 +1,14 @@
 """One forward pass: the same for one image as for many, and in bfloat16 only where that is safe."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from toys import CPU, BrokenInHalf, TwoChannels, literal, noise, small_resnet, small_vit
 
 from core import devices, precision, readout
 from core.encoders import encoder
+from core.encoders.spec import Preprocessing
 from core.errors import InvalidRequest, UnknownName
 
 
@@ -71,7 +74,7 @@ def test_a_sweep_reads_in_float32_without_the_hardware(monkeypatch: pytest.Monke
 
 
 def test_head_stays_in_float32(hardware: None) -> None:
-    read = readout.read(small_resnet(), noise(1, 64), sweeping=True)
+    read = readout.read(literal(TwoChannels()), noise(1, 8), sweeping=True)
     assert read.feature_map.dtype == torch.bfloat16
     assert read.pooled.dtype == torch.float32
     assert read.logits.dtype == torch.float32
@@ -89,3 +92,29 @@ def test_missing_gpu_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InvalidRequest, match="--device cpu"):
         devices.pick("cuda")
     assert devices.pick("auto") == CPU
+
+
+@pytest.mark.parametrize(("side", "count", "threads"), [(64, 2, 1), (64, 33, 2), (128, 2, 2)])
+def test_few_small_images_are_read_by_one_thread_which_is_given_back(side, count, threads, monkeypatch) -> None:
+    contender = small_resnet()
+    monkeypatch.setattr(contender.encoder.network, "forward_features", seen := Threads(contender.encoder.network))
+    spec = replace(contender.encoder.spec, preprocessing=Preprocessing(side, side))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        readout.read(replace(contender, encoder=replace(contender.encoder, spec=spec)), noise(count, 16))
+        assert seen.found == [threads]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+class Threads:
+    """A network's features, and PyTorch's threads while they were computed."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.forward, self.found = network.forward_features, []
+
+    def __call__(self, inputs: torch.Tensor) -> torch.Tensor:
+        self.found.append(torch.get_num_threads())
+        return self.forward(inputs)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
 from core.encoders.registry import encoder_spec
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from core.readout import Contender
 
 TASK = "tiny-imagenet"
+SHOWN = ("name", "value", "unit", "bar", "met", "detail")
 
 
 def add_parser(commands: Commands) -> None:
@@ -108,18 +109,6 @@ def measure(effort: Effort, device: torch.device) -> Iterator[Row]:
     yield bench.upload_row(small, 12, None, effort.repetitions)
 
 
-def as_json(row: Row) -> dict[str, Any]:
-    """A row as plain values."""
-    return {
-        "name": row.name,
-        "value": row.value,
-        "unit": row.unit,
-        "bar": row.bar,
-        "met": row.met,
-        "detail": row.detail,
-    }
-
-
 def _measured(row: Row) -> str:
     return "–" if row.value is None else f"{row.value:.3g} {row.unit}"
 
@@ -148,7 +137,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows.append(row)
     facts = machine(device)
     if arguments.json:
-        print_json({"machine": facts, "rows": [as_json(row) for row in rows]})
+        print_json({"machine": facts, "rows": [{name: getattr(row, name) for name in SHOWN} for row in rows]})
     else:
         print(table(rows))
         print(

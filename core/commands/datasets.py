@@ -1,16 +1,14 @@
 """`invariscope datasets`: the sets that can be asked for by id, and what of them is on this machine."""
 
 import argparse
+from dataclasses import asdict
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.commands.common import Commands, add_common, fetch_progress, print_json, say
 from core.errors import InvalidRequest
 from core.paths import data_folder, expanded
-
-if TYPE_CHECKING:
-    from core.datasets.spec import Adapter
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,26 +19,6 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
     add_common(parser, device=False, weights=False)
     parser.set_defaults(run=run)
-
-
-def row(adapter: "Adapter", root: Path) -> dict[str, Any]:
-    """One set as plain values."""
-    spec = adapter.spec
-    return {
-        "id": spec.id,
-        "label": spec.label,
-        "domain": spec.domain,
-        "classes": spec.classes,
-        "metric": spec.metric,
-        "images": spec.images,
-        "split_rule": spec.split_rule,
-        "licence": spec.licence,
-        "citation": spec.citation,
-        "source": spec.source,
-        "note": spec.note,
-        "megabytes": spec.megabytes,
-        "here": adapter.is_here(root),
-    }
 
 
 def described(address: str, root: Path) -> dict[str, Any]:
@@ -84,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"Parts: {found['split_rule']}.")
             print(found["note"] or "Nothing was left out, and no image occurs twice.")
         return 0
-    rows = [row(adapter, root) for adapter in DATASETS.values()]
+    rows = [asdict(adapter.spec) | {"here": adapter.is_here(root)} for adapter in DATASETS.values()]
     if arguments.json:
         print_json(rows)
         return 0

@@ -5,7 +5,6 @@ import platform
 import shutil
 import sys
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import core
@@ -23,18 +22,9 @@ def add_parser(commands: Commands) -> None:
     parser.set_defaults(run=run)
 
 
-def _memory_free_gb() -> float | None:
-    """Free main memory in GB; None where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    table = dict(line.split(":", 1) for line in lines)
-    return int(table["MemAvailable"].split()[0]) / 1e6
-
-
 def examine(device_name: str) -> dict[str, Any]:
     """Versions, device, packaged encoders with their state, the weights folder and free space."""
+    import psutil
     import torch
 
     from core import devices, pipeline
@@ -71,7 +61,7 @@ def examine(device_name: str) -> dict[str, Any]:
         "packaged": packaged,
         "weights_folder": str(folder),
         "fetched": fetched,
-        "free_memory_gb": _memory_free_gb(),
+        "free_memory_gb": psutil.virtual_memory().available / 1e9,
         "free_disk_gb": shutil.disk_usage(existing).free / 1e9,
         "problems": problems,
     }

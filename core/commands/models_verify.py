@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
 def add_parser(actions: Commands) -> None:
     """Describe the options."""
-    parser = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, gates")
+    parser = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, training")
     parser.add_argument("ids", nargs="*", metavar="ID", help="default: --all")
     parser.add_argument("--all", action="store_true", help="every encoder of the catalog")
     parser.add_argument("--offline", action="store_true", help="only what needs no network")
-    parser.add_argument("--markdown", action="store_true", help="print the table that stands in the README")
     add_common(parser, device=False)
     parser.set_defaults(run=run)
 
@@ -34,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     for number, (spec, checks) in enumerate(results(specs, arguments.offline), start=1):
         failed = [check for check in checks if not check.ok]
         rows.append({"id": spec.id, "ok": not failed, "checks": [asdict(check) for check in checks]})
-        if arguments.json or arguments.markdown:
+        if arguments.json:
             continue
         print(f"{'ok  ' if not failed else 'FAIL'} {spec.id}: {len(checks) - len(failed)} of {len(checks)} checks")
         for check in failed if len(specs) > 1 else checks:
@@ -43,26 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
             say(f"{number} of {len(specs)} encoders")
     if arguments.json:
         print_json(rows)
-    elif arguments.markdown:
-        print(markdown(specs, rows))
     else:
         print(f"{sum(row['ok'] is True for row in rows)} of {len(rows)} encoders passed every check")
     return 0 if all(row["ok"] for row in rows) else EXIT_PART
-
-
-def markdown(specs: Sequence[EncoderSpec], rows: Sequence[dict[str, Any]]) -> str:
-    """The result as a table for a README: what each encoder is, and how many checks it passed."""
-    lines = ["| encoder | regime | data | top-1 linear / k-NN / with labels | licence | head | checks |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for spec, row in zip(specs, rows, strict=True):
-        given = (spec.published.linear, spec.published.knn, spec.published.supervised)
-        numbers = " / ".join("–" if value is None else f"{value:g}" for value in given) if any(given) else ""
-        passed = sum(check["ok"] for check in row["checks"])
-        lines.append(
-            f"| `{spec.id}` | {spec.regime} | {spec.pretraining.data} | {numbers} | {spec.licence} | "
-            f"{'yes' if spec.heads or spec.weights.packaged else ''} | {passed} of {len(row['checks'])} |"
-        )
-    return "\n".join(lines)
 
 
 def results(specs: Iterable[EncoderSpec], offline: bool) -> "Iterator[tuple[EncoderSpec, list[Check]]]":

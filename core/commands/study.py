@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.commands.common import EXIT_ERROR, EXIT_PART, Commands, add_common, ids, print_json, say
 from core.errors import Cancelled, InvalidRequest
+from core.pace import duration
 from core.paths import cache_folder, data_folder, expanded, result_roots
 
 if TYPE_CHECKING:
@@ -140,14 +141,6 @@ def _engine_options(arguments: argparse.Namespace) -> dict[str, Any]:
             raise InvalidRequest(f"--engine-option takes NAME=VALUE, such as cpus_per_task=2, not '{pair}'.")
         found[name] = _value(value)
     return found
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: `40 s`, `12 min`, `3 h 05 min`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def line(event: Event) -> str:

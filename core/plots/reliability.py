@@ -204,7 +204,7 @@ def domain_finding(sides: pd.DataFrame, measure: Measure, names: Mapping[str, st
                 parts.append(f"{names[id]} {change} ({verdict})")
         if parts:
             said.append(f"{state}: {'; '.join(parts)}")
-    return ". ".join(said) or "Calibration of every set; the study has no sets on both sides of its domain"
+    return ". ".join(said) or f"{measure.label} of every set; the study has no sets on both sides of its domain"
 
 
 def domain_alt(sets: pd.DataFrame, measure: Measure, names: Mapping[str, str]) -> str:

@@ -48,7 +48,7 @@ def accuracy_finding(
 
     Args:
         table: rows of `summary.accuracy`.
-        paired: of `summary.paired`; without rows when there is nobody to compare with.
+        paired: of `pairs.paired`; without rows when there is nobody to compare with.
         names: of the encoders by id.
         first: id.
         second: id.
@@ -90,7 +90,7 @@ def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
     """Who is ahead on the sets of a domain, as a headline and a line below it.
 
     Args:
-        paired: rows of `summary.paired`, at least one.
+        paired: rows of `pairs.paired`, at least one.
         first: name of the contender that differences are taken from.
         second: name of the other.
     """
