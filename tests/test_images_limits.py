@@ -46,6 +46,14 @@ def test_a_jpeg_beyond_every_scale_is_refused() -> None:
         open_image(encode(Image.new("L", (65_000, 4_000)), "JPEG"))
 
 
+def test_a_phones_48_megapixels_may_be_heic_and_no_more() -> None:
+    limits.check_size(8064, 6048, limits.MAX_HEIC)
+    with pytest.raises(ImageTooLarge):
+        limits.check_size(8064, 6048)
+    with pytest.raises(ImageTooLarge):
+        limits.check_size(8700, 6048, limits.MAX_HEIC)
+
+
 def scans(count: int, side: int) -> bytes:
     """A progressive JPEG whose last scan comes again and again."""
     data = encode(SMALL.resize((side, side)), "JPEG", progressive=True)
