@@ -19,6 +19,7 @@ from core.study import jobs
 from core.study.plan import MAX_SEEDS, Plan
 from core.study.protocols import PROTOCOLS
 from pages.ui import inputs, resources
+from pages.ui.study_samples import markdown_safe
 
 UPLOADS = "study_uploads"
 
@@ -159,7 +160,7 @@ for address in addresses:
         inputs.explain(error)
         continue
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{facts['label']}** · {facts['classes']} classes, {facts['samples']}")
+        st.markdown(f"**{markdown_safe(facts['label'])}** · {facts['classes']} classes, {facts['samples']}")
         domain = facts["domain"]
         if address.startswith("folder:"):
             domain = st.selectbox(
@@ -173,7 +174,7 @@ for address in addresses:
         else:
             st.badge(domain, color="gray")
         if facts["note"]:
-            st.caption(f":material/info: {facts['note']}")
+            st.caption(f":material/info: {markdown_safe(facts['note'])}")
     changed = address.startswith("folder:") and domain != facts["domain"]
     final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
 

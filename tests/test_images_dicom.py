@@ -65,3 +65,9 @@ def test_one_of_several_frames_of_dicom_and_damage() -> None:
         open_image(data[: len(data) // 2])
     with pytest.raises(ImageTooLarge, match="40 megapixels"):
         open_image(dicom(DEEP, Rows=60_000, Columns=60_000))
+
+
+def test_a_file_that_would_unpack_without_bound_is_refused() -> None:
+    data = dicom(DEEP).replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.1.99", 1)
+    with pytest.raises(UnreadableImage, match="packed as a whole"):
+        open_image(data)

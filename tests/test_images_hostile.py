@@ -1,12 +1,15 @@
 """Reading what is no image, half an image or a trap: refused undecoded, in one clear sentence."""
 
+import io
 import random
 import re
 import struct
 import zlib
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+import tifffile
 from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, chunk, grey_tiff, png, tiff
 from PIL import AvifImagePlugin, ImageFile, TiffImagePlugin, WebPImagePlugin
 
@@ -141,10 +144,25 @@ def mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(out)
 
 
-@pytest.mark.parametrize("name", [*WHOLE, *MODES, *BROKEN_METADATA])
+def bands(**options: object) -> bytes:
+    out = io.BytesIO()
+    values = np.dstack([PICTURE, PICTURE]).astype(np.float32)
+    tifffile.imwrite(out, values, photometric="minisblack", planarconfig="contig", **options)
+    return out.getvalue()
+
+
+MANY = {
+    "bands": bands(),
+    "packed bands": bands(compression="zlib"),
+    "tiles of bands": bands(tile=(16, 16)),
+    "BigTIFF": bands(bigtiff=True),
+}
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *MODES, *BROKEN_METADATA, *MANY])
 def test_mutated_file_opens_or_is_refused_in_one_sentence(name: str) -> None:
     chance = random.Random(name)
-    whole = {**WHOLE, **{key: data for key, (data, _) in MODES.items()}, **BROKEN_METADATA}[name]
+    whole = {**WHOLE, **{key: data for key, (data, _) in MODES.items()}, **BROKEN_METADATA, **MANY}[name]
     for _ in range(50):
         data = mutated(whole, chance)
         try:

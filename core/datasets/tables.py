@@ -12,7 +12,7 @@ from core.datasets.options import FolderOptions
 from core.datasets.parts import PARTS, listed, part_of_folder
 from core.datasets.tree import WORDS, Tree, is_image, is_table
 from core.errors import DataUnavailable, ImageError
-from core.images import SUFFIXES
+from core.images import MAX_BYTES, SUFFIXES
 
 NAMES = {
     "label": (
@@ -89,6 +89,8 @@ def mixes_folders(found: Labelled) -> bool:
 
 
 def _cells(tree: Tree, path: str, where: str) -> list[list[str]]:
+    if tree.files[path].size > MAX_BYTES:
+        raise DataUnavailable(f"{path} of {where} has over {MAX_BYTES >> 20} MB: keep the columns that are needed.")
     try:
         text = text_of(tree.read(path))
     except (ImageError, UnicodeDecodeError) as error:

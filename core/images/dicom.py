@@ -10,6 +10,8 @@ from core.errors import ImageError, UnreadableImage
 from core.images.limits import check_size
 from core.images.ranges import eight_bits
 
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+
 
 def read(data: bytes) -> tuple[NDArray[np.uint8], list[str]]:
     """(H, W, 3) of the first frame, and what was done, in words.
@@ -25,6 +27,9 @@ def read(data: bytes) -> tuple[NDArray[np.uint8], list[str]]:
             "The file is a DICOM image: install what opens it by 'pip install \"invariscope[dicom]\"', or export it as "
             "PNG."
         ) from None
+    # What packs a file is named near its beginning; this would be unpacked whole before anything is known of it.
+    if DEFLATED in data[:4096]:
+        raise UnreadableImage("The DICOM file is packed as a whole (deflated): export it unpacked, or as PNG.")
     try:
         file = pydicom.dcmread(io.BytesIO(data))
         if "PixelData" not in file:

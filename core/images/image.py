@@ -12,8 +12,8 @@ from PIL import Image
 from core.errors import InvalidRequest
 
 WORKING_SIDE = 1024
-WORKING_PIXELS = 4 << 20
-"""Pixels of a working copy: enough for four squares of its short side."""
+WORKING_PIXELS = 5 << 19
+"""Pixels of a working copy: two and a half squares of its short side, so that a panorama takes no more than a photo."""
 
 Pixels = npt.NDArray[np.uint8]
 Fit = Literal["crop", "squash", "pad"]

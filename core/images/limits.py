@@ -16,6 +16,9 @@ MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 40_000_000
 """Of what is decoded: a larger JPEG is decoded at a reduced scale, which costs no more than these."""
 
+MAX_HEIC = 50_000_000
+"""Of HEIC, which has no reduced scale, and in which phones store their 48 megapixels."""
+
 MAX_SIDE = 16_384
 MAX_JPEG = 250_000_000
 """Pixels that a JPEG may have before it is scaled: every one is read, if not kept."""
@@ -47,13 +50,13 @@ def check_bytes(data: bytes) -> None:
         )
 
 
-def check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
     """Nothing, when so many pixels may be decoded.
 
     Raises:
         ImageTooLarge: they may not.
     """
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > most or max(width, height) > MAX_SIDE:
         raise ImageTooLarge(f"The image has {width:,} × {height:,} pixels; {LIMITS}: scale it down and try again.")
 
 

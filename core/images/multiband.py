@@ -1,6 +1,7 @@
 """TIFF files that hold more, or finer, bands than a picture has: which three are shown, and on what scale, is said."""
 
 import io
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -68,6 +69,8 @@ def read(data: bytes, tags: Mapping[int, Any], bands: tuple[int, ...]) -> tuple[
         raise ImageTooLarge(
             f"The file is {what} and {width:,} × {height:,} pixels: cut a part out of it, and open that."
         )
+    # Damaged metadata is no news to the person looking at the image: what matters is said in one sentence.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         with tifffile.TiffFile(io.BytesIO(data)) as file:
             page = file.pages.first

@@ -165,7 +165,7 @@ def _header(data: bytes, kind: str, enough: int) -> tuple[ImageFile.ImageFile, i
             reduction *= 2
         return jpeg, reduction
     image = _heic(file) if kind == formats.HEIC else Image.open(file, formats=formats.FORMATS)
-    limits.check_size(*image.size)
+    limits.check_size(*image.size, limits.MAX_HEIC if kind == formats.HEIC else limits.MAX_PIXELS)
     limits.check_tile(getattr(image, "tag_v2", {}))
     return image, 1
 
