@@ -12,7 +12,8 @@ from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
 from core.metrics.domain import advantage
 from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
 from core.metrics.resampling import Bootstrapped, resampled_counts
-from core.results.store import Results, StudyInfo
+from core.results.info import StudyInfo
+from core.results.store import Results
 
 LEVEL = 0.05
 AHEAD = {1: "second ahead", -1: "first ahead", 0: "no difference found"}
