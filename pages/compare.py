@@ -47,7 +47,7 @@ predictions = [pipeline.predict(contender, reading) for contender, reading in zi
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
-    top = st.slider("Classes shown", 3, 10, 5, key="compare_top", width=220)
+    top = st.slider("Classes shown", 3, 10, 5, key="compare_top", bind="query-params", width=220)
 
 st.markdown(f"**{answers.finding(specs, predictions, task.classes)}**")
 blocks.control_note(contenders)

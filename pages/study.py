@@ -64,11 +64,14 @@ if not paired.empty:
 
 # Accuracy by set.
 with st.container(horizontal=True, gap="medium"):
-    everyone = len(answered) <= CROWD or st.toggle(f"All {len(answered)} encoders", value=False, key="study_everyone")
+    everyone = len(answered) <= CROWD or st.toggle(
+        f"All {len(answered)} encoders", value=False, key="study_everyone", bind="query-params"
+    )
     with_published = st.toggle(
         "Published figures",
         value=False,
         key="study_published",
+        bind="query-params",
         help="What the literature gives for sets of this name by this protocol: other encoders, other code.",
     )
 floors = [id for id in answered if info.encoders[id]["family"] == "random" and id not in (first, second)]

@@ -130,7 +130,4 @@ def command(line: str) -> None:
     """The command that gives the same numbers without the page."""
     with st.expander("Reproduce this view", icon=":material/terminal:"):
         st.code(line, language="bash", wrap_lines=True)
-        st.caption(
-            "The address holds sample, task, contenders, class, method, view and augmentation; sliders, toggles and "
-            "uploads are not part of it."
-        )
+        st.caption("The address holds everything that changes a number here; uploads and photos are not part of it.")
