@@ -15,6 +15,11 @@ SWEEP = "rotation"
 SEEDS = 3
 
 st.title("What does a representation keep when labels are taken away?")
+st.markdown(
+    "**Invariscope** sets networks that learned from labelled pictures (supervised, SL) beside networks that learned "
+    "from pictures alone (self-supervised, SSL): what each answers, how sure it is, where it looks, and what leaves it "
+    "unmoved."
+)
 chosen = inputs.chosen()
 
 contenders = chosen.contenders

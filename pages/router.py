@@ -8,7 +8,6 @@ from core.errors import InvariscopeError
 from core.paths import ASSETS
 
 st.set_page_config(
-    page_title="Invariscope",
     page_icon=str(ASSETS / "favicon.png"),
     layout="wide",
     initial_sidebar_state="auto",
@@ -34,14 +33,15 @@ ABOUT_PAGES = [
 ]
 
 page = st.navigation({"One image": IMAGE_PAGES, "Studies": STUDY_PAGES, "About": ABOUT_PAGES}, position="top")
-loading = st.empty()
 if warming.is_importing():
     # The frame stands before the libraries are there: PyTorch takes seconds to import.
+    loading = st.empty()
     with loading.container():
         st.title("Invariscope")
         st.markdown("How do self-supervised and supervised representations generalize? The encoders are being loaded.")
         st.skeleton(height=320)
     warming.wait()
+    loading.empty()
 from pages.ui import inputs, study_inputs  # noqa: E402
 
 # Drawn here and not in the pages: an upload then stays when its owner goes to another page.
@@ -49,7 +49,6 @@ if page in STUDY_PAGES:
     study_inputs.sidebar()
 else:
     inputs.sidebar()
-loading.empty()
 try:
     page.run()
 except InvariscopeError as error:

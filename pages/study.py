@@ -211,7 +211,7 @@ with right:
             study_gap.gap_chart(gaps, names, look, sentence), gaps, study_gap.gap_alt(gaps, names), "study_gap"
         )
         st.caption(
-            "Mean accuracy on similar sets minus that on different ones. Sets differ in difficulty and number of "
+            "Mean accuracy on different sets minus that on similar ones. Sets differ in difficulty and number of "
             "classes, so read gaps against each other and against random weights, not against zero."
         )
 

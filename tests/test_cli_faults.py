@@ -174,8 +174,8 @@ def process(script: str, **variables: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("script", "variables", "code", "said"),
     [
-        ("$C datasets --json | head -c 10 >/dev/null; exit ${PIPESTATUS[0]}", {}, 141, ""),
-        ("$C study --help | true; exit ${PIPESTATUS[0]}", {}, 141, ""),
+        ("$C models --json | head -c 10 >/dev/null; exit ${PIPESTATUS[0]}", {}, 141, ""),  # more than a pipe holds
+        ("(sleep 0.5; $C study --help) | true; exit ${PIPESTATUS[0]}", {}, 141, ""),
         ("$C models --json >/dev/full", {}, 2, "No space left on device"),
         ("ulimit -f 4; $C results export family --table rows --out $OUT/rows.csv", {}, 2, "cannot be written"),
         ("$C study --help && $C results list && $C models --json", {"PYTHONIOENCODING": "ascii"}, 0, ""),

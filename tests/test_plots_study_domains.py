@@ -112,9 +112,9 @@ GAPS = pd.DataFrame(
         "encoder": ["sl", "ssl"],
         "similar": [0.7, 0.6],
         "different": [0.8, 0.79],
-        "gap": [-0.1, -0.19],
-        "low": [-0.12, -0.21],
-        "high": [-0.08, -0.17],
+        "gap": [0.1, 0.19],
+        "low": [0.08, 0.17],
+        "high": [0.12, 0.21],
     }
 )
 
@@ -122,8 +122,8 @@ GAPS = pd.DataFrame(
 def test_gap_finding_names_the_contender_that_loses_less():
     said = study_gap.gap_finding(GAPS, pairs.gap_difference(MIXED), NAMES, "sl", "ssl")
     assert said == (
-        "SimCLR fares relatively better on different sets: gaps are Supervised −10.0, SimCLR −19.0 points "
-        "(difference −5.0, 95 % interval −7.4 to −2.6)"
+        "SimCLR fares relatively better on different sets: gaps are Supervised +10.0, SimCLR +19.0 points "
+        "(difference +5.0, 95 % interval +2.6 to +7.4)"
     )
     ties = verdicts(dict.fromkeys(SETS, "no difference found"), [0, 0.01, 0.01, 0.01])
     said = study_gap.gap_finding(GAPS, pairs.gap_difference(ties), NAMES, "sl", "ssl")
@@ -132,12 +132,12 @@ def test_gap_finding_names_the_contender_that_loses_less():
 
 def test_gap_finding_of_one_encoder_gives_values_and_no_comparison():
     said = study_gap.gap_finding(GAPS.iloc[:1], None, NAMES, "sl", "sl")
-    assert said == "Accuracy on similar sets minus that on different sets, in points: Supervised −10.0"
+    assert said == "Accuracy on different sets minus that on similar sets, in points: Supervised +10.0"
 
 
 def test_gap_chart_and_words_are_the_table():
     figure = study_gap.gap_chart(GAPS, NAMES, LOOK, "Found")
-    assert [(trace.y[0], trace.x[0]) for trace in figure.data] == [("Supervised", -10), ("SimCLR", -19)]
+    assert [(trace.y[0], trace.x[0]) for trace in figure.data] == [("Supervised", 10), ("SimCLR", 19)]
     assert figure.data[0].error_x.array[0] == pytest.approx(2)
     alt = study_gap.gap_alt(GAPS, NAMES)
-    assert "SimCLR: 60.0% on similar sets, 79.0% on different ones, gap −19.0 points" in alt
+    assert "SimCLR: 60.0% on similar sets, 79.0% on different ones, gap +19.0 points" in alt

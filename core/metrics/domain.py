@@ -112,7 +112,7 @@ def knn_distance(x: ArrayLike, bank: ArrayLike, k: int) -> FloatArray:
 
 
 def generalization_gap(similar: Sequence[Bootstrapped], different: Sequence[Bootstrapped]) -> Interval:
-    """Mean accuracy on sets similar to the source minus mean accuracy on sets different from it, one encoder.
+    """Mean accuracy on sets different from the source minus mean accuracy on sets similar to it, one encoder.
 
     Each set weighs the same. The interval is a percentile bootstrap over the samples within each set: the sets are
     taken as given, so it says nothing about other sets. Sets differ in difficulty and number of classes, so a gap
@@ -123,9 +123,9 @@ def generalization_gap(similar: Sequence[Bootstrapped], different: Sequence[Boot
         different: the same for each different set.
 
     Returns:
-        In [−1, 1]; positive: less accurate far from the source.
+        In [−1, 1]; negative: less accurate far from the source.
     """
-    return (mean_of(similar) - mean_of(different)).percentile()
+    return (mean_of(different) - mean_of(similar)).percentile()
 
 
 def advantage(

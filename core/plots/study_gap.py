@@ -1,4 +1,4 @@
-"""The generalization gap: what each encoder loses from the sets near the source to those far from it."""
+"""The generalization gap: accuracy on the sets far from the source minus that on those near it."""
 
 from collections.abc import Mapping
 
@@ -26,18 +26,18 @@ def gap_finding(
     gaps = dict(zip(table["encoder"], 100 * table["gap"], strict=True))
     if difference is None or np.isnan(difference.low) or first not in gaps or second not in gaps:
         said = ", ".join(f"{names[id]} {signed(gap)}" for id, gap in gaps.items())
-        return f"Accuracy on similar sets minus that on different sets, in points: {said}"
+        return f"Accuracy on different sets minus that on similar sets, in points: {said}"
     both = f"{names[first]} {signed(gaps[first])}, {names[second]} {signed(gaps[second])} points"
     limits = f"{signed(100 * difference.low)} to {signed(100 * difference.high)}"
     reach = f"difference {signed(100 * difference.estimate)}, 95 % interval {limits}"
     if not difference.found:
         return f"No difference found between the generalization gaps: {both} ({reach})"
-    better = first if difference.estimate > 0 else second
+    better = second if difference.estimate > 0 else first
     return f"{names[better]} fares relatively better on different sets: gaps are {both} ({reach})"
 
 
 def gap_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], finding: str) -> go.Figure:
-    """Each encoder's mean accuracy on similar sets minus that on different ones, in points, with its interval."""
+    """Each encoder's mean accuracy on different sets minus that on similar ones, in points, with its interval."""
     figure = go.Figure()
     for _, row in table.iterrows():
         id, gap = str(row["encoder"]), 100 * row["gap"]
@@ -59,7 +59,7 @@ def gap_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, 
             "%{customdata[0]:.1f} %, different %{customdata[1]:.1f} %<extra></extra>",
         )
     figure.add_vline(x=0, line={"color": GREY, "width": 1.5})
-    figure.update_xaxes(title="similar minus different (points)", zeroline=False)
+    figure.update_xaxes(title="different minus similar (points)", zeroline=False)
     figure.update_yaxes(range=[len(table) - 0.5, -0.75])
     figure.update_layout(showlegend=False)
     return finish(figure, finding, height=110 + 62 * len(table))

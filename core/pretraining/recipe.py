@@ -14,7 +14,7 @@ from core.errors import InvalidRequest, UnknownName
 from core.pretraining.augment import Policy
 
 FOLDER = Path(__file__).parent / "recipes"
-OWN = {"method", "learning_rate", "options", "seed", "policy", "epochs"}
+OWN = frozenset(("method", "learning_rate", "options", "seed", "policy", "epochs"))
 """What a member may set. `policy` and `epochs` make it an uncontrolled one on purpose: a plainer augmentation, none."""
 
 

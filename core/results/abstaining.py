@@ -9,8 +9,9 @@ from core.errors import InvalidRequest
 from core.metrics.accuracy import wilson_interval
 from core.metrics.calibration import bin_index, consistency_band, reliability_bins
 from core.metrics.selective import answered_from, risk_at_coverage
+from core.results.info import StudyInfo
 from core.results.measures import BINS, Ranked
-from core.results.store import Results, StudyInfo
+from core.results.store import Results
 
 Answers = Mapping[str, Sequence[Ranked]]
 """Of some contenders by id, one ranking a seed."""

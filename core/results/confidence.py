@@ -12,8 +12,9 @@ import pandas as pd
 
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results import abstaining
+from core.results.info import StudyInfo
 from core.results.measures import MEASURES, Ranked, Redrawn
-from core.results.store import Results, StudyInfo
+from core.results.store import Results
 
 DRAWS = 500
 FIGURES = (

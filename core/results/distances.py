@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from core.metrics.domain import RankCorrelation, rank_correlation
-from core.results.store import Results, StudyInfo
+from core.results.info import StudyInfo
+from core.results.store import Results
 
 DISTANCES = ("encoder", "dataset", "label", "domain", "reference", "measure", "value", "samples")
 LEAST_SETS = 5  # fewer have no rank correlation worth a number

@@ -12,7 +12,8 @@ from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
 from core.metrics.domain import advantage
 from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
 from core.metrics.resampling import Bootstrapped, resampled_counts
-from core.results.store import Results, StudyInfo
+from core.results.info import StudyInfo
+from core.results.store import Results
 
 LEVEL = 0.05
 AHEAD = {1: "second ahead", -1: "first ahead", 0: "no difference found"}
@@ -138,9 +139,9 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
 
 
 def gap_difference(paired: pd.DataFrame) -> Interval | None:
-    """How much larger the second contender's generalization gap is than the first's, in [−2, 2].
+    """The second contender's generalization gap minus the first's, in [−2, 2].
 
-    Mean difference (second minus first) over the similar sets minus that over the different ones, which are
+    Mean difference (second minus first) over the different sets minus that over the similar ones, which are
     independent. None when there is no similar or no different set.
 
     Args:
@@ -148,7 +149,7 @@ def gap_difference(paired: pd.DataFrame) -> Interval | None:
     """
     limits = {domain: part[["difference", "low", "high"]].to_numpy(float) for domain, part in paired.groupby("domain")}
     similar, different = ([Interval(*row) for row in limits.get(domain, ())] for domain in ("similar", "different"))
-    return difference_of_means(similar, different) if similar and different else None
+    return difference_of_means(different, similar) if similar and different else None
 
 
 def _two_by_two(counted: pd.DataFrame) -> dict[str, int]:

@@ -20,9 +20,6 @@ from core.results import integrity
 from core.results.info import StudyInfo, fault
 from core.results.writing import filesystem, reason, transport_errors
 
-__all__ = ["Results", "StudyInfo", "Trouble", "studies", "study", "survey"]
-
-
 # What DuckDB raises of a query before it reads a file.
 MISTAKES = (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException)
 

@@ -12,7 +12,8 @@ from core.errors import DataUnavailable
 from core.metrics import domain
 from core.metrics.resampling import Bootstrapped
 from core.results import atoms
-from core.results.store import Results, StudyInfo
+from core.results.info import StudyInfo
+from core.results.store import Results
 
 ACCURACY = (
     *("dataset", "label", "domain", "metric", "encoder", "encoder_label", "regime", "family", "samples", "seeds"),
@@ -169,7 +170,7 @@ def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own
 
 
 def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
-    """How much accuracy each encoder loses from the sets declared similar to those declared different.
+    """Each encoder's accuracy on the sets declared different minus that on those declared similar.
 
     Args:
         info: the study.
@@ -178,8 +179,8 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
     Returns:
         One row an encoder that has answers on both kinds: encoder, encoder_label, family, similar, different, gap,
         low, high. `similar` is the mean accuracy over the sets declared similar, each by its own metric (the source
-        set is not among them), `different` likewise; gap is their difference, in [−1, 1], and low and high its 95 %
-        interval from a bootstrap of the samples (few-shot: of the episodes) within each set. The sets are taken as
+        set is not among them), `different` likewise; gap is different minus similar, in [−1, 1], and low and high its
+        95 % interval from a bootstrap of the samples (few-shot: of the episodes) within each set. The sets are taken as
         given: the interval says nothing of other sets.
 
     Raises:

@@ -9,7 +9,7 @@ from core.datasets.spec import ImageSet
 from core.errors import ImageError
 from core.images import SafeImage, working_copy
 from core.paths import data_folder
-from core.results.store import StudyInfo
+from core.results.info import StudyInfo
 
 HOW = (
     "Set INVARISCOPE_DATA to the folder that holds your data sets, or run the study again on a folder that is still "

@@ -24,7 +24,7 @@ from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
 from core.plots import whole
 from core.readout import Contender
-from core.results.store import StudyInfo
+from core.results.info import StudyInfo
 from core.study import gallery as galleries
 from core.study.gallery import Gallery
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.errors import InvariscopeError
 from core.results import store
-from core.results.store import StudyInfo
+from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
 from pages.ui import inputs
 

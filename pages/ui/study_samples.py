@@ -7,7 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import InvariscopeError
-from core.results.store import StudyInfo
+from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
 from pages.ui import inputs, resources
 

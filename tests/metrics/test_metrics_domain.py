@@ -154,11 +154,11 @@ def test_interval_of_a_mean_over_classes_is_that_of_a_plain_bootstrap() -> None:
 
 
 def test_generalization_gap_by_hand() -> None:
-    # (3/4 + 1/2) / 2 − 1/4: sets weigh alike however large they are.
+    # 1/4 − (3/4 + 1/2) / 2: sets weigh alike however large they are.
     similar = [figure(np.array([1, 1, 1, 0]), 1), figure(np.array([1, 0]), 2)]
     found = generalization_gap(similar, [figure(np.array([1, 0, 0, 0]), 3)])
-    assert found.estimate == pytest.approx(0.375)
-    assert found.low < 0.375 < found.high
+    assert found.estimate == pytest.approx(-0.375)
+    assert found.low < -0.375 < found.high
 
 
 def test_generalization_gap_has_the_interval_of_independent_sets() -> None:

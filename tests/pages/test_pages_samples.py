@@ -10,7 +10,8 @@ from study_rows import invent
 from test_pages_render import assert_described
 
 from core.results import pairs
-from core.results.store import StudyInfo, study
+from core.results.info import StudyInfo
+from core.results.store import study
 from pages.ui import inputs
 
 PAGE = "samples.py"

@@ -15,8 +15,9 @@ from core.errors import InvalidRequest
 from core.metrics.resampling import resamples
 from core.results import abstaining, confidence
 from core.results.confidence import Compared
+from core.results.info import StudyInfo
 from core.results.measures import MEASURES, Ranked, Redrawn
-from core.results.store import StudyInfo, study
+from core.results.store import study
 
 ENCODERS = ("supervised", "simclr", "random")
 

@@ -8,7 +8,8 @@ from study_tables import MIXED
 from toy_studies import toy
 
 from core.results import distances
-from core.results.store import StudyInfo, study
+from core.results.info import StudyInfo
+from core.results.store import study
 
 
 @pytest.fixture(scope="module")

@@ -195,9 +195,9 @@ def test_a_contender_is_not_compared_with_itself(info):
 
 def test_the_difference_of_gaps_by_hand():
     found = pairs.gap_difference(MIXED)
-    # Similar: (−3 + 1) / 2 = −1; different: 4. Standard errors of 2/1.96 points each: half-width √(2·4/4 + 4).
+    # Different: 4; similar: (−3 + 1) / 2 = −1. Standard errors of 2/1.96 points each: half-width √(2·4/4 + 4).
     half = np.sqrt(0.02**2 / 2 + 0.02**2)
-    assert (found.estimate, found.low, found.high) == pytest.approx((-0.05, -0.05 - half, -0.05 + half))
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.05, 0.05 - half, 0.05 + half))
     assert pairs.gap_difference(MIXED[MIXED["domain"] != "similar"]) is None
 
 

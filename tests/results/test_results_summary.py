@@ -160,7 +160,7 @@ def test_generalization_gap(tmp_path):
     said |= {("b", "s", 0): right, ("b", "home", 0): right}
     found = summary.generalization_gap(toy(tmp_path, said, labels, domains=domains), "linear")
     (row,) = found.to_dict("records")  # b has no set declared different
-    assert (row["encoder"], row["similar"], row["different"], row["gap"]) == ("a", 0.875, 0.5, 0.375)
+    assert (row["encoder"], row["similar"], row["different"], row["gap"]) == ("a", 0.875, 0.5, -0.375)
     # Of independent means the variances add: s is certain, t and d are not.
     spread = 1.96 * np.sqrt(0.75 * 0.25 / 40 / 4 + 0.25 / 40)
     assert row["high"] - row["low"] == pytest.approx(2 * spread, rel=0.1)

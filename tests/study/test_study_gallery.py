@@ -7,7 +7,8 @@ from study_images import draw_folder, show
 from study_rows import invent
 
 from core.errors import DataUnavailable
-from core.results.store import StudyInfo, study
+from core.results.info import StudyInfo
+from core.results.store import study
 from core.study import gallery
 
 
