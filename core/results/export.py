@@ -17,12 +17,10 @@ from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
+from core.spreadsheet import MARK, harmless, to_csv
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
-MARK = b"\xef\xbb\xbf"
-"""By which Excel knows that a CSV is UTF-8."""
-
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
@@ -135,7 +133,7 @@ def write(
     if format == "latex":
         data = latex.plain(info, protocol, found, table).encode()
     elif format.startswith("csv"):
-        data = (MARK if format == "csv-excel" else b"") + found.to_csv(index=False, lineterminator="\n").encode()
+        data = to_csv(found, mark=format == "csv-excel")
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
@@ -160,11 +158,12 @@ def _facts(info: StudyInfo, table: str, protocol: str | None) -> dict[bytes, byt
     return {FACTS: json.dumps(facts).encode()}
 
 
-def _named(info: StudyInfo, column: str) -> str:
-    """SQL for the name of the class that a column holds the index of."""
+def _named(info: StudyInfo, column: str, format: str) -> str:
+    """SQL for the name of the class that a column holds the index of, harmless in a CSV."""
 
     def text(value: str) -> str:
-        return "'" + value.replace("'", "''") + "'"
+        shown = harmless(value) if format.startswith("csv") else value
+        return "'" + shown.replace("'", "''") + "'"
 
     cases = (
         f"WHEN {text(id)} THEN list_extract([{', '.join(map(text, about['classes']))}], {column} + 1)"
@@ -180,7 +179,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
         lists = (f"array_to_string({name}, ' ') AS {name}" for name in ("top5", "top5_probability"))
         columns = f"* REPLACE ({', '.join(lists)})"
     with Results(info, protocol) as results:
-        names = ", ".join(f"{_named(info, column)} AS {column}_name" for column in ("label", "prediction"))
+        names = ", ".join(f"{_named(info, column, format)} AS {column}_name" for column in ("label", "prediction"))
         schema, batches = results.batches(f"SELECT {columns}, {names} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
         with whole_at(out) as file:

@@ -11,6 +11,7 @@ from core import pipeline
 from core.encoders.spec import EncoderSpec
 from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
+from core.spreadsheet import to_csv
 
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
@@ -58,7 +59,7 @@ def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":mate
     """A button that gives a table as `name`.csv."""
     st.download_button(
         f"{label} (CSV)",
-        table.to_csv(index=False).encode("utf-8-sig"),  # the mark by which Excel knows UTF-8
+        to_csv(table, mark=True),
         f"{name}.csv",
         "text/csv",
         on_click="ignore",
