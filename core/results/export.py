@@ -17,6 +17,7 @@ from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
+from core.text import csv_batches, csv_text
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
@@ -135,7 +136,7 @@ def write(
     if format == "latex":
         data = latex.plain(info, protocol, found, table).encode()
     elif format.startswith("csv"):
-        data = (MARK if format == "csv-excel" else b"") + found.to_csv(index=False, lineterminator="\n").encode()
+        data = (MARK if format == "csv-excel" else b"") + csv_text(found).encode()
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
@@ -186,6 +187,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
         with whole_at(out) as file:
             if format.startswith("csv"):
                 file.write(MARK if format == "csv-excel" else b"")
+                batches = csv_batches(batches)
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:
                 writer = pq.ParquetWriter(file, schema, compression="zstd")
