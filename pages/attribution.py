@@ -8,6 +8,7 @@ from core.attribution import METHODS
 from core.encoders.preprocess import display_crop
 from core.metrics import attribution as agreement
 from core.plots import overlay
+from core.text import plain
 from pages.ui import blocks, inputs, maps, resources
 
 st.title("Where does the answer come from?")
@@ -48,7 +49,7 @@ columns = st.columns(max(2, len(contenders)), gap="medium")
 for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contenders, strict=True)):
     spec, name = contender.encoder.spec, task.classes[classes[i]]
     with column:
-        st.markdown(f"##### {spec.label}")
+        st.markdown(f"##### {plain(spec.label)}")
         blocks.badge(spec)
         png = maps.draw(
             contender,
@@ -62,11 +63,11 @@ for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contende
             signed=signed,
         )
         logit = float(readings[i].logits[classes[i]])
-        st.markdown(f"**{name}**: {predictions[i].probabilities[classes[i]]:.1%}, logit {logit:.2f}")
+        st.markdown(f"**{plain(name)}**: {predictions[i].probabilities[classes[i]]:.1%}, logit {logit:.2f}")
         st.caption(
-            f"Grid {values[i].shape[0]} × {values[i].shape[1]}, from {values[i].min():.3g} to "
+            f"Grid {values[i].shape[0]:d} × {values[i].shape[1]:d}, from {values[i].min():.3g} to "
             f"{values[i].max():.3g} {METHODS[method].unit}; "
-            f"full colour at {scales[i]:.3g}. Layer {spec.target_layer}."
+            f"full colour at {scales[i]:.3g}. Layer {plain(spec.target_layer)}."
         )
         maps.downloads(contender, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
 
@@ -80,12 +81,15 @@ if len(contenders) > 1:
         )
     first = values[0]
     for contender, other in zip(contenders[1:], values[1:], strict=True):
-        label = f"{specs[0].label} against {contender.encoder.spec.label}"
+        label = plain(f"{specs[0].label} against {contender.encoder.spec.label}")
         if contender.encoder.spec.preprocessing != specs[0].preprocessing:
             st.caption(f"{label}: they read different crops of the image, so the maps are not compared cell by cell.")
             continue
         if other.shape != first.shape:
-            st.caption(f"{label}: the grids differ ({first.shape} and {other.shape}), so the cells are not compared.")
+            st.caption(
+                f"{label}: the grids differ ({plain(first.shape)} and {plain(other.shape)}), "
+                "so the cells are not compared."
+            )
             continue
         rank = agreement.spearman_agreement(first, other)
         overlap = agreement.iou_at(first, other)
@@ -103,7 +107,7 @@ if len(contenders) > 1:
                 alt=f"Difference of the maps, {label}: red where the first finds more, blue where the second does.",
             )
             st.caption(
-                f"Difference: red, more evidence for {specs[0].label}; blue, for {contender.encoder.spec.label}."
+                plain(f"Difference: red, more evidence for {specs[0].label}; blue, for {contender.encoder.spec.label}.")
             )
         with right:
             st.markdown(f"**{label}**")
@@ -153,7 +157,8 @@ for column, contender, (cosine, found), pair_scale in zip(columns[1:], contender
             alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {maps.place_words(found)}.",
         )
         st.markdown(
-            f"{spec.label}: cosine **{cosine:.2f}**, different images on average {resources.floor(contender):.2f}"
+            f"{plain(spec.label)}: cosine **{cosine:.2f}**, "
+            f"different images on average {resources.floor(contender):.2f}"
         )
 
 ids = ",".join(spec.id for spec in specs)

@@ -9,6 +9,7 @@ from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
 from core.readout import Contender
+from core.text import plain
 from pages.ui import blocks, inputs, picture, resources
 
 st.title("Compare encoders on an image")
@@ -30,12 +31,12 @@ def draw_gallery() -> None:
                 found = resources.sample_image(id)
                 st.image(resources.square(found.digest, 120, found), width="stretch", alt=f"Sample: {sample.title}.")
                 st.button(
-                    sample.title,
+                    plain(sample.title),
                     key=f"pick_{id}",
                     on_click=choose_sample,
                     args=(id,),
                     type="tertiary",
-                    help=sample.story,
+                    help=plain(sample.story),
                 )
 
 
@@ -49,14 +50,14 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
     top = st.slider("Classes shown", 3, 10, 5, key="compare_top", bind="query-params", width=220)
 
-st.markdown(f"**{answers.finding(specs, predictions, task.classes)}**")
+st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
 blocks.control_note(contenders)
 if target is not None:
     said = "; ".join(
-        f"{spec.label} {p.probabilities[target]:.1%} (rank {int((p.order == target).argmax()) + 1})"
+        f"{plain(spec.label)} {p.probabilities[target]:.1%} (rank {int((p.order == target).argmax()) + 1})"
         for spec, p in zip(specs, predictions, strict=True)
     )
-    st.markdown(f"*{task.classes[target]}*: {said}.")
+    st.markdown(f"*{plain(task.classes[target])}*: {said}.")
 
 table = answers.answers_table(specs, predictions, task.classes, top, target)
 look = styles(specs)
@@ -64,7 +65,8 @@ columns = st.columns([1.1, *[1.3] * len(contenders)], gap="medium")
 with columns[0]:
     picture.show(chosen.image, chosen.name, contenders)
     st.caption(
-        f"{chosen.name}, read at {chosen.image.width} × {chosen.image.height} px, SHA-256 {chosen.image.digest[:8]}"
+        f"{plain(chosen.name)}, read at {chosen.image.width:d} × {chosen.image.height:d} px, "
+        f"SHA-256 {plain(chosen.image.digest[:8])}"
     )
     if not chosen.linkable:
         st.caption("This image is not part of the page's address.")
@@ -73,7 +75,7 @@ for column, contender, reading, prediction in zip(columns[1:], contenders, readi
     spec = contender.encoder.spec
     with column:
         mine = table[table["encoder"] == spec.id]
-        st.markdown(f"##### {spec.label}")
+        st.markdown(f"##### {plain(spec.label)}")
         blocks.badge(spec)
         blocks.unfamiliar(contender, reading)
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine), highlight))

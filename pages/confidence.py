@@ -8,6 +8,7 @@ from core.plots.style import short_labels, styles
 from core.results import abstaining, confidence
 from core.results.measures import MEASURES
 from core.study.protocols import PROTOCOLS
+from core.text import plain
 from pages.ui import blocks, resources, study_inputs, study_samples
 
 RAW, SCALED = "raw", "temperature-scaled"
@@ -46,7 +47,7 @@ scaled = state == SCALED
 encoders = (*pair, *untrained[:1]) if floor else pair
 members = [m for id in encoders for m in everyone if m.id == id]
 names, look = short_labels(members), styles(members)
-label = str(info.datasets[dataset]["label"])
+label = plain(info.datasets[dataset]["label"])
 
 tables = resources.of_study(info, confidence.tables, protocol, encoders, dataset, scaled, scheme or "width")
 here = [id for id in encoders if id in set(tables.figures["encoder"])]
@@ -54,24 +55,27 @@ missing = [id for id in encoders if id not in here and info.done(protocol, (id,)
 absent = [id for id in pair if not info.done(protocol, (id,), (dataset,))]
 if missing:
     st.info(
-        f"No temperature was fitted for {', '.join(names[id] for id in missing)} by this protocol on {label}, so there "
-        f"is nothing to show after temperature. Choose '{RAW}' for the probabilities as they are.",
+        f"No temperature was fitted for {plain(', '.join(names[id] for id in missing))} by this protocol on {label}, "
+        f"so there is nothing to show after temperature. Choose '{RAW}' for the probabilities as they are.",
         icon=":material/thermostat:",
     )
 if absent:
-    st.info(f"{', '.join(names[id] for id in absent)}: no finished results on {label}.", icon=":material/info:")
+    st.info(
+        f"{plain(', '.join(names[id] for id in absent))}: no finished results on {label}.",
+        icon=":material/info:",
+    )
 differences = tables.differences
 
 if here:
     seeds = int(tables.figures["seeds"].max())
     units = int(tables.figures["units"].max())
     if len(pair) == 2 and not differences.empty:
-        st.markdown(f"#### {reliability.headline(differences, tables.figures, names, pair)}")
+        st.markdown(f"#### {plain(reliability.headline(differences, tables.figures, names, pair))}")
     counted = "few-shot episodes" if tables.episodes else "test images"
     by = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
     st.caption(
-        f"{label} ({info.datasets[dataset]['domain']}), {by}, "
-        f"{state} probabilities, {units:,} {counted}, {seeds} seed{'s' if seeds > 1 else ''}. "
+        f"{label} ({plain(info.datasets[dataset]['domain'])}), {plain(by)}, "
+        f"{plain(state)} probabilities, {units:,} {counted}, {seeds:d} seed{'s' if seeds > 1 else ''}. "
         f"Figures are means over seeds; intervals are over {counted}."
     )
     columns = st.columns(len(here), gap="medium")
@@ -150,7 +154,7 @@ def threshold_section() -> None:
             row = at.loc[id]
             with st.container(border=True, width=250):
                 st.metric(
-                    names[id],
+                    plain(names[id]),
                     "nothing answered" if row["answered"] == 0 else f"{row['accuracy']:.1%} right",
                 )
                 st.caption(f"of the {row['coverage']:.1%} it answers; {row['wrong']:,.0f} wrong answers slip through")
@@ -177,7 +181,10 @@ def threshold_section() -> None:
 
 def show_samples(found: pd.DataFrame, who: str, kind: str) -> None:
     total = int(found["total"].iloc[0]) if len(found) else 0
-    st.markdown(f"**{total:,} {kind}** of {names[who]}" + (f"; the first {len(found)}" if total > len(found) else ""))
+    st.markdown(
+        f"**{total:,} {plain(kind)}** of {plain(names[who])}"
+        + (f"; the first {len(found)}" if total > len(found) else "")
+    )
     if not total:
         return
     opened = study_samples.opened(info, dataset)
@@ -201,8 +208,8 @@ def show_samples(found: pd.DataFrame, who: str, kind: str) -> None:
                 study_samples.picture(opened, str(row["sample_id"]), words)
                 right = row["label"] == row["prediction"]
                 sign = study_samples.RIGHT if right else study_samples.WRONG
-                said = f"is {study_samples.markdown_safe(truth)}" if not right else "right"
-                st.caption(f"{sign} {study_samples.markdown_safe(answer)}, {row['confidence']:.0%}; {said}")
+                said = f"is {plain(truth)}" if not right else "right"
+                st.caption(f"{sign} {plain(answer)}, {row['confidence']:.0%}; {said}")
 
 
 if here:
@@ -218,7 +225,7 @@ asked = st.selectbox(
     key="figure",
     bind="query-params",
     width=240,
-    help="; ".join(f"{id}: {measure.title}" for id, measure in ids.items()),
+    help="; ".join(f"{plain(id)}: {plain(measure.title)}" for id, measure in ids.items()),
 )
 measure = ids[asked or "ece"]
 with st.spinner("Reading all sets", show_time=True):
@@ -243,8 +250,10 @@ with st.expander("How these figures are made", icon=":material/functions:"):
     )
 versions = info.manifest.get("versions", {})
 st.caption(
-    f"Study {info.id}, measured {str(info.manifest['updated'])[:10]} with Invariscope "
-    f"{versions.get('invariscope', 'unknown')}; "
-    + "; ".join(f"{id} (weights {str(info.encoders[id].get('weights', 'unknown'))[:8]})" for id in encoders)
-    + "."
+    plain(
+        f"Study {info.id}, measured {str(info.manifest['updated'])[:10]} with Invariscope "
+        f"{versions.get('invariscope', 'unknown')}; "
+        + "; ".join(f"{id} (weights {str(info.encoders[id].get('weights', 'unknown'))[:8]})" for id in encoders)
+        + "."
+    )
 )

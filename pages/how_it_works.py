@@ -7,6 +7,7 @@ from core.augmentations import AUGMENTATIONS
 from core.samples import samples
 from core.study.protocols import PROTOCOLS
 from core.tasks import tasks
+from core.text import code, plain
 
 st.title("How it works")
 
@@ -68,7 +69,7 @@ a model *used* what it marks.
 """
 )
 for method in METHODS.values():
-    st.markdown(f"- **{method.label}** (`{method.id}`, {method.unit}): {method.description}")
+    st.markdown(f"- **{plain(method.label)}** ({code(method.id)}, {plain(method.unit)}): {plain(method.description)}")
 
 st.header("Invariance", anchor="invariance")
 st.latex(r"S(\lambda) = \cos\big(f(x),\, f(t_\lambda x)\big), \qquad S' = \frac{S - S_0}{1 - S_0}")

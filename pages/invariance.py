@@ -9,6 +9,7 @@ from core.encoders.registry import encoder_spec
 from core.plots import curves, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
+from core.text import plain
 from pages.ui import blocks, inputs, resources
 
 MAX_IMAGES = 32
@@ -22,7 +23,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     augmentation = pipeline.augmentation(name)
     grid = augmentation.strengths
     reach = st.select_slider(
-        f"Up to ({augmentation.unit})",
+        f"Up to ({plain(augmentation.unit)})",
         options=[f"{s:g}" for s in grid[2:]],
         value=f"{grid[-1]:g}",
         key=f"reach_{name}",
@@ -50,7 +51,7 @@ with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
         help="Rescales the cosine so that 0 is what this encoder gives to different images, and 1 the same image.",
     )
 everything = len(chosen.uploads) > 1 and st.toggle(f"All {len(chosen.uploads)} uploads", value=True, key="sweep_all")
-st.caption(augmentation.description)
+st.caption(plain(augmentation.description))
 
 chosen_images = [image for _, image in chosen.uploads][:MAX_IMAGES] if everything else [chosen.image]
 if everything and len(chosen.uploads) > MAX_IMAGES:
@@ -83,7 +84,9 @@ def sweep() -> pd.DataFrame:
             done += 1
             bar.progress(
                 done / total,
-                text=f"{contender.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}",
+                text=plain(
+                    f"{contender.encoder.spec.label}: {augmentation.label.lower()} {strength:g} {augmentation.unit}"
+                ),
             )
         tables.append(pipeline.points_table(found, id, name, [image.digest for image in chosen_images]))
     place.empty()
@@ -144,21 +147,21 @@ with right:
                 output_format="PNG",
                 alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.",
             )
-            lines = [f"**{strength:g}** {shown.unit}"]
+            lines = [f"**{strength:g}** {plain(shown.unit)}"]
             for spec in shown_specs:
                 found = answers.get((spec.id, strength))
                 if found is not None:
                     mark = ":material/change_circle:" if found.flipped else ":material/check:"
                     answer = tasks()[shown_task].classes[found.prediction]
-                    lines.append(f"{mark} {labels[spec.id]}: {answer} {found.confidence:.0%}")
+                    lines.append(f"{mark} {plain(labels[spec.id])}: {plain(answer)} {found.confidence:.0%}")
             st.caption("  \n".join(lines))
     st.caption(
-        f"Seed 0 of each strength, the input of {labels[shown_specs[0].id]}. The circle marks an answer that changed "
-        "from the clean image's."
+        f"Seed 0 of each strength, the input of {plain(labels[shown_specs[0].id])}. The circle marks an answer that "
+        "changed from the clean image's."
     )
 
 blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
-floors = ", ".join(f"{labels[id]} {value:.2f}" for id, value in result["floors"].items() if id in labels)
+floors = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in result["floors"].items() if id in labels)
 st.caption(
     f"Mean cosine between different bundled images (the floor): {floors}. Bands: 95 % interval over "
     + ("images." if curve["images"].max() > 1 else "the seeds of this one image; they say nothing about other images.")

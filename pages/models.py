@@ -8,6 +8,7 @@ from core import choosing
 from core.encoders import partners
 from core.encoders.registry import encoders, unreadable
 from core.encoders.resident import residents
+from core.text import plain
 from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs
 
 TABLE_HEIGHT = 420
@@ -20,10 +21,10 @@ st.markdown(
     "possible, or look for one below."
 )
 if held := residents().resident():
-    named = ", ".join(f"{one.spec.id} ({one.megabytes:.0f} MB, {one.device})" for one in held)
+    named = ", ".join(f"{plain(one.spec.id)} ({one.megabytes:.0f} MB, {plain(one.device)})" for one in held)
     st.caption(f"In memory now, for everyone on this server: {named}.")
 for complaint in unreadable():
-    st.warning(complaint, icon=":material/warning:")
+    st.warning(plain(complaint), icon=":material/warning:")
 
 st.header("Pairs to start with", anchor="pairs")
 models_pairs.pairs()

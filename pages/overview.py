@@ -9,6 +9,7 @@ from core.plots import answers, curves, study, study_words
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import pairs, store, summary
+from core.text import plain
 from pages.ui import blocks, inputs, maps, picture, resources
 
 SWEEP = "rotation"
@@ -26,7 +27,7 @@ contenders = chosen.contenders
 specs = [contender.encoder.spec for contender in contenders]
 readings = [resources.reading(contender, chosen.image) for contender in contenders]
 predictions = [pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)]
-st.markdown(f"**{answers.finding(specs, predictions, chosen.task.classes)}**")
+st.markdown(f"**{plain(answers.finding(specs, predictions, chosen.task.classes))}**")
 blocks.control_note(contenders)
 
 table = answers.answers_table(specs, predictions, chosen.task.classes, top=5)
@@ -38,21 +39,23 @@ scale = maps.scales(class_maps, shared=True)[0]
 
 columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:
-    st.markdown(f"##### {chosen.name}")
+    st.markdown(f"##### {plain(chosen.name)}")
     st.badge("the image", color="gray")
     picture.show(chosen.image, chosen.name, contenders)
-    st.caption(f"{chosen.image.width} × {chosen.image.height} px. Change it in the sidebar: samples, upload or camera.")
+    st.caption(
+        f"{chosen.image.width:d} × {chosen.image.height:d} px. Change it in the sidebar: samples, upload or camera."
+    )
 for column, contender, reading, prediction, values in zip(
     columns[1:], contenders, readings, predictions, class_maps, strict=True
 ):
     spec = contender.encoder.spec
     answer = chosen.task.classes[prediction.top]
     with column:
-        st.markdown(f"##### {spec.label}")
+        st.markdown(f"##### {plain(spec.label)}")
         blocks.badge(spec)
         maps.draw(contender, chosen.image, reading, values, scale, answer)
         blocks.unfamiliar(contender, reading)
-        st.markdown(f"**{answer}**, {prediction.confidence:.0%} sure")
+        st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure")
         mine = table[table["encoder"] == spec.id]
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
 st.caption(
@@ -101,7 +104,7 @@ with right:
         study_words.accuracy_alt(shown, names, controls),
         "overview_family",
     )
-    st.caption(f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, pair)}")
+    st.caption(plain(f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, pair)}"))
 
 st.subheader("Go on")
 with st.container(horizontal=True, gap="medium"):

@@ -18,8 +18,8 @@ from core.paths import data_folder
 from core.study import jobs
 from core.study.plan import MAX_SEEDS, Plan
 from core.study.protocols import PROTOCOLS
+from core.text import plain
 from pages.ui import inputs, resources
-from pages.ui.study_samples import markdown_safe
 
 UPLOADS = "study_uploads"
 
@@ -47,25 +47,29 @@ def show(job: jobs.Job) -> None:
     name, progress = job.folder.name, job.progress
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
     if job.running:
-        text = str(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
+        text = plain(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
         share = (done + (progress["share"] if progress.get("kind") == "features" else 0)) / total if total else 0.0
-        st.markdown(f"**{name}** · running since {words(job.started)}")
+        st.markdown(f"**{plain(name)}** · running since {plain(words(job.started))}")
         st.progress(min(1.0, share), text=text)
         st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
     elif job.ended:
         failed, unopened = int(progress.get("failed", 0)), int(progress.get("unopened", 0))
         if failed or unopened:
-            lost = f"{failed} of {total} cells failed" if failed else f"{unopened} data set(s) could not be opened"
-            say = st.warning if done > failed else st.error
-            say(f"**{name}** ended, but {lost}; the log says why.", icon=":material/warning:")
+            lost = f"{failed:d} of {total:d} cells failed" if failed else f"{unopened:d} data set(s) did not open"
+            ended = f"**{plain(name)}** ended, but {lost}; the log says why."
+            if done > failed:
+                st.warning(ended, icon=":material/warning:")
+            else:
+                st.error(ended, icon=":material/warning:")
         else:
-            st.success(f"**{name}** is done: {done} of {total} cells.", icon=":material/check_circle:")
+            st.success(f"**{plain(name)}** is done: {done:d} of {total:d} cells.", icon=":material/check_circle:")
     elif job.cancelled:
         st.info(
-            f"**{name}** was stopped after {done} of {total} cells. Start it again to go on.", icon=":material/stop:"
+            f"**{plain(name)}** was stopped after {done:d} of {total:d} cells. Start it again to go on.",
+            icon=":material/stop:",
         )
     else:
-        st.error(f"**{name}** ended before its end. {last_words(job.log)}", icon=":material/error:")
+        st.error(f"**{plain(name)}** ended before its end. {plain(last_words(job.log))}", icon=":material/error:")
     if done > int(progress.get("failed", 0)):
         with st.container(horizontal=True):
             for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
@@ -160,7 +164,7 @@ for address in addresses:
         inputs.explain(error)
         continue
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{markdown_safe(facts['label'])}** · {facts['classes']} classes, {facts['samples']}")
+        st.markdown(f"**{plain(facts['label'])}** · {facts['classes']:d} classes, {plain(facts['samples'])}")
         domain = facts["domain"]
         if address.startswith("folder:"):
             domain = st.selectbox(
@@ -172,9 +176,9 @@ for address in addresses:
                 help="Declared distance from what the encoders were pre-trained on; the study also measures it.",
             )
         else:
-            st.badge(domain, color="gray")
+            st.badge(plain(domain), color="gray")
         if facts["note"]:
-            st.caption(f":material/info: {markdown_safe(facts['note'])}")
+            st.caption(f":material/info: {plain(facts['note'])}")
     changed = address.startswith("folder:") and domain != facts["domain"]
     final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
 
@@ -184,8 +188,8 @@ name = st.text_input(
 cells = len(chosen) * len(final) * len(protocols) * int(seeds)
 if cells:
     counts = ((chosen, "encoder"), (final, "data set"), (protocols, "protocol"), (range(int(seeds)), "seed"))
-    product = " × ".join(f"{len(group)} {word}{'' if len(group) == 1 else 's'}" for group, word in counts)
-    st.caption(f"{cells} {'cell' if cells == 1 else 'cells'}: {product}.")
+    product = " × ".join(f"{len(group)} {plain(word)}{'' if len(group) == 1 else 's'}" for group, word in counts)
+    st.caption(f"{cells:d} {'cell' if cells == 1 else 'cells'}: {product}.")
 else:
     st.caption("Choose at least one encoder, one protocol and one data set.")
 
@@ -209,7 +213,7 @@ st.button(
     help="One study runs at a time." if running else None,
 )
 if message := st.session_state.pop("run_error", None):
-    st.error(message, icon=":material/error:")
+    st.error(plain(message), icon=":material/error:")
 if cells:
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(

@@ -7,8 +7,9 @@ from core.plots import study, study_words
 from core.plots.style import short_labels
 from core.results import pairs
 from core.results.pairs import CELLS, ORDERS
+from core.text import plain
 from pages.ui import blocks, resources, study_inputs, study_samples
-from pages.ui.study_samples import RIGHT, WRONG, markdown_safe, verdict
+from pages.ui.study_samples import RIGHT, WRONG, verdict
 
 EVERY, ANY = "all", "any"
 AGREEMENT = {"any": None, "same answer": False, "different answers": True}
@@ -27,8 +28,8 @@ info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chos
 names = short_labels([m for m in study.encoders_of(info) if m.id in (first, second)])
 if first == second:
     st.info(
-        f"Only {info.encoders[first]['label']} has results by this protocol, and right and wrong are compared between "
-        "two contenders. Its own confident mistakes are on the page Confidence.",
+        f"Only {plain(info.encoders[first]['label'])} has results by this protocol, and right and wrong are "
+        "compared between two contenders. Its own confident mistakes are on the page Confidence.",
         icon=":material/info:",
     )
     st.page_link("confidence.py", label="Confidence", icon=":material/speed:")
@@ -38,7 +39,7 @@ dataset = study_samples.pick_dataset(info, protocol, (first, second))
 lacking = [names[id] for id in (first, second) if not info.done(protocol, (id,), (dataset,))]
 if lacking:
     st.info(
-        f"{' and '.join(lacking)} has no finished results on this data set. Choose another one.",
+        f"{plain(' and '.join(lacking))} has no finished results on this data set. Choose another one.",
         icon=":material/info:",
     )
     st.stop()
@@ -48,8 +49,8 @@ table, together = resources.of_study(info, pairs.agreement, protocol, first, sec
 counts = dict(zip(table["cell"], table["samples"], strict=True))
 TITLES = {
     "both": (f"{RIGHT} Both right", "both right"),
-    "only first": (f"{RIGHT} Only {names[first]} right", f"only {names[first]} right"),
-    "only second": (f"{RIGHT} Only {names[second]} right", f"only {names[second]} right"),
+    "only first": (f"{RIGHT} Only {plain(names[first])} right", f"only {names[first]} right"),
+    "only second": (f"{RIGHT} Only {plain(names[second])} right", f"only {names[second]} right"),
     "neither": (f"{WRONG} Both wrong", "both wrong"),
 }
 
@@ -65,11 +66,12 @@ for key in ("label", "predicted"):
 
 paired = resources.of_study(info, pairs.paired, protocol, first, second)
 tested = paired[paired["dataset"] == dataset].iloc[0]
-st.markdown(f"#### {study_words.agreement_finding(counts, tested, len(paired), names[first], names[second])}")
+st.markdown(f"#### {plain(study_words.agreement_finding(counts, tested, len(paired), names[first], names[second]))}")
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.caption(
-        f"{about['label']}: {together.samples:,} test images that both answered. Choose a cell to see its images."
+        f"{plain(about['label'])}: {together.samples:,} test images that both answered. "
+        "Choose a cell to see its images."
     )
     held = st.session_state.get("cell", st.query_params.get("cell", EVERY))
     for cells in (("both", "only first"), ("only second", "neither")):
@@ -110,7 +112,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         required=True,
         key="cell",
         bind="query-params",
-        help=f"First: {names[first]}; second: {names[second]}.",
+        help=f"First: {plain(names[first])}; second: {plain(names[second])}.",
     )
     label = st.selectbox("Class", [EVERY, *classes], key="label", bind="query-params", width=190)
     predicted = st.selectbox(
@@ -127,7 +129,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         key="order",
         bind="query-params",
         width=150,
-        help="; ".join(f"{id}: {words}" for id, words in SORTED.items()),
+        help="; ".join(f"{plain(id)}: {plain(words)}" for id, words in SORTED.items()),
     )
     low, high = st.slider(
         "Confidence of either",
@@ -171,8 +173,8 @@ if not total:
 pages = -(-total // PER_PAGE)
 where = TITLES[cell][1] if cell in TITLES else "all cells"
 st.markdown(
-    f"**{total:,} image{'s' if total > 1 else ''}**, {where}, {SORTED[order]}"
-    + (f"; page {page} of {pages}" if pages > 1 else "")
+    f"**{total:,} image{'s' if total > 1 else ''}**, {plain(where)}, {SORTED[order]}"
+    + (f"; page {page:d} of {pages:d}" if pages > 1 else "")
 )
 opened = study_samples.opened(info, dataset)
 shown = pd.DataFrame(
@@ -203,10 +205,10 @@ else:
                     answer, ok = classes[row[f"{side}_prediction"]], bool(row[f"{side}_correct"])
                     sure = float(row[f"{side}_confidence"])
                     share, runs = float(row[f"{side}_share"]), info.seeds_of(who, dataset, protocol)
-                    lines.append(verdict(markdown_safe(names[who]), markdown_safe(answer), ok, sure, share, runs))
+                    lines.append(verdict(names[who], answer, ok, sure, share, runs))
                     words.append(f"{names[who]} {'right' if ok else 'wrong'}, {answer} at {sure:.0%}")
                 study_samples.picture(opened, str(row["sample_id"]), "; ".join(words) + ".")
-                st.markdown(f"**{markdown_safe(truth)}**")
+                st.markdown(f"**{plain(truth)}**")
                 st.caption("  \n".join(lines))
                 if opened.places.get(str(row["sample_id"])) is not None:
                     study_samples.compare(
@@ -221,5 +223,6 @@ seeds = max(info.seeds_of(id, dataset, protocol) for id in (first, second))
 blocks.csv(found, "This page's samples", "samples")
 st.caption(
     ("Prediction and confidence are those of the first seed; right means right under most seeds. " if seeds > 1 else "")
-    + f"Study {info.id}, protocol {protocol}. The address holds data set, cell, classes, answers and order."
+    + f"Study {plain(info.id)}, protocol {plain(protocol)}. "
+    "The address holds data set, cell, classes, answers and order."
 )

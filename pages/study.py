@@ -11,8 +11,8 @@ from core.plots.style import short_labels, styles
 from core.results import distances, origin, pairs, summary
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
+from core.text import plain
 from pages.ui import blocks, resources, study_inputs
-from pages.ui.study_samples import markdown_safe
 
 CHART = "study_accuracy"
 CROWD = 4  # encoders that the bars show without being asked
@@ -31,12 +31,12 @@ answered = [id for id in names if id in set(table["encoder"])]
 
 seeds = int(table["seeds"].max())
 st.caption(
-    f"**{markdown_safe(info.title)}**: {protocol_label}, {table['dataset'].nunique()} data sets, "
-    f"{len(answered)} encoders, {seeds} {'seed' if seeds == 1 else 'seeds'}. "
+    f"**{plain(info.title)}**: {plain(protocol_label)}, {table['dataset'].nunique():d} data sets, "
+    f"{len(answered)} encoders, {seeds:d} {'seed' if seeds == 1 else 'seeds'}. "
     "Accuracy and intervals are over test images."
 )
 if first == second:
-    st.info(f"Only {names[first]} has results by this protocol, so there is nothing to compare it with.")
+    st.info(f"Only {plain(names[first])} has results by this protocol, so there is nothing to compare it with.")
 elif "random" in {info.encoders[first]["family"], info.encoders[second]["family"]}:
     st.caption(":material/balance: One contender has random weights: a floor, not a comparison of regimes.")
 else:
@@ -44,9 +44,9 @@ else:
     regimes = [info.encoders[id]["regime"] for id in (first, second)]
     same = "Both have the same regime. " if regimes[0] == regimes[1] else ""
     st.caption(
-        f":material/balance: {names[first]} against {names[second]}. {same}"
+        f":material/balance: {plain(names[first])} against {plain(names[second])}. {same}"
         + (
-            f"Not fully controlled: these differ{'' if same else ' besides the regime'}: {'; '.join(unlike)}."
+            f"Not fully controlled: these differ{'' if same else ' besides the regime'}: {plain('; '.join(unlike))}."
             if unlike
             else "Architecture, pre-training images, epochs, augmentation, input and protocol are the same."
         )
@@ -59,8 +59,8 @@ if not paired.empty:
         headline, detail = words.card(part, names[first], names[second])
         with column, st.container(border=True, height="stretch"):
             st.markdown(words.DOMAIN_NAMES[str(domain)])
-            st.markdown(f"#### {headline}")
-            st.caption(detail)
+            st.markdown(f"#### {plain(headline)}")
+            st.caption(plain(detail))
 
 # Accuracy by set.
 with st.container(horizontal=True, gap="medium"):
@@ -92,7 +92,8 @@ blocks.figure(
     on_paper=bars.accuracy_bars(*arguments),
 )
 st.caption(
-    f"Bars: accuracy with its 95 % interval. {bars.controls_note(controls, list(drawn['dataset']), info.id, shown)}"
+    "Bars: accuracy with its 95 % interval. "
+    + plain(bars.controls_note(controls, list(drawn["dataset"]), info.id, shown))
 )
 
 if with_published and literature.empty:
@@ -138,7 +139,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         help="Or click a bar.",
     )
     opened = st.button(
-        f"Open its samples: {names[first]}" + (f" and {names[partner]}" if partner != first else ""),
+        f"Open its samples: {plain(names[first])}" + (f" and {plain(names[partner])}" if partner != first else ""),
         icon=":material/photo_library:",
         key="study_open",
         on_click=aim,
@@ -186,7 +187,7 @@ with left:
         near_far = distances.by_distance(paired, measured, eyes, measure)
         floor = distances.floor_of(measured, eyes, measure)
         if near_far.empty:
-            st.info(f"No set that both contenders answered has a distance in the features of {names[eyes]}.")
+            st.info(f"No set that both contenders answered has a distance in the features of {plain(names[eyes])}.")
         else:
             sentence = domains.advantage_finding(distances.trend(near_far, measure), names[first], names[second])
             blocks.figure(
@@ -198,10 +199,10 @@ with left:
             missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
             images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
             st.caption(
-                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {names[eyes]}, {images} images of "
-                "either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
+                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {plain(names[eyes])}, {images} "
+                "images of either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
                 + (" Dotted line: two halves of the source itself." if pd.notna(floor) else "")
-                + (f" Without a distance: {', '.join(missing)}." if missing else "")
+                + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
             )
 with right:
     st.subheader("Generalization gap")
@@ -250,7 +251,7 @@ if len(absent) > len(failed):
     st.info(
         "1 cell of this study is still to be run."
         if left_over == 1
-        else f"{left_over} cells of this study are still to be run.",
+        else f"{left_over:d} cells of this study are still to be run.",
         icon=":material/hourglass_top:",
     )
 
@@ -270,4 +271,4 @@ with st.expander("Reproduce this study", icon=":material/terminal:"):
             key="study_plan",
         )
     st.caption("DIR is where the data sets are, OUT where the results go. A study that was stopped goes on there.")
-st.caption(resources.of_study(info, origin.provenance))
+st.caption(plain(resources.of_study(info, origin.provenance)))

@@ -17,7 +17,7 @@ from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
-from core.spreadsheet import MARK, harmless, to_csv
+from core.spreadsheet import MARK, harmless_batches, to_csv
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
@@ -158,12 +158,11 @@ def _facts(info: StudyInfo, table: str, protocol: str | None) -> dict[bytes, byt
     return {FACTS: json.dumps(facts).encode()}
 
 
-def _named(info: StudyInfo, column: str, format: str) -> str:
-    """SQL for the name of the class that a column holds the index of, harmless in a CSV."""
+def _named(info: StudyInfo, column: str) -> str:
+    """SQL for the name of the class that a column holds the index of."""
 
     def text(value: str) -> str:
-        shown = harmless(value) if format.startswith("csv") else value
-        return "'" + shown.replace("'", "''") + "'"
+        return "'" + value.replace("'", "''") + "'"
 
     cases = (
         f"WHEN {text(id)} THEN list_extract([{', '.join(map(text, about['classes']))}], {column} + 1)"
@@ -179,12 +178,13 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
         lists = (f"array_to_string({name}, ' ') AS {name}" for name in ("top5", "top5_probability"))
         columns = f"* REPLACE ({', '.join(lists)})"
     with Results(info, protocol) as results:
-        names = ", ".join(f"{_named(info, column, format)} AS {column}_name" for column in ("label", "prediction"))
+        names = ", ".join(f"{_named(info, column)} AS {column}_name" for column in ("label", "prediction"))
         schema, batches = results.batches(f"SELECT {columns}, {names} FROM rows")
         schema = schema.with_metadata(_facts(info, "rows", protocol))
         with whole_at(out) as file:
             if format.startswith("csv"):
                 file.write(MARK if format == "csv-excel" else b"")
+                batches = harmless_batches(batches)
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:
                 writer = pq.ParquetWriter(file, schema, compression="zstd")

@@ -12,6 +12,7 @@ from core.encoders.spec import EncoderSpec
 from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
 from core.spreadsheet import to_csv
+from core.text import plain
 
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
@@ -35,7 +36,7 @@ def figure(
     With `select`, points can be clicked; `selected` then gives what they carry. A chart whose colours follow the dark
     theme is taken away as `on_paper`.
     """
-    st.markdown(f"**{finding_of(chart)}**")
+    st.markdown(f"**{plain(finding_of(chart))}**")
     if select:
         st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG, on_select="rerun", selection_mode="points")
     else:
@@ -58,7 +59,7 @@ def figure(
 def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":material/download:", **look: Any) -> None:
     """A button that gives a table as `name`.csv."""
     st.download_button(
-        f"{label} (CSV)",
+        f"{plain(label)} (CSV)",
         to_csv(table, mark=True),
         f"{name}.csv",
         "text/csv",
@@ -80,7 +81,7 @@ def badge(spec: EncoderSpec) -> None:
     with st.container(horizontal=True, gap="small", width="content"):
         st.badge(REGIME_NAMES[spec.regime], color=BADGES[spec.family])
         if spec.non_commercial:
-            st.badge("NC", color="red", help=f"{spec.licence}: no commercial use.")
+            st.badge("NC", color="red", help=f"{plain(spec.licence)}: no commercial use.")
 
 
 def marks(specs: Sequence[EncoderSpec]) -> None:
@@ -88,7 +89,7 @@ def marks(specs: Sequence[EncoderSpec]) -> None:
     with st.container(horizontal=True, gap="medium", vertical_alignment="center"):
         for spec in specs:
             with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
-                st.markdown(f"**{spec.label}**", width="content")
+                st.markdown(f"**{plain(spec.label)}**", width="content")
                 badge(spec)
 
 
@@ -107,13 +108,13 @@ def control_note(contenders: Sequence[Contender]) -> None:
         st.caption(":material/balance: Controlled pair: architecture, images, epochs and head protocol are the same.")
     else:
         what = "One regime, and these differ" if one_regime else "Besides the regime these differ"
-        st.caption(f":material/balance: Not fully controlled. {what}: {'; '.join(differences)}.")
+        st.caption(f":material/balance: Not fully controlled. {what}: {plain('; '.join(differences))}.")
 
 
 def unfamiliar(contender: Contender, reading: pipeline.Reading) -> None:
     """A warning before an answer to an image that the task may not know."""
     if warning := pipeline.unfamiliar(contender, reading):
-        st.warning(warning, icon=":material/help:")
+        st.warning(plain(warning), icon=":material/help:")
 
 
 def provenance(contenders: Sequence[Contender], extra: str = "") -> None:
@@ -124,7 +125,7 @@ def provenance(contenders: Sequence[Contender], extra: str = "") -> None:
         for r in contenders
     ]
     device = pipeline.device_label(contenders[0].encoder.device)
-    st.caption(f"{'; '.join(parts)}. {device}, {pipeline.versions()}.{' ' + extra if extra else ''}")
+    st.caption(plain(f"{'; '.join(parts)}. {device}, {pipeline.versions()}. {extra}"))
 
 
 def command(line: str) -> None:

@@ -17,6 +17,7 @@ from core.images import SUFFIXES, SafeImage
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
+from core.text import plain
 from pages.ui import picture, resources
 
 MAX_CONTENDERS = 4
@@ -28,6 +29,11 @@ UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
 STUDY_SAMPLE = "study_sample"
+DOMAIN_WORDS = {
+    "source": "the encoders' own training domain",
+    "similar": "similar to the training domain",
+    "different": "far from the training domain",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
 
 def explain(error: InvariscopeError) -> None:
     """Show an error where it happened."""
-    st.error(str(error), icon=":material/error:")
+    st.error(plain(error), icon=":material/error:")
 
 
 def _uploaded() -> list[tuple[str, SafeImage]]:
@@ -88,7 +94,7 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
         try:
             found[digest] = (file.name, resources.image(digest, data))
         except ImageError as error:
-            st.error(f"{file.name}: {error}", icon=":material/broken_image:")
+            st.error(f"{plain(file.name)}: {plain(error)}", icon=":material/broken_image:")
     return list(found.values())
 
 
@@ -144,7 +150,7 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
             found = None
             explain(error)
         if found is not None:
-            st.caption(f"{held.sample_id}, of study {held.study}; {held.label}.")
+            st.caption(plain(f"{held.sample_id}, of study {held.study}; {held.label}."))
             return found, f"{held.sample_id} ({held.label})", False, ()
         st.caption("The image of this study's sample is no longer at hand; a bundled sample stands in its place.")
     if source == FROM_SAMPLES:
@@ -177,22 +183,23 @@ def _pick_contenders(task_id: str) -> list[Contender]:
         st.caption("Choose at least one; until then the first pair stays.")
         ids = first
     if restricted := [id for id in ids if encoders()[id].non_commercial]:
-        st.caption(f":material/money_off: NC, no commercial use: {', '.join(restricted)}.")
+        st.caption(f":material/money_off: NC, no commercial use: {plain(', '.join(restricted))}.")
     contenders = []
     for id in ids:
         spec = encoders()[id]
         if not store.is_here(spec, task_id):
             st.warning(
-                f"{spec.label} is not on this machine yet. Fetch it on the Models page.", icon=":material/download:"
+                f"{plain(spec.label)} is not on this machine yet. Fetch it on the Models page.",
+                icon=":material/download:",
             )
-            if st.button(f"Open {id}", key=f"open_{id}", on_click=open_card, args=(id,), type="tertiary"):
+            if st.button(f"Open {plain(id)}", key=f"open_{id}", on_click=open_card, args=(id,), type="tertiary"):
                 st.switch_page("models.py", query_params={})
             continue
         try:
             contender = resources.contender(id, task_id)
             contenders.append(contender)
             for doubt in resources.doubts(contender):
-                st.error(f"{spec.label} loaded, and may be untrained: {doubt}", icon=":material/error:")
+                st.error(f"{plain(spec.label)} loaded, and may be untrained: {plain(doubt)}", icon=":material/error:")
         except InvariscopeError as error:
             explain(error)
     return contenders
@@ -225,9 +232,9 @@ def sidebar() -> None:
             "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
         )
         task = tasks()[task_id or DEFAULT_TASK]
-        st.caption(f"{task.label}: {len(task.classes)} classes, {_domain_words(task.domain)}.")
+        st.caption(f"{plain(task.label)}: {len(task.classes)} classes, {DOMAIN_WORDS[task.domain]}.")
         if task.note:
-            st.caption(f":material/warning: {task.note}")
+            st.caption(f":material/warning: {plain(task.note)}")
         contenders = _pick_contenders(task.id)
     st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, task, tuple(contenders))
 
@@ -243,14 +250,6 @@ def chosen() -> Chosen:
         )
         st.stop()
     return found
-
-
-def _domain_words(domain: str) -> str:
-    return {
-        "source": "the encoders' own training domain",
-        "similar": "similar to the training domain",
-        "different": "far from the training domain",
-    }[domain]
 
 
 def pick_class(chosen: Chosen, key: str = "class") -> int | None:

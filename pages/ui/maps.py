@@ -13,6 +13,7 @@ from core.metrics.attribution import degenerate
 from core.pipeline import Reading
 from core.plots import overlay, whole
 from core.readout import Contender
+from core.text import plain
 from pages.ui import picture as picture_of
 
 SIDE = 448
@@ -87,7 +88,7 @@ def draw(
     elif not signed and no_evidence(values, reading):
         picture = crop
         alt = f"{spec.label}: no positive evidence for {class_name}; the picture is shown without a map."
-        st.caption(f":material/visibility_off: No positive evidence for *{class_name}* here.")
+        st.caption(f":material/visibility_off: No positive evidence for *{plain(class_name)}* here.")
     elif view == "map":
         picture = overlay.grid_picture(values, scale, SIDE, signed)
     else:

@@ -15,6 +15,7 @@ from core.paths import ASSETS
 from core.plots import training
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
+from core.text import code, plain
 from pages.ui import blocks, lineup, models_download, resources
 
 COLOURS: dict[str, Literal["gray", "red"]] = {choosing.TO_FETCH: "gray", choosing.MISSING: "red"}
@@ -23,7 +24,7 @@ COMMERCIAL = {"yes": "commercial use allowed", "no": "**no commercial use**", "u
 
 
 def _bullets(lines: dict[str, str]) -> str:
-    return "\n".join(f"- **{name}**: {value}" for name, value in lines.items() if value)
+    return "\n".join(f"- **{plain(name)}**: {plain(value)}" for name, value in lines.items() if value)
 
 
 def _lineage(spec: EncoderSpec) -> str:
@@ -49,10 +50,10 @@ def _recipe(spec: EncoderSpec) -> str:
         heads = ", ".join(tasks()[id].label for id in store.tasks_of(spec))
     return _bullets(
         {
-            "Architecture": f"`{spec.architecture}`",
+            "Architecture": spec.architecture,
             "Options": ", ".join(f"{key} = {value}" for key, value in spec.options),
-            "Feature": f"{spec.feature_dim} numbers, pooling `{spec.pooling}` of layout `{spec.layout}`",
-            "Attributed layer": f"`{spec.target_layer}`",
+            "Feature": f"{spec.feature_dim} numbers, pooling {spec.pooling} of layout {spec.layout}",
+            "Attributed layer": spec.target_layer,
             "Input": f"{recipe.size} px of short side {recipe.resize}, {recipe.interpolation}",
             "Normalisation": f"mean {numbers[0]}, deviation {numbers[1]}",
             "Heads": heads or "none published; k-NN or a probe fitted by a study",
@@ -62,12 +63,12 @@ def _recipe(spec: EncoderSpec) -> str:
 
 def _hash_state(file: WeightFile) -> str:
     if stored := "" if file.packaged else hashes.recorded(weights.path_of(file)):
-        return f"SHA-256 `{stored[:12]}`, recorded at the first download"
+        return f"SHA-256 {code(stored[:12])}, recorded at the first download"
     if file.sha256:
         whole = "" if len(file.sha256) == 64 else ", as far as its publisher states it"
-        return f"SHA-256 `{file.sha256[:12]}`{whole}"
+        return f"SHA-256 {code(file.sha256[:12])}{whole}"
     if file.md5:
-        return f"MD5 `{file.md5}`, as its publisher states it; SHA-256 is recorded at the first download"
+        return f"MD5 {code(file.md5)}, as its publisher states it; SHA-256 is recorded at the first download"
     return "no published hash; SHA-256 is kept at the first download"
 
 
@@ -83,12 +84,13 @@ def _checks(spec: EncoderSpec) -> None:
     """What came of the last check of these files on this machine."""
     date, checks = checked.recorded(spec)
     if not checks:
-        st.caption(f"Not checked on this machine yet: `invariscope models verify {spec.id}`")
+        st.caption(f"Not checked on this machine yet: {code(f'invariscope models verify {spec.id}')}")
         return
     passed = sum(check.ok for check in checks)
-    with st.expander(f"Checks: {passed} of {len(checks)} passed on {date}", icon=":material/fact_check:"):
+    with st.expander(f"Checks: {passed:d} of {len(checks)} passed on {plain(date)}", icon=":material/fact_check:"):
         for check in checks:
-            st.markdown(f"{':material/check:' if check.ok else ':material/error:'} **{check.name}** {check.detail}")
+            mark = ":material/check:" if check.ok else ":material/error:"
+            st.markdown(f"{mark} **{plain(check.name)}** {plain(check.detail)}")
 
 
 def _accuracy(spec: EncoderSpec) -> None:
@@ -97,8 +99,8 @@ def _accuracy(spec: EncoderSpec) -> None:
     if shown:
         with st.container(horizontal=True, gap="large"):
             for name, value in shown.items():
-                st.metric(name, f"{value:.1f} %", width="content")
-        st.caption(f"ImageNet-1k top-1 as published: {published.source}.")
+                st.metric(plain(name), f"{value:.1f} %", width="content")
+        st.caption(f"ImageNet-1k top-1 as published: {plain(published.source)}.")
     measured = {task: found for task, found in card_of(spec.id).get("measured", {}).items() if task in tasks()}
     if measured:
         rows = [
@@ -143,11 +145,11 @@ def _partners(spec: EncoderSpec) -> None:
     for at, partner in enumerate(found):
         with st.container(border=True):
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                st.markdown(f"**{partner.spec.label}**", width="content")
+                st.markdown(f"**{plain(partner.spec.label)}**", width="content")
                 blocks.badge(partner.spec)
-                st.caption(f"`{partner.spec.id}`", width="content")
+                st.caption(code(partner.spec.id), width="content")
             if partner.differences:
-                st.caption(":material/balance: Not controlled: " + "; ".join(partner.differences) + ".")
+                st.caption(":material/balance: Not controlled: " + plain("; ".join(partner.differences)) + ".")
             else:
                 st.caption(":material/balance: A controlled pair: only the regime differs.")
             lineup.compare_button((spec, partner.spec), f"partner_{at}")
@@ -180,14 +182,14 @@ def card(spec: EncoderSpec) -> bool:
     """Draw the card; whether its download was asked for, which is done with everything else on the screen."""
     state = choosing.state(spec)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(spec.label, anchor="card", width="content")
+        st.subheader(plain(spec.label), anchor="card", width="content")
         blocks.badge(spec)
-        st.badge(state, color=COLOURS.get(state, "green"))
+        st.badge(plain(state), color=COLOURS.get(state, "green"))
         if models_download.unaccepted(spec):
             st.badge("licence to accept", color="yellow", icon=":material/gavel:")
     models_download.arrived(spec)
     if spec.note:
-        st.info(spec.note, icon=":material/warning:")
+        st.info(plain(spec.note), icon=":material/warning:")
     asked = _actions(spec)
     models_download.terms_of(spec)
     lineage, recipe, licence = st.columns(3, gap="medium")
@@ -199,11 +201,11 @@ def card(spec: EncoderSpec) -> bool:
         st.markdown(_recipe(spec))
     with licence:
         st.markdown("##### Licence and files")
-        st.markdown(f"{spec.licence}: {COMMERCIAL[choosing.commercial(spec)]}.")
+        st.markdown(f"{plain(spec.licence)}: {COMMERCIAL[choosing.commercial(spec)]}.")
         _files(spec)
         _checks(spec)
         if spec.weights.url:
-            st.caption(f"In a terminal: `invariscope models --fetch {spec.id}`")
+            st.caption(f"In a terminal: {code(f'invariscope models --fetch {spec.id}')}")
     accuracy, nearest = st.columns([2, 3], gap="large")
     with accuracy:
         st.markdown("##### Accuracy")

@@ -9,6 +9,7 @@ from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvariscopeError
 from core.fetching.download import partial_of
 from core.pace import Pace
+from core.text import plain
 from pages.ui import inputs
 
 ARRIVED = "models_arrived"
@@ -33,18 +34,19 @@ def terms_of(spec: EncoderSpec) -> None:
     for asked in unaccepted(spec):
         with st.container(border=True):
             st.markdown(
-                f":material/gavel: **{asked.name}** ({asked.version}) has to be accepted once before the download.\n\n"
-                f"{asked.summary}\n\n**Forbidden:** {asked.forbidden}.\n\n[Read the whole text]({asked.url})"
+                f":material/gavel: **{plain(asked.name)}** ({plain(asked.version)}) has to be accepted once before the "
+                f"download.\n\n{plain(asked.summary)}\n\n**Forbidden:** {plain(asked.forbidden)}."
             )
+            st.link_button("Read the whole text", asked.url, icon=":material/open_in_new:")
             st.button(
-                f"I accept the {asked.name}",
+                f"I accept the {plain(asked.name)}",
                 key=f"accept_{asked.id}",
                 on_click=_accept,
                 args=(asked.id,),
                 icon=":material/check:",
             )
     if message := st.session_state.pop(REFUSED, None):
-        st.error(message, icon=":material/error:")
+        st.error(plain(message), icon=":material/error:")
 
 
 def missing(spec: EncoderSpec) -> list[WeightFile]:
@@ -87,7 +89,7 @@ def run(spec: EncoderSpec) -> None:
 
                 def show(done: int, total: int, name: str = file.file, pace: Pace = pace) -> None:
                     seen = pace.see(done, total)
-                    bar.progress(seen.share, text=f"{name}: {seen.text}")
+                    bar.progress(seen.share, text=plain(f"{name}: {seen.text}"))
 
                 weights.fetch(file, show)
         except InvariscopeError as error:
@@ -101,4 +103,4 @@ def run(spec: EncoderSpec) -> None:
 def arrived(spec: EncoderSpec) -> None:
     """Say once that a download is complete."""
     if st.session_state.pop(ARRIVED, None) == spec.id and choosing.state(spec) in choosing.HERE:
-        st.success(f"{spec.label} is on this machine and checked.", icon=":material/check_circle:")
+        st.success(f"{plain(spec.label)} is on this machine and checked.", icon=":material/check_circle:")

@@ -4,6 +4,7 @@ import streamlit as st
 
 from core import choosing
 from core.choosing import Wanted
+from core.text import plain
 
 LABELS = {
     "regime": "Regime",
@@ -53,7 +54,7 @@ def filters() -> tuple[Wanted, str]:
     columns = [*st.columns(3), *st.columns(3)]
     for column, (facet, label) in zip(columns, LABELS.items(), strict=True):
         chosen = column.multiselect(
-            label,
+            plain(label),
             choosing.values(facet),
             key=key_of(facet),
             bind="query-params",

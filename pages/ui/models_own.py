@@ -5,6 +5,7 @@ import streamlit as st
 from core.encoders import own
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
+from core.text import plain
 
 ADDED, REFUSED = "own_added", "own_refused"
 
@@ -30,9 +31,9 @@ def _add() -> None:
 def form() -> None:
     """Draw the form, and what came of its last use."""
     if message := st.session_state.pop(REFUSED, None):
-        st.error(message, icon=":material/error:")
+        st.error(plain(message), icon=":material/error:")
     if label := st.session_state.pop(ADDED, None):
-        st.success(f"{label} was added; its card is above.", icon=":material/check_circle:")
+        st.success(f"{plain(label)} was added; its card is above.", icon=":material/check_circle:")
     allowed = own.allowed()
     if not allowed:
         st.info(

@@ -6,13 +6,14 @@ from core.encoders import partners
 from core.encoders.partners import COMPARISONS, Comparison
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec
+from core.text import plain
 from pages.ui import blocks, lineup
 
 
 def show(spec: EncoderSpec) -> None:
     """Open the card of an encoder. For callbacks."""
     st.session_state["model"] = spec.id
-    st.toast(f"The card of {spec.label} is open below the table.", icon=":material/arrow_downward:")
+    st.toast(f"The card of {plain(spec.label)} is open below the table.", icon=":material/arrow_downward:")
 
 
 def pairs() -> None:
@@ -30,19 +31,19 @@ def _pair(pair: Comparison) -> None:
     unlike = partners.differences(first, second)
     key = f"pair_{'_'.join(pair.ids)}"
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
-        st.markdown(f"**{first.label.partition(' · ')[0]}**", width="content")
+        st.markdown(f"**{plain(first.label.partition(' · ')[0])}**", width="content")
         with st.popover(f"Not controlled: {len(unlike)}", icon=":material/balance:", type="tertiary"):
-            st.markdown("Besides the regime these differ:\n" + "\n".join(f"- {text}" for text in unlike))
+            st.markdown("Besides the regime these differ:\n" + "\n".join(f"- {plain(text)}" for text in unlike))
     for spec in (first, second, *more):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.button(
-                spec.label.partition(" · ")[2] or spec.label,
+                plain(spec.label.partition(" · ")[2] or spec.label),
                 key=f"{key}_{spec.id}",
                 type="tertiary",
                 on_click=show,
                 args=(spec,),
-                help=f"Open the card of {spec.id}, below the table.",
+                help=f"Open the card of {plain(spec.id)}, below the table.",
             )
             blocks.badge(spec)
-    st.caption(pair.why)
+    st.caption(plain(pair.why))
     lineup.compare_button((first, second), key)

@@ -9,6 +9,7 @@ from core.encoders.preprocess import seen_box
 from core.images import SafeImage
 from core.plots import whole
 from core.readout import Contender
+from core.text import plain
 from pages.ui import resources
 
 SIDE = 720
@@ -17,11 +18,11 @@ SIDE = 720
 def fitted(image: SafeImage) -> SafeImage:
     """Say what was done to show an image, and let the person choose how an oblong one meets a square input."""
     for note in image.notes:
-        st.caption(f":material/info: {note[0].upper()}{note[1:]}.")
+        st.caption(f":material/info: {plain(note[0].upper() + note[1:])}.")
     told = images.crop_told(image)
     if not told:
         return image
-    st.caption(f":material/crop: {told}")
+    st.caption(f":material/crop: {plain(told)}")
     fit = st.segmented_control(
         "Fit", images.FITS, default="crop", required=True, key="fit", persist_state="session", width="stretch"
     )

@@ -4,6 +4,7 @@ All of it is in the address (`study`, `protocol`, `first`, `second`), so a view 
 """
 
 from dataclasses import dataclass
+from typing import LiteralString
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from core.errors import InvariscopeError
 from core.results import store
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
+from core.text import plain
 from pages.ui import inputs
 
 CHOSEN = "chosen_study"
@@ -41,12 +43,12 @@ def _families(info: StudyInfo, protocol: str) -> dict[str, str]:
     return {id: entry["family"] for id, entry in info.encoders.items() if id in done}
 
 
-def _pick(label: str, options: list[str], preferred: str, key: str, help: str) -> str:
+def _pick(label: LiteralString, options: list[str], preferred: str, key: str, help: str) -> str:
     # A choice that the other study or protocol does not have gives way to the preferred one.
     if st.session_state.get(key) not in options:
         st.session_state.pop(key, None)
     index = options.index(preferred) if preferred in options else 0
-    chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", help=help)
+    chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", help=plain(help))
     return chosen or options[index]
 
 
@@ -62,7 +64,7 @@ def sidebar() -> None:
         if known:
             id = _pick("Study", list(known), next(iter(known)), "study", "Studies of all result folders.")
             info = known[id]
-            st.caption(info.title)
+            st.caption(plain(info.title))
             protocols = _protocols(info)
             protocol = _pick(
                 "Protocol",

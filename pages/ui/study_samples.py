@@ -1,6 +1,5 @@
 """What the study pages share about single data sets and samples: the choice of a set, and pictures of its samples."""
 
-import html
 from collections.abc import Sequence
 
 import pandas as pd
@@ -9,6 +8,7 @@ import streamlit as st
 from core.errors import InvariscopeError
 from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
+from core.text import plain
 from pages.ui import inputs, resources
 
 SIDE = 168
@@ -36,7 +36,7 @@ def opened(info: StudyInfo, dataset: str) -> Gallery | None:
     try:
         found = resources.gallery(info, dataset)
     except InvariscopeError as error:
-        st.info(absent(info, dataset, str(error)), icon=":material/hide_image:")
+        st.info(plain(absent(info, dataset, str(error))), icon=":material/hide_image:")
         return None
     if found.changed:
         st.warning(
@@ -52,12 +52,14 @@ def verdict(name: str, predicted: str, right: bool, confidence: float, share: fl
 
     Where seeds disagree about a sample, the word is what most of them say, and the answer is the first seed's.
     """
-    sign, word = (RIGHT, "right") if right else (WRONG, "wrong")
+    sign = RIGHT if right else WRONG
+    word = "right" if right else "wrong"
     if seeds > 1 and 0 < share < 1:
         return (
-            f"{sign} **{name}** {word}, {round(share * seeds)} of {seeds} right; first: {predicted}, {confidence:.0%}"
+            f"{sign} **{plain(name)}** {word}, {round(share * seeds)} of {seeds:d} right; "
+            f"first: {plain(predicted)}, {confidence:.0%}"
         )
-    return f"{sign} **{name}** {word}: {predicted}, {confidence:.0%}"
+    return f"{sign} **{plain(name)}** {word}: {plain(predicted)}, {confidence:.0%}"
 
 
 def picture(found: Gallery, sample_id: str, words: str) -> None:
@@ -83,11 +85,6 @@ def compare(info: StudyInfo, dataset: str, sample_id: str, label: str, contender
     ):
         # Without parameters of its own Streamlit would refuse to leave those that are bound to widgets of this page.
         st.switch_page("compare.py", query_params={})
-
-
-def markdown_safe(text: str) -> str:
-    """A file name or class name with nothing that Markdown would read."""
-    return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|$~:<>" else c for c in html.unescape(text))
 
 
 def rows(table: pd.DataFrame, alt: str, key: str) -> None:
