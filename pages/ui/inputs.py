@@ -19,6 +19,7 @@ from core.results import store as store_of_studies
 from core.tasks import Task, tasks
 from core.text import plain
 from pages.ui import picture, resources
+from pages.ui.places import said
 
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
@@ -74,7 +75,7 @@ def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
 
 def explain(error: InvariscopeError) -> None:
     """Show an error where it happened."""
-    st.error(plain(error), icon=":material/error:")
+    st.error(said(error), icon=":material/error:")
 
 
 def _uploaded() -> list[tuple[str, SafeImage]]:
@@ -94,7 +95,7 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
         try:
             found[digest] = (file.name, resources.image(digest, data))
         except ImageError as error:
-            st.error(f"{plain(file.name)}: {plain(error)}", icon=":material/broken_image:")
+            st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
 
 
@@ -199,7 +200,7 @@ def _pick_contenders(task_id: str) -> list[Contender]:
             contender = resources.contender(id, task_id)
             contenders.append(contender)
             for doubt in resources.doubts(contender):
-                st.error(f"{plain(spec.label)} loaded, and may be untrained: {plain(doubt)}", icon=":material/error:")
+                st.error(f"{plain(spec.label)} loaded, and may be untrained: {said(doubt)}", icon=":material/error:")
         except InvariscopeError as error:
             explain(error)
     return contenders
