@@ -139,6 +139,10 @@ with right:
         help=f"Sets that are on this machine: folders of {said(root)}, your uploads, and fetched ones "
         "('invariscope datasets --fetch ID').",
     )
+    st.caption(
+        f"An archive of up to {MAX_MEGABYTES:d} MB can be uploaded. A larger one, or the folder itself, goes into the "
+        "data folder and is then chosen above, or is named on the command line: `--datasets folder:NAME`."
+    )
     file = st.file_uploader(
         "A zip or tar of a labelled folder",
         type=["zip", "tar", "gz", "tgz"],

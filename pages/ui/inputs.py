@@ -14,6 +14,7 @@ from core.encoders.registry import encoders
 from core.errors import ImageError, InvariscopeError
 from core.heads import store
 from core.images import SUFFIXES, SafeImage
+from core.images.limits import MAX_BYTES
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
@@ -25,7 +26,7 @@ MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
 DEFAULT_IMAGE = "cat"
 DEFAULT_PAIR = ["supervised", "simclr"]
-UPLOAD_MB = 50
+UPLOAD_MB = MAX_BYTES >> 20
 UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"

@@ -1,5 +1,6 @@
 """Places of the server, in words for whoever looks at a page."""
 
+import contextlib
 import re
 from pathlib import Path, PurePath
 
@@ -7,6 +8,7 @@ import streamlit as st
 
 from core.commands.dashboard import LOOPBACK
 from core.encoders import own
+from core.errors import InvalidRequest
 from core.paths import ROOT, cache_folder, data_folder, result_roots, weights_folder
 from core.text import plain
 
@@ -22,10 +24,14 @@ def shown() -> bool:
 
 def _known() -> list[tuple[str, str]]:
     """The folders that have a name, the innermost first."""
-    named = [(str(weights_folder()), "$INVARISCOPE_WEIGHTS"), (str(data_folder()), "$INVARISCOPE_DATA")]
-    named += [(str(cache_folder()), "$INVARISCOPE_CACHE"), (str(ROOT), "Invariscope"), (str(Path.home()), "~")]
-    named += [(root, "$INVARISCOPE_RESULTS") for root in result_roots()[1:]]
-    return sorted(named, key=lambda pair: -len(pair[0]))
+    named = {str(ROOT): "Invariscope", str(Path.home()): "~"}
+    folders = {"WEIGHTS": weights_folder, "DATA": data_folder, "CACHE": cache_folder}
+    for name, folder in folders.items():
+        with contextlib.suppress(InvalidRequest):  # which may be the very error to be worded
+            named[str(folder())] = f"$INVARISCOPE_{name}"
+    with contextlib.suppress(InvalidRequest):
+        named |= dict.fromkeys(result_roots()[1:], "$INVARISCOPE_RESULTS")
+    return sorted(named.items(), key=lambda pair: -len(pair[0]))
 
 
 def worded(text: object) -> str:

@@ -113,4 +113,6 @@ def test_places_are_shown_to_whom_they_belong(
     assert places.worded(message) == (
         message if shown else "$INVARISCOPE_DATA/birds is no folder; …/x.png, folder:…/b?id=c, …/y.zip, 3/4"
     )
+    monkeypatch.setenv("INVARISCOPE_CACHE", __file__)
+    assert places.worded(f"INVARISCOPE_CACHE is '{__file__}'.").endswith("test_pages_text.py'."), "it words that, too"
     assert places.worded("see https://example.org/a/b.") == "see https://example.org/a/b."
