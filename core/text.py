@@ -8,25 +8,33 @@ JOINER = "\u2060"
 # Streamlit replaces these in the text that Markdown leaves, where a backslash no longer protects: `:red[`, emoji and
 # icons, addresses that become links, and arrows.
 _UNBROKEN = re.compile(
-    r"(:)(?=[\w+/-]+[:\[{]|//)|(www)(?=\.)|(@)(?=\w)|(?<!\S)([<>~-])(?=(?:->|-|>|=)(?!\S))", re.IGNORECASE | re.ASCII
+    r"(:)(?=[\w+/-]+[:\[{])|(www)(?=\.)|(@)(?=\w)|(?<!\S)([<>~-])(?=(?:->|-|>|=)(?!\S))", re.IGNORECASE | re.ASCII
 )
-_SPECIAL = re.compile(r"[\\`*_\[\]<>#$~|&:]")
-_AT_START = re.compile(r"^(?:(?=[-+=])|(\d+)(?=[.)](?:\s|$)))")
+# What Markdown reads anywhere; an underscore not within a word, a colon before what could be a directive's name.
+_SPECIAL = re.compile(r"[\\`*\[\]#$~|]|(?<![^\W_])_|_(?![^\W_])|<(?=[a-zA-Z/!?])|&(?=[#\w])|:(?=[^\W\d_]|:)")
+_AT_START = re.compile(r"^(?:(?=[-+=>])|(\d+)(?=[.)](?:\s|$)))")
+_ADDRESS = re.compile(r"(https?://\S*[^\s.,;:!?)'\"])", re.IGNORECASE)
 
 
 def plain(value: object) -> str:
     r"""Markdown that shows a text as it is: no markup, picture, link, colour, icon or formula, in one line.
 
     `a*b` becomes `a\*b`. For every variable that a page puts into a sentence, a label or a help text. What Streamlit
-    reads after Markdown (`:material/home:`, addresses) is parted by an invisible `JOINER`.
+    reads after Markdown (`:material/home:`, `me@example.org`) is parted by an invisible `JOINER`; a web address stands
+    as code, so that it can be copied.
 
     Args:
         value: a name, a message, or anything else with a `str`.
     """
-    line = " ".join(str(value).split())
-    line = _UNBROKEN.sub(lambda found: f"{found[0]}{JOINER}", line)
-    line = _SPECIAL.sub(r"\\\g<0>", line)
-    return _AT_START.sub(r"\1\\", line)
+    words, *rest = _ADDRESS.split(" ".join(str(value).split()))
+    shown = _AT_START.sub(r"\1\\", _words(words))
+    for address, after in zip(rest[::2], rest[1::2], strict=True):
+        shown += code(address) + _words(after)
+    return shown
+
+
+def _words(text: str) -> str:
+    return _SPECIAL.sub(r"\\\g<0>", _UNBROKEN.sub(lambda found: f"{found[0]}{JOINER}", text))
 
 
 def code(value: object) -> str:

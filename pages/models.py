@@ -10,6 +10,7 @@ from core.encoders.registry import encoders, unreadable
 from core.encoders.resident import residents
 from core.text import plain
 from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs
+from pages.ui.places import said
 
 TABLE_HEIGHT = 420
 
@@ -24,7 +25,7 @@ if held := residents().resident():
     named = ", ".join(f"{plain(one.spec.id)} ({one.megabytes:.0f} MB, {plain(one.device)})" for one in held)
     st.caption(f"In memory now, for everyone on this server: {named}.")
 for complaint in unreadable():
-    st.warning(plain(complaint), icon=":material/warning:")
+    st.warning(said(complaint), icon=":material/warning:")
 
 st.header("Pairs to start with", anchor="pairs")
 models_pairs.pairs()

@@ -20,6 +20,7 @@ from core.study.plan import MAX_SEEDS, Plan
 from core.study.protocols import PROTOCOLS
 from core.text import plain
 from pages.ui import inputs, resources
+from pages.ui.places import said, worded
 
 UPLOADS = "study_uploads"
 
@@ -47,7 +48,7 @@ def show(job: jobs.Job) -> None:
     name, progress = job.folder.name, job.progress
     done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
     if job.running:
-        text = plain(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
+        text = said(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
         share = (done + (progress["share"] if progress.get("kind") == "features" else 0)) / total if total else 0.0
         st.markdown(f"**{plain(name)}** · running since {plain(words(job.started))}")
         st.progress(min(1.0, share), text=text)
@@ -69,7 +70,7 @@ def show(job: jobs.Job) -> None:
             icon=":material/stop:",
         )
     else:
-        st.error(f"**{plain(name)}** ended before its end. {plain(last_words(job.log))}", icon=":material/error:")
+        st.error(f"**{plain(name)}** ended before its end. {said(last_words(job.log))}", icon=":material/error:")
     if done > int(progress.get("failed", 0)):
         with st.container(horizontal=True):
             for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
@@ -78,7 +79,7 @@ def show(job: jobs.Job) -> None:
                 ):
                     st.switch_page(page, query_params={})
     with st.expander("Log", icon=":material/notes:"):
-        st.code(job.log or "Nothing yet.", language=None, wrap_lines=True)
+        st.code(worded(job.log) or "Nothing yet.", language=None, wrap_lines=True)
 
 
 def last_words(log: str) -> str:
@@ -135,8 +136,12 @@ with right:
         default=list(uploads),
         format_func=lambda a: uploads.get(a) or folders.get(a) or DATASETS[a].spec.label,
         key=f"run_datasets_{len(uploads)}",
-        help=f"Sets that are on this machine: folders of {root}, your uploads, and fetched ones "
+        help=f"Sets that are on this machine: folders of {said(root)}, your uploads, and fetched ones "
         "('invariscope datasets --fetch ID').",
+    )
+    st.caption(
+        f"An archive of up to {MAX_MEGABYTES:d} MB can be uploaded. A larger one, or the folder itself, goes into the "
+        "data folder and is then chosen above, or is named on the command line: `--datasets folder:NAME`."
     )
     file = st.file_uploader(
         "A zip or tar of a labelled folder",
@@ -171,14 +176,14 @@ for address in addresses:
                 "Domain",
                 DOMAINS,
                 index=DOMAINS.index(domain),
-                key=f"run_domain_{address}",
+                key=f"run_domain_{worded(address)}",
                 width=180,
                 help="Declared distance from what the encoders were pre-trained on; the study also measures it.",
             )
         else:
             st.badge(plain(domain), color="gray")
         if facts["note"]:
-            st.caption(f":material/info: {plain(facts['note'])}")
+            st.caption(f":material/info: {said(facts['note'])}")
     changed = address.startswith("folder:") and domain != facts["domain"]
     final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
 
@@ -225,11 +230,11 @@ if st.session_state.get("run_taken") == name:
         st.checkbox("Go on with it: what it has done is kept, and what is asked here is added", key=f"run_on_{name}")
         st.button("Take another name", key="run_rename", on_click=rename)
 if message := st.session_state.pop("run_error", None):
-    st.error(plain(message), icon=":material/error:")
+    st.error(said(message), icon=":material/error:")
 if cells:
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(
-            f"invariscope study --encoders {','.join(chosen)} --datasets {shlex.quote(','.join(final))} "
+            f"invariscope study --encoders {','.join(chosen)} --datasets {shlex.quote(worded(','.join(final)))} "
             f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
             language="bash",
             wrap_lines=True,

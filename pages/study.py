@@ -13,6 +13,7 @@ from core.results.published import published
 from core.study.protocols import PROTOCOLS
 from core.text import plain
 from pages.ui import blocks, resources, study_inputs
+from pages.ui.places import worded
 
 CHART = "study_accuracy"
 CROWD = 4  # encoders that the bars show without being asked
@@ -245,6 +246,7 @@ if len(failed):
         "1 part of this study has no results." if len(failed) == 1 else f"{len(failed)} parts of this study have none.",
         icon=":material/error:",
     )
+    failed = failed.assign(**{name: failed[name].map(worded) for name in ("dataset", "reason")})
     st.dataframe(failed, hide_index=True, alt="Failed cells with their reasons.", key="study_failed")
 if len(absent) > len(failed):
     left_over = len(absent) - len(failed)
@@ -263,7 +265,7 @@ with st.expander("Reproduce this study", icon=":material/terminal:"):
     else:
         st.download_button(
             "The plan (study.toml)",
-            plan,
+            worded(plan.decode()),
             "study.toml",
             "application/toml",
             on_click="ignore",

@@ -14,8 +14,8 @@ from core.errors import DataUnavailable
 from core.files import place
 from core.paths import data_folder
 
-MAX_MEGABYTES = 2048
-"""Size of an uploaded archive, in units of 2²⁰ bytes."""
+MAX_MEGABYTES = 200
+"""Size of an uploaded archive, in units of 2²⁰ bytes: `server.maxUploadSize`, for the server holds it in memory."""
 
 UPLOADED = Limits(files=200_000, unpacked=8 * GIB)
 """What an uploaded archive may hold."""
@@ -69,8 +69,8 @@ def _copy(data: BinaryIO | Path, file: Path, shown: str) -> str:
                     size += len(chunk)
                     if size > MAX_MEGABYTES << 20:
                         raise DataUnavailable(
-                            f"{shown} has more than {MAX_MEGABYTES:,} MB: put it into the data folder and name "
-                            "it by 'folder:' instead."
+                            f"{shown} has more than {MAX_MEGABYTES:,} MB: put it into the data folder, "
+                            "where the page and 'invariscope study --datasets folder:NAME' find it."
                         )
                     digest.update(chunk)
                     out.write(chunk)

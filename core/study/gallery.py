@@ -75,5 +75,5 @@ def absent(info: StudyInfo, dataset: str, reason: str) -> str:
     about = info.datasets[dataset]
     return (
         f"The images of {about['label']} are not at hand, so rows are shown in their place. They are looked for at "
-        f"`{about['address']}`, data folder `{data_folder()}`. {reason} {HOW}"
+        f"{about['address']}, data folder {data_folder()}. {reason} {HOW}"
     )

@@ -14,17 +14,19 @@ from core.encoders.registry import encoders
 from core.errors import ImageError, InvariscopeError
 from core.heads import store
 from core.images import SUFFIXES, SafeImage
+from core.images.limits import MAX_BYTES
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
 from core.text import plain
 from pages.ui import picture, resources
+from pages.ui.places import said
 
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
 DEFAULT_IMAGE = "cat"
 DEFAULT_PAIR = ["supervised", "simclr"]
-UPLOAD_MB = 50
+UPLOAD_MB = MAX_BYTES >> 20
 UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
@@ -74,7 +76,7 @@ def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
 
 def explain(error: InvariscopeError) -> None:
     """Show an error where it happened."""
-    st.error(plain(error), icon=":material/error:")
+    st.error(said(error), icon=":material/error:")
 
 
 def _uploaded() -> list[tuple[str, SafeImage]]:
@@ -94,7 +96,7 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
         try:
             found[digest] = (file.name, resources.image(digest, data))
         except ImageError as error:
-            st.error(f"{plain(file.name)}: {plain(error)}", icon=":material/broken_image:")
+            st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
 
 
@@ -199,7 +201,7 @@ def _pick_contenders(task_id: str) -> list[Contender]:
             contender = resources.contender(id, task_id)
             contenders.append(contender)
             for doubt in resources.doubts(contender):
-                st.error(f"{plain(spec.label)} loaded, and may be untrained: {plain(doubt)}", icon=":material/error:")
+                st.error(f"{plain(spec.label)} loaded, and may be untrained: {said(doubt)}", icon=":material/error:")
         except InvariscopeError as error:
             explain(error)
     return contenders

@@ -17,6 +17,7 @@ from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import code, plain
 from pages.ui import blocks, lineup, models_download, resources
+from pages.ui.places import said, worded
 
 COLOURS: dict[str, Literal["gray", "red"]] = {choosing.TO_FETCH: "gray", choosing.MISSING: "red"}
 NUMBERS = {"linear": "Linear probe", "knn": "k-NN", "supervised": "With labels"}
@@ -77,7 +78,7 @@ def _files(spec: EncoderSpec) -> None:
         mark = ":material/check_circle:" if weights.is_here(file) else ":material/cloud_download:"
         size = f"{file.megabytes:g} MB" if file.megabytes else "size unknown"
         st.markdown(f"{mark} {size} · {_hash_state(file)}")
-        st.code(str(weights.path_of(file)), language=None, wrap_lines=True)
+        st.code(worded(weights.path_of(file)), language=None, wrap_lines=True)
 
 
 def _checks(spec: EncoderSpec) -> None:
@@ -90,7 +91,7 @@ def _checks(spec: EncoderSpec) -> None:
     with st.expander(f"Checks: {passed:d} of {len(checks)} passed on {plain(date)}", icon=":material/fact_check:"):
         for check in checks:
             mark = ":material/check:" if check.ok else ":material/error:"
-            st.markdown(f"{mark} **{plain(check.name)}** {plain(check.detail)}")
+            st.markdown(f"{mark} **{plain(check.name)}** {said(check.detail)}")
 
 
 def _accuracy(spec: EncoderSpec) -> None:

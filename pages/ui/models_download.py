@@ -11,6 +11,7 @@ from core.fetching.download import partial_of
 from core.pace import Pace
 from core.text import plain
 from pages.ui import inputs
+from pages.ui.places import said
 
 ARRIVED = "models_arrived"
 REFUSED = "models_refused"
@@ -46,7 +47,7 @@ def terms_of(spec: EncoderSpec) -> None:
                 icon=":material/check:",
             )
     if message := st.session_state.pop(REFUSED, None):
-        st.error(plain(message), icon=":material/error:")
+        st.error(said(message), icon=":material/error:")
 
 
 def missing(spec: EncoderSpec) -> list[WeightFile]:

@@ -6,6 +6,7 @@ from core.encoders import own
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.text import plain
+from pages.ui.places import said
 
 ADDED, REFUSED = "own_added", "own_refused"
 
@@ -31,7 +32,7 @@ def _add() -> None:
 def form() -> None:
     """Draw the form, and what came of its last use."""
     if message := st.session_state.pop(REFUSED, None):
-        st.error(plain(message), icon=":material/error:")
+        st.error(said(message), icon=":material/error:")
     if label := st.session_state.pop(ADDED, None):
         st.success(f"{plain(label)} was added; its card is above.", icon=":material/check_circle:")
     allowed = own.allowed()

@@ -10,6 +10,7 @@ from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
 from core.text import plain
 from pages.ui import inputs, resources
+from pages.ui.places import said
 
 SIDE = 168
 RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
@@ -36,7 +37,7 @@ def opened(info: StudyInfo, dataset: str) -> Gallery | None:
     try:
         found = resources.gallery(info, dataset)
     except InvariscopeError as error:
-        st.info(plain(absent(info, dataset, str(error))), icon=":material/hide_image:")
+        st.info(said(absent(info, dataset, str(error))), icon=":material/hide_image:")
         return None
     if found.changed:
         st.warning(

@@ -1,6 +1,7 @@
 """What people do with studies, in a browser, against a running server."""
 
 import io
+import random
 import re
 import zipfile
 
@@ -12,7 +13,8 @@ from study_folders import COLOURS, picture
 pytestmark = pytest.mark.browser
 
 
-def labelled_zip() -> bytes:
+def labelled_zip(ballast: int = 0) -> bytes:
+    """Pictures in three colours, and as many bytes more that no packing makes less."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for part, count in (("train", 12), ("test", 5)):
@@ -20,6 +22,8 @@ def labelled_zip() -> bytes:
                 for i in range(count):
                     seed = i + (100 if part == "test" else 0)
                     archive.writestr(f"colours/{part}/{word}/{i}.png", picture(colour, seed))
+        if ballast:
+            archive.writestr("colours/readme.txt", random.Random(0).randbytes(ballast))
     return out.getvalue()
 
 
@@ -71,3 +75,15 @@ def test_an_uploaded_folder_is_studied_in_the_background(fresh_server, visit):
     expect(page.get_by_text(re.compile("my-study")).first).to_be_visible()
     expect(page.get_by_text(re.compile("Linear probe")).first).to_be_visible()
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
+
+
+def test_an_archive_larger_than_a_picture_may_be_is_taken(fresh_server, visit, tmp_path):
+    file = tmp_path / "large.zip"
+    file.write_bytes(labelled_zip(60 << 20))
+    visitor = visit(fresh_server)
+    page = visitor.open("/run-study")
+    expect(page.get_by_text("An archive of up to 200 MB can be uploaded")).to_be_visible()
+    page.set_input_files("[data-testid=stMain] [data-testid=stFileUploaderDropzoneInput]", file)
+    expect(page.get_by_text(re.compile("large · 3 classes"))).to_be_visible()
+    expect(page.get_by_text("AxiosError")).to_have_count(0)
+    assert visitor.complaints == []

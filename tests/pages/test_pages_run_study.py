@@ -2,12 +2,16 @@
 
 import io
 import time
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 from study_folders import COLOURS, folder, picture
 
+from core.datasets.upload import MAX_MEGABYTES
+from core.images.limits import MAX_BYTES
+from core.paths import ROOT
 from core.study import jobs
 
 
@@ -112,3 +116,15 @@ def test_a_bad_name_is_explained(open_page) -> None:
     at.button(key="run_start").click().run()
     assert any("cannot be called" in error.value for error in at.error)
     assert jobs.jobs() == []
+
+
+def test_every_limit_of_an_upload_is_the_true_one(open_page, use_upload) -> None:
+    """What the page offers the server takes, and what the server takes is not refused after it has arrived."""
+    served = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())["server"]["maxUploadSize"]
+    at = open_page("run_study.py")
+    assert at.file_uploader(key="run_upload").proto.max_upload_size_mb == MAX_MEGABYTES == served
+    (told,) = [caption.value for caption in at.caption if "can be uploaded" in caption.value]
+    assert f"up to {served} MB" in told
+    assert "--datasets folder:" in told
+    at = use_upload(open_page("compare.py"))
+    assert at.file_uploader(key="uploads").proto.max_upload_size_mb == MAX_BYTES >> 20 < served
