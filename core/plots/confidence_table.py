@@ -43,7 +43,7 @@ def figures_table(
 def _value(figures: pd.DataFrame, encoder: str, measure: str) -> str:
     found = cell(figures, encoder, measure)
     said = ranged(found["value"], found["low"], found["high"])
-    return f"{said}; perfect {found['null']:.3f}" if measure == "ece" else said
+    return said if pd.isna(found["null"]) else f"{said}; perfect {found['null']:.3f}"
 
 
 def ranged(value: float, low: float, high: float, sign: str = "") -> str:

@@ -159,7 +159,7 @@ def figures(found: Compared, encoders: Sequence[str], scheme: str = "width") -> 
     Returns:
         Two tables. One row a contender and measure: encoder, measure, value (mean over seeds), low, high (95 % basic
         bootstrap over samples), seed_low, seed_high (range over seeds), seeds, units (test samples, few-shot:
-        episodes), null, null_high (of a perfect model; for the ECE alone). And one row a measure: measure,
+        episodes), null, null_high (of a perfect model, where the measure has one). And one row a measure: measure,
         difference, low, high, found (whether the interval leaves 0 out); empty when fewer than two have answers.
     """
     rows = []
