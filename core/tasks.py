@@ -2,6 +2,7 @@
 
 import difflib
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -59,19 +60,23 @@ def task(id: str) -> Task:
 
 
 def class_index(task_id: str, name: str) -> int:
-    """The label of a class by its name, upper and lower case alike.
+    """The label of a class by its name, upper and lower case alike, and accents in either form of Unicode.
 
     Raises:
         UnknownName: there is no such task.
         InvalidRequest: the task has no such class; the message names the nearest ones.
     """
-    classes = [known.casefold() for known in task(task_id).classes]
-    if name.casefold() in classes:
-        return classes.index(name.casefold())
-    near = difflib.get_close_matches(name.casefold(), classes, n=5, cutoff=0.4)
+    classes = [_plain(known) for known in task(task_id).classes]
+    if _plain(name) in classes:
+        return classes.index(_plain(name))
+    near = difflib.get_close_matches(_plain(name), classes, n=5, cutoff=0.4)
     more = f" and {len(classes) - 5} more" if len(classes) > 5 else ""
     hint = f"Did you mean {', '.join(near)}?" if near else f"It has {', '.join(classes[:5])}{more}."
     raise InvalidRequest(f"{task_id} has no class '{name}'. {hint}")
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def distinct_names(descriptions: Sequence[str]) -> tuple[str, ...]:

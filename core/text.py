@@ -1,11 +1,6 @@
-"""Names that people gave, made harmless where they are shown or opened: on a page, and in a spreadsheet."""
+"""Names that people gave, as text on a page: Streamlit renders Markdown and more."""
 
 import re
-from collections.abc import Iterator
-
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 
 JOINER = "\u2060"
 """WORD JOINER: it has no width and allows no break."""
@@ -19,9 +14,6 @@ _UNBROKEN = re.compile(
 _SPECIAL = re.compile(r"[\\`*\[\]#$~|]|(?<![^\W_])_|_(?![^\W_])|<(?=[a-zA-Z/!?])|&(?=[#\w])|:(?=[^\W\d_]|:)")
 _AT_START = re.compile(r"^(?:(?=[-+=>])|(\d+)(?=[.)](?:\s|$)))")
 _ADDRESS = re.compile(r"(https?://\S*[^\s.,;:!?)'\"])", re.IGNORECASE)
-
-RISKY = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
 
 
 def plain(value: object) -> str:
@@ -50,32 +42,3 @@ def code(value: object) -> str:
     line = " ".join(str(value).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
-
-
-def cell(value: object) -> object:
-    """A value of a CSV: a text that a spreadsheet would run as a formula gets an apostrophe; numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
-
-
-def csv_text(table: pd.DataFrame) -> str:
-    """A table as CSV, without its index, that a spreadsheet opens without running anything."""
-    safe = table.copy()
-    for place, (_, column) in enumerate(table.items()):
-        if not pd.api.types.is_numeric_dtype(column):
-            safe.isetitem(place, column.map(cell, na_action="ignore").array)
-    safe.columns = pd.Index([cell(name) for name in table.columns])
-    return safe.to_csv(index=False, lineterminator="\n")
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
-def csv_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same for batches of rows that are written piece by piece."""
-    for batch in batches:
-        columns = [
-            pc.replace_substring_regex(column, r"^[=+\-@\t\r]", r"'\0") if _is_text(column.type) else column
-            for column in batch.columns
-        ]
-        yield pa.RecordBatch.from_arrays(columns, schema=batch.schema)

@@ -23,15 +23,19 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     method = st.segmented_control(
         "Method", list(METHODS), default="grad-cam", required=True, key="method", bind="query-params"
     )
-with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     view = st.segmented_control(
         "Show", ["overlay", "whole", "map", "input"], default="overlay", required=True, key="view", bind="query-params"
     )
-    shared = st.toggle(
-        "One scale for all", value=True, key="shared_scale", help="Off: each map is stretched to its own largest value."
-    )
-    signed = st.toggle("Negative evidence too", value=False, key="signed")
-    opacity = st.slider("Opacity", 0.1, 1.0, 0.65, 0.05, key="opacity", width=200)
+    with st.popover("Display", icon=":material/tune:"):
+        shared = st.toggle(
+            "One scale for all",
+            value=True,
+            key="shared_scale",
+            bind="query-params",
+            help="Off: each map is stretched to its own largest value.",
+        )
+        signed = st.toggle("Negative evidence too", value=False, key="signed", bind="query-params")
+        opacity = st.slider("Opacity", 0.1, 1.0, 0.65, 0.05, key="opacity", bind="query-params")
 st.caption(METHODS[method].description)
 
 classes = [target if target is not None else p.top for p in predictions]

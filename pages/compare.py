@@ -24,8 +24,8 @@ def choose_sample(id: str) -> None:
 
 
 def draw_gallery() -> None:
-    gallery = st.expander("Sample gallery", icon=":material/photo_library:", expanded=not chosen.uploads)
-    with gallery, st.grid(min_column_width=92, gap="small"):
+    # One row high, so that the answers stand on the first screen; the other rows are a scroll away.
+    with st.container(height=166, key="gallery"), st.grid(min_column_width=92, gap="small"):
         for id, sample in samples.samples().items():
             with st.container(gap="xsmall"):
                 found = resources.sample_image(id)
@@ -48,7 +48,7 @@ predictions = [pipeline.predict(contender, reading) for contender, reading in zi
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
-    top = st.slider("Classes shown", 3, 10, 5, key="compare_top", width=220)
+    top = st.slider("Classes shown", 3, 10, 5, key="compare_top", bind="query-params", width=220)
 
 st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
 blocks.control_note(contenders)

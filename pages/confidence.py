@@ -40,7 +40,9 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         bind="query-params",
         help="15 bins of equal width (the usual ECE), or with equally many answers in each.",
     )
-    floor = bool(untrained) and st.toggle("Random weights as floor", value=True, key="confidence_floor")
+    floor = bool(untrained) and st.toggle(
+        "Random weights as floor", value=True, key="confidence_floor", bind="query-params"
+    )
 scaled = state == SCALED
 encoders = (*pair, *untrained[:1]) if floor else pair
 members = [m for id in encoders for m in everyone if m.id == id]

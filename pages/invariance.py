@@ -27,17 +27,27 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         options=[f"{s:g}" for s in grid[2:]],
         value=f"{grid[-1]:g}",
         key=f"reach_{name}",
+        bind="query-params",
         width=260,
     )
     seeds = st.slider(
-        "Seeds", 1, 10, 3, key="seeds", width=160, disabled=not augmentation.seeded, help="Random draws an image."
+        "Seeds",
+        1,
+        10,
+        3,
+        key="seeds",
+        bind="query-params",
+        width=160,
+        disabled=not augmentation.seeded,
+        help="Random draws an image.",
     )
 with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-    with_random = st.toggle("Random weights as floor", value=True, key="with_random")
+    with_random = st.toggle("Random weights as floor", value=True, key="with_random", bind="query-params")
     corrected = st.toggle(
         "Chance-corrected",
         value=True,
         key="corrected",
+        bind="query-params",
         help="Rescales the cosine so that 0 is what this encoder gives to different images, and 1 the same image.",
     )
 everything = len(chosen.uploads) > 1 and st.toggle(f"All {len(chosen.uploads)} uploads", value=True, key="sweep_all")

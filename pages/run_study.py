@@ -187,9 +187,9 @@ for address in addresses:
     changed = address.startswith("folder:") and domain != facts["domain"]
     final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
 
-name = st.text_input(
-    "Name", value="my-study", key="run_name", max_chars=64, help="Lower-case letters, digits, '.', '_' and '-'."
-)
+if "run_name" not in st.session_state:
+    st.session_state["run_name"] = jobs.unused_name("my-study")
+name = st.text_input("Name", key="run_name", max_chars=64, help="Lower-case letters, digits, '.', '_' and '-'.")
 cells = len(chosen) * len(final) * len(protocols) * int(seeds)
 if cells:
     counts = ((chosen, "encoder"), (final, "data set"), (protocols, "protocol"), (range(int(seeds)), "seed"))
@@ -199,9 +199,16 @@ else:
     st.caption("Choose at least one encoder, one protocol and one data set.")
 
 
+def rename() -> None:
+    st.session_state["run_name"] = jobs.unused_name(st.session_state["run_name"])
+
+
 def begin() -> None:
     # The name from its widget: what was typed just before the click is not in this run's variable.
     name = st.session_state["run_name"]
+    if jobs.is_taken(name) and not st.session_state.get(f"run_on_{name}"):
+        st.session_state["run_taken"] = name
+        return
     try:
         jobs.start(Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name), data_folder())
     except InvariscopeError as error:
@@ -217,6 +224,11 @@ st.button(
     key="run_start",
     help="One study runs at a time." if running else None,
 )
+if st.session_state.get("run_taken") == name:
+    st.warning(f"There is a study called {plain(name)} already.", icon=":material/content_copy:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.checkbox("Go on with it: what it has done is kept, and what is asked here is added", key=f"run_on_{name}")
+        st.button("Take another name", key="run_rename", on_click=rename)
 if message := st.session_state.pop("run_error", None):
     st.error(said(message), icon=":material/error:")
 if cells:

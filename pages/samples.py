@@ -138,6 +138,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         (0.0, 1.0),
         0.01,
         key="sure",
+        bind="query-params",
         width=240,
         help="Of the first seed, before temperature: images where at least one contender's lies in this range.",
     )

@@ -65,11 +65,14 @@ if not paired.empty:
 
 # Accuracy by set.
 with st.container(horizontal=True, gap="medium"):
-    everyone = len(answered) <= CROWD or st.toggle(f"All {len(answered)} encoders", value=False, key="study_everyone")
+    everyone = len(answered) <= CROWD or st.toggle(
+        f"All {len(answered)} encoders", value=False, key="study_everyone", bind="query-params"
+    )
     with_published = st.toggle(
         "Published figures",
         value=False,
         key="study_published",
+        bind="query-params",
         help="What the literature gives for sets of this name by this protocol: other encoders, other code.",
     )
 floors = [id for id in answered if info.encoders[id]["family"] == "random" and id not in (first, second)]
@@ -197,9 +200,8 @@ with left:
             missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
             images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
             st.caption(
-                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. "
-                f"Features of {plain(names[eyes])}, {images} images of either side. "
-                "Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
+                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {plain(names[eyes])}, {images} "
+                "images of either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
                 + (" Dotted line: two halves of the source itself." if pd.notna(floor) else "")
                 + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
             )

@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 import tomllib
+import unicodedata
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -147,6 +149,13 @@ def test_imagenet_is_the_last_task_and_its_names_are_those_of_timm() -> None:
     described = [info.index_to_description(index) for index in range(info.num_classes())]
     assert list(tasks())[-1] == "imagenet-1k"
     assert task("imagenet-1k").classes == distinct_names(described)
+
+
+def test_class_by_a_name_with_accents(monkeypatch: pytest.MonkeyPatch) -> None:
+    fish = replace(task("cifar10"), classes=("cat", "Évêque"))
+    monkeypatch.setattr("core.tasks.tasks", lambda: {"fish": fish})
+    for form in ("NFC", "NFD"):
+        assert class_index("fish", unicodedata.normalize(form, "évêque")) == 1
 
 
 def test_class_by_name() -> None:

@@ -1,12 +1,10 @@
-"""What people named stays text: on a page, where Streamlit renders Markdown and more, and in a spreadsheet."""
+"""What people named stays text: on a page, where Streamlit renders Markdown and more."""
 
 import re
 
-import pandas as pd
-import pyarrow as pa
 import pytest
 
-from core.text import JOINER, code, csv_batches, csv_text, plain
+from core.text import JOINER, code, plain
 
 
 @pytest.mark.parametrize(
@@ -60,26 +58,3 @@ def test_what_is_shown_is_the_name() -> None:
 @pytest.mark.parametrize(("text", "shown"), [("a*b", "`a*b`"), ("a`b", "`` a`b ``"), ("`` c", "``` `` c ```")])
 def test_code_holds_its_backticks(text: str, shown: str) -> None:
     assert code(text) == shown
-
-
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\r=x"]
-
-
-def test_no_cell_of_a_csv_is_a_formula() -> None:
-    table = pd.DataFrame({"=name": [*FORMULAS, "a=b", None], "number": [-1.5, 2, 3, 4, 5, 6, 7, 8]})
-    table["kind"] = pd.Categorical(["-x"] * 8)
-    head, first, *_ = csv_text(table).splitlines()
-    assert head == "'=name,number,kind"
-    assert first == "'=1+1,-1.5,'-x"
-    for formula in FORMULAS:
-        assert f"'{formula}" in csv_text(table)
-    assert "\na=b,7.0,'-x\n,8.0,'-x\n" in csv_text(table)
-    assert table["=name"][0] == "=1+1", "the table itself stays as it was"
-
-
-def test_rows_in_pieces_are_no_formulas_either() -> None:
-    batch = pa.record_batch({"name": pa.array([*FORMULAS, "a=b", None]), "number": pa.array([-1.0] * 8)})
-    (found,) = csv_batches(iter([batch]))
-    assert found.schema == batch.schema
-    assert found["name"].to_pylist() == [*(f"'{formula}" for formula in FORMULAS), "a=b", None]
-    assert found["number"].to_pylist() == [-1.0] * 8

@@ -10,7 +10,8 @@ from core.paths import ROOT
 
 LAYERS = (
     "core core.errors",
-    "core.paths core.pace core.devices core.images core.metrics",
+    "core.paths core.pace core.files core.text core.spreadsheet core.devices core.images core.metrics",
+    "core.fetching",
     "core.tasks core.samples core.augmentations core.confidence",
     "core.encoders",
     "core.heads",
@@ -21,9 +22,10 @@ LAYERS = (
     "core.pipeline",
     "core.datasets",
     "core.pretraining",
-    "core.results core.study",
+    "core.results",
+    "core.study",
     "core.plots",
-    "core.choosing core.export",
+    "core.choosing core.export core.warming",
     "core.bench core.verification",
     "core.commands core.cli",
     "pages.ui",

@@ -1,5 +1,6 @@
 """Addresses of data sets: `cifar10`, `pathmnist?size=224`, `folder:birds?domain=similar`, `folder:birds.zip`."""
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote, unquote
@@ -125,8 +126,10 @@ def _places(target: str, root: Path) -> list[Path]:
 
 
 def _place(target: str, root: Path) -> Path | None:
+    # A keyboard may give the accents of a name in the other form than the disk has.
+    forms = dict.fromkeys((target, *(unicodedata.normalize(form, target) for form in ("NFC", "NFD"))))
     try:
-        return next((place for place in _places(target, root) if place.exists()), None)
+        return next((place for form in forms for place in _places(form, root) if place.exists()), None)
     except (OSError, ValueError, InvalidRequest):  # a name too long to be one, a null byte, an unknown `~user`
         return None
 

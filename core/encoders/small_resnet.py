@@ -52,7 +52,7 @@ class SmallResNet(nn.Module):
             self.add_module(name, nn.Sequential(*blocks))
             channels, reduction = width, reduction * stride
             self.feature_info.append({"num_chs": width, "reduction": reduction, "module": name})
-        self.num_features = channels
+        self.num_features = self.head_hidden_size = channels
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

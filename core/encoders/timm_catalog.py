@@ -41,7 +41,14 @@ DEFAULTS: Table = {
     "weights": {"file": "{id}.safetensors", "url": f"{HUB}timm/{{id}}/resolve/main/{FILE}", "reader": "timm"},
 }
 """What an entry of timm's says unless it says otherwise."""
-MAPS = {"ResNet": "avg", "RegNet": "avg", "EfficientNet": "avg", "ConvNeXt": "head", "ByobNet": "head"}
+MAPS = {
+    "ResNet": "avg",
+    "SmallResNet": "avg",
+    "RegNet": "avg",
+    "EfficientNet": "avg",
+    "ConvNeXt": "head",
+    "ByobNet": "head",
+}
 POOLED = ("Hiera", "MlpMixer", "SwinTransformer")
 TERMS = {"dinov3-license": "dinov3", "seer-license": "seer", "sapiens2-license": "sapiens2"}
 LICENCES = {

@@ -17,13 +17,10 @@ from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.store import Results
 from core.results.writing import FACTS, whole_at, write_bytes
-from core.text import csv_batches, csv_text
+from core.spreadsheet import MARK, harmless_batches, to_csv
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
 ENDINGS = {".csv": "csv", ".parquet": "parquet", ".tex": "latex"}
-MARK = b"\xef\xbb\xbf"
-"""By which Excel knows that a CSV is UTF-8."""
-
 
 SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "accuracy": lambda info, protocol, first, second: summary.accuracy(info, protocol),
@@ -136,7 +133,7 @@ def write(
     if format == "latex":
         data = latex.plain(info, protocol, found, table).encode()
     elif format.startswith("csv"):
-        data = (MARK if format == "csv-excel" else b"") + csv_text(found).encode()
+        data = to_csv(found, mark=format == "csv-excel")
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
@@ -187,7 +184,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
         with whole_at(out) as file:
             if format.startswith("csv"):
                 file.write(MARK if format == "csv-excel" else b"")
-                batches = csv_batches(batches)
+                batches = harmless_batches(batches)
                 writer = pyarrow.csv.CSVWriter(file, schema)
             else:
                 writer = pq.ParquetWriter(file, schema, compression="zstd")

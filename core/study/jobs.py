@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,16 @@ def own_root() -> Path:
     if "://" in root:
         raise InvalidRequest(f"Studies started here need a folder; the first of INVARISCOPE_RESULTS is {root}.")
     return Path(root)
+
+
+def is_taken(name: str) -> bool:
+    """Whether a study of that name is there, or its folder is; running it again goes on with it."""
+    return name in store.studies() or (own_root() / name).exists()
+
+
+def unused_name(name: str) -> str:
+    """`name`, or the first of `name-2`, `name-3`, … that no study has."""
+    return next(found for i in count(1) if not is_taken(found := name if i == 1 else f"{name}-{i}"))
 
 
 def _process(facts: dict[str, Any]) -> psutil.Process | None:

@@ -11,7 +11,8 @@ from core import pipeline
 from core.encoders.spec import EncoderSpec
 from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
-from core.text import csv_text, plain
+from core.spreadsheet import to_csv
+from core.text import plain
 
 PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
 BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
@@ -59,7 +60,7 @@ def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":mate
     """A button that gives a table as `name`.csv."""
     st.download_button(
         f"{plain(label)} (CSV)",
-        csv_text(table).encode("utf-8-sig"),  # the mark by which Excel knows UTF-8
+        to_csv(table, mark=True),
         f"{name}.csv",
         "text/csv",
         on_click="ignore",
@@ -131,7 +132,4 @@ def command(line: str) -> None:
     """The command that gives the same numbers without the page."""
     with st.expander("Reproduce this view", icon=":material/terminal:"):
         st.code(line, language="bash", wrap_lines=True)
-        st.caption(
-            "The address holds sample, task, contenders, class, method, view and augmentation; sliders, toggles and "
-            "uploads are not part of it."
-        )
+        st.caption("The address holds everything that changes a number here; uploads and photos are not part of it.")

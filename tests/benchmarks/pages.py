@@ -61,7 +61,7 @@ def settled(page: Page, since: str) -> float:
     return page.evaluate(f"() => (window.underWay - ({since})) / 1000")
 
 
-def act(page: Page, do: Callable[[], None], begins: str = "stApp") -> float:
+def act(page: Page, do: Callable[[], None]) -> float:
     """Seconds from an action, which must make a script run, until the page has settled again."""
     page.evaluate("() => { window.acted = window.underWay = performance.now(); }")
     do()
@@ -87,6 +87,17 @@ def upload(page: Page, seeds: range) -> float:
     return act(page, lambda: page.set_input_files(DROPZONE, files))
 
 
+def follow(page: Page, path: str) -> float:
+    """Seconds from a click in the navigation until that page has settled."""
+    link = page.locator(f"[data-testid=stTopNavLink][href$='/{path}'], a[href$='/{path}']").first
+    for section in page.locator("[data-testid=stTopNavSection]").all():
+        if link.is_visible():
+            break
+        section.click()
+        page.wait_for_timeout(200)
+    return act(page, link.click)
+
+
 def one_round(browser: Browser) -> dict[str, float]:
     """Every figure once, on a server of its own."""
     found: dict[str, float] = {}
@@ -105,19 +116,16 @@ def one_round(browser: Browser) -> dict[str, float]:
         page, found["new tab"] = open_tab(browser, server.address)
         for again in ("first", "again"):
             for name, path in page_paths().items():
-                link = page.locator(f"[data-testid=stTopNavLink][href$='/{path}'], a[href$='/{path}']").first
-                if not link.is_visible():
-                    for section in page.locator("[data-testid=stTopNavSection]").all():
-                        section.click()
-                        if link.is_visible():
-                            break
-                found[f"click, {again}: {name}"] = act(page, link.click)
+                found[f"click, {again}: {name}"] = follow(page, path)
         page.goto(f"{server.address}/compare")
         settled(page, "0")
         found["one upload"] = upload(page, range(1))
         page.goto(f"{server.address}/compare")
         settled(page, "0")
         found["20 uploads"] = upload(page, range(10, 30))
+        follow(page, "invariance")
+        button = page.get_by_role("button", name="Run the sweep")
+        found["sweep of 20 images"] = act(page, button.click)
         page.context.close()
     return found
 

@@ -104,6 +104,7 @@ def test_the_encoding_of_a_language_is_guessed(encoding: str, names: tuple[str, 
     assert legacy.guess([name.encode(encoding) for name in names]) == encoding
 
 
+SUMMER = "d'été"
 AS_TYPED = ("Birds, cropped", "set?v=2", "100% real & clean=yes", "d'été", "50%20off", "a#b;c")
 
 
@@ -115,6 +116,12 @@ def test_a_path_works_as_it_is_typed(name: str, root: Path) -> None:
     assert open_address(found.address).fingerprint == found.fingerprint, "and as it is written down"
     halved = open_address(f"folder:{name}?domain=similar&id=x")
     assert (halved.spec.domain, halved.spec.id) == ("similar", "x")
+
+
+@pytest.mark.parametrize(("typed", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_path_is_found_in_either_form_of_unicode(typed: str, stored: str, root: Path) -> None:
+    labelled(root / unicodedata.normalize(stored, SUMMER), {"cat": 2, "dog": 2})
+    assert open_address(f"folder:{unicodedata.normalize(typed, SUMMER)}").classes == ("cat", "dog")
 
 
 def test_several_addresses_in_one_text(root: Path) -> None:

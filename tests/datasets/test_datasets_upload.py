@@ -83,6 +83,7 @@ def test_names_do_no_harm(name: str, good: bytes, root: Path, tmp_path: Path) ->
 
 
 def test_a_folder_that_cannot_be_written(good: bytes, root: Path) -> None:
-    root.write_text("a file where the data folder should be")
+    root.mkdir(exist_ok=True)
+    (root / "uploads").write_text("a file where the folder of uploads should be")
     with pytest.raises(DataUnavailable, match="cannot be written"):
         store_upload(io.BytesIO(good), "pets.zip")

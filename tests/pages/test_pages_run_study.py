@@ -61,6 +61,33 @@ def test_a_study_is_started_watched_and_found_again(open_page) -> None:
     assert any("mine" in done.value and "1 of 1 cells" in done.value for done in at.success)
 
 
+def test_running_into_a_study_of_the_name_asks_first(open_page) -> None:
+    def asked(name: str):
+        at = open_page("run_study.py")
+        at.multiselect(key="run_encoders").set_value(["random"])
+        at.multiselect(key="run_protocols").set_value(["knn"])
+        at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
+        at.text_input(key="run_name").set_value(name)
+        return at.button(key="run_start").click().run()
+
+    assert open_page("run_study.py").text_input(key="run_name").value == "my-study"
+    (jobs.own_root() / "my-study").mkdir(parents=True)
+    assert open_page("run_study.py").text_input(key="run_name").value == "my-study-2"
+    at = asked("my-study")
+    assert any("There is a study called my-study already" in text.value.replace("\\", "") for text in at.warning)
+    assert jobs.jobs() == []
+    at.button(key="run_rename").click().run()
+    assert at.text_input(key="run_name").value == "my-study-2"
+    assert not at.warning
+    at = asked("my-study")
+    at.checkbox(key="run_on_my-study").check()
+    at.button(key="run_start").click().run()
+    assert not at.exception
+    (job,) = jobs.jobs()
+    assert job.folder.name == "my-study"
+    jobs.cancel(job.folder)
+
+
 def test_an_uploaded_zip_becomes_a_data_set(open_page) -> None:
     at = open_page("run_study.py")
     at.file_uploader(key="run_upload").set_value([("My birds.zip", zipped(), "application/zip")]).run()

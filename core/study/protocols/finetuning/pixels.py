@@ -13,6 +13,7 @@ from PIL import Image
 from core.datasets.spec import ImageSet, Part
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
+from core.files import place
 from core.study import sealed
 
 Pixels = NDArray[np.uint8]
@@ -84,7 +85,7 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     if not isinstance(values, np.memmap):
         return values
     values.flush()
-    os.replace(partial, file)
+    place(partial, file)
     sealed.write(seal, _sha256(file))
     return np.load(file, mmap_mode="r")
 
