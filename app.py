@@ -1,5 +1,6 @@
 """Start with `invariscope` or `streamlit run app.py`; any ASGI server can serve `app` too."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from core import warming
+from pages.ui import sessions
 
 ROOT = Path(__file__).resolve().parent
 
@@ -16,7 +18,9 @@ ROOT = Path(__file__).resolve().parent
 @contextlib.asynccontextmanager
 async def _lifespan(_: st.App) -> AsyncIterator[None]:
     warming.begin()
+    sweep = asyncio.create_task(sessions.drop_ended())
     yield
+    sweep.cancel()
 
 
 app = st.App(

@@ -4,6 +4,7 @@
 or `:` for several) counts as not set.
 """
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -79,3 +80,15 @@ def result_roots() -> list[str]:
     named = [root.strip() for root in re.split(pattern, os.environ.get(variable, "")) if root.strip()]
     own = [root if "://" in root else str(expanded(root, variable)) for root in named]
     return [str(ASSETS / "results"), *(own or [str(_unset(variable, "XDG_DATA_HOME", "~/.local/share", "results"))])]
+
+
+def named_places() -> list[tuple[str, str]]:
+    """Folders that have a name for whoever may not see paths, with it, such as `$INVARISCOPE_DATA`; innermost first."""
+    named = {str(ROOT): "Invariscope", str(Path.home()): "~"}
+    folders = {"WEIGHTS": weights_folder, "DATA": data_folder, "CACHE": cache_folder}
+    for name, folder in folders.items():
+        with contextlib.suppress(InvalidRequest):  # which may be the very error to be worded
+            named[str(folder())] = f"$INVARISCOPE_{name}"
+    with contextlib.suppress(InvalidRequest):
+        named |= dict.fromkeys(result_roots()[1:], "$INVARISCOPE_RESULTS")
+    return sorted(named.items(), key=lambda pair: -len(pair[0]))

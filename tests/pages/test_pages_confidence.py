@@ -17,7 +17,6 @@ from core.results import abstaining, confidence
 from core.results.measures import MEASURES
 from core.results.store import study
 from core.study import run as running
-from core.text import plain
 from pages.ui import resources
 
 PAGE = "confidence.py"
@@ -126,7 +125,7 @@ def test_the_threshold_moves_accuracy_coverage_and_samples_together(invented, ro
 def test_the_gallery_shows_images_when_they_are_at_hand(invented, tmp_path, open_page) -> None:
     at = open_invented(open_page, dataset="scans")
     assert "not at hand" in words(at)
-    assert plain("folder:/nowhere/scans") in words(at)
+    assert "folder:…/scans" in words(at)
     assert not [image for image in at.image if "class" in image.proto.imgs[0].alt]
     show(invented, draw_folder(tmp_path / "scans"))
     at = open_invented(open_page, dataset="scans")
