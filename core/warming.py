@@ -1,5 +1,6 @@
 """Makes what the first visitor needs before anybody asks: the libraries, the packaged encoders, their first answer."""
 
+import gc
 import threading
 
 from core.errors import InvariscopeError
@@ -43,3 +44,8 @@ def _warm() -> None:
     except InvariscopeError:
         # The page that needs what is missing says so to the person who can mend it.
         return
+    finally:
+        # Streamlit collects garbage after every run of a page. What is there now stays for ever: looking through it
+        # each time took longer than the page itself.
+        gc.collect()
+        gc.freeze()
