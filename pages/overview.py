@@ -5,10 +5,10 @@ import streamlit as st
 
 from core import invariance, pipeline
 from core.paths import ASSETS
-from core.plots import answers, curves, study, study_words
+from core.plots import answers, curves, shipped
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
-from core.results import pairs, store, summary
+from core.results import store
 from core.text import plain
 from pages.ui import blocks, inputs, maps, picture, resources
 
@@ -90,21 +90,9 @@ with left:
     blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels, True), "overview_rotation")
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
-    info = store.study("family", [str(ASSETS / "results")])
-    names, look = short_labels(study.encoders_of(info)), styles(study.encoders_of(info))
-    pair = ("supervised", "simclr")
-    accuracy = resources.of_study(info, summary.accuracy, "linear")
-    controls = resources.of_studies(info, (), summary.controls, "linear")
-    paired = resources.of_study(info, pairs.paired, "linear", *pair)
-    shown = accuracy[accuracy["encoder"].isin(pair)]
-    said = study_words.accuracy_finding(accuracy, paired, names, *pair, "linear probe")
-    blocks.figure(
-        study.accuracy_bars(shown, controls, names, look, said, info.id),
-        study_words.accuracy_table(accuracy, controls, list(names)),
-        study_words.accuracy_alt(shown, names, controls),
-        "overview_family",
-    )
-    st.caption(plain(f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, pair)}"))
+    study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
+    blocks.figure(study.chart, study.table, study.alt, "overview_family")
+    st.caption(plain(study.caption))
 
 st.subheader("Go on")
 with st.container(horizontal=True, gap="medium"):

@@ -174,6 +174,17 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
     return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))
 
 
+# A chart takes longer to put together than to send, and pages only read it.
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _drawn(version: str, what: str, _compute: Callable[[], T]) -> T:
+    return _compute()
+
+
+def drawn(info: StudyInfo, compute: Callable[[StudyInfo], T]) -> T:
+    """`compute(info)`, one object for everybody until the study changes: nobody may change it."""
+    return _drawn(info.version, f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}", lambda: compute(info))
+
+
 def of_studies(info: StudyInfo, others: Sequence[StudyInfo], compute: Callable[..., T], *arguments: Any) -> T:
     """`compute(info, others, *arguments)`, once for everybody until the study or one of the others changes."""
     versions = " ".join(study.version for study in (info, *others))
