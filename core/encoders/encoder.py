@@ -16,7 +16,7 @@ from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 from core.pace import Progress
 
-SINGLE_SIDE, SINGLE_BATCH = 96, 32
+SINGLE_SIDE, SINGLE_BATCH = 96, 24
 """Up to this side in pixels and this many images, a batch is read by one thread."""
 
 
