@@ -227,19 +227,6 @@ def load_strictly(network: torch.nn.Module, file: WeightFile, found: dict[str, T
     skeletons.start_counters(network)
 
 
-def explain_misfit(file: WeightFile, found: dict[str, Tensor], wanted: dict[str, Tensor], error: Exception) -> None:
-    """Nothing when the file has names of its own, which cannot be compared with the network's.
-
-    Raises:
-        WeightsInvalid: most names are the network's; the message lists the others and guesses why.
-    """
-    mismatch = compare(wanted, found, file.absent)
-    if mismatch.listing and 2 * len(wanted.keys() & found.keys()) >= len(wanted):
-        raise WeightsInvalid(
-            f"{path_of(file)} does not fit the network: {mismatch.listing}. Probably {mismatch.guess}."
-        ) from error
-
-
 def compare(wanted: dict[str, Tensor], found: dict[str, Tensor], absent: Iterable[str] = ()) -> Mismatch:
     """What differs between a network's tensors and a file's; keys beginning as in `absent` may be missing."""
     allowed = tuple(absent)
