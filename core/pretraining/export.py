@@ -8,10 +8,9 @@ from typing import Any
 
 import tomli_w
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 import core
-from core.encoders import architectures, encoder, registry
 from core.encoders.architectures import Network
 from core.encoders.files import weights
 from core.heads.linear import LinearHead
@@ -102,12 +101,3 @@ def add_measured(head: LinearHead, encoder_id: str, assets: Path) -> None:
         key: head.facts[key] for key in ("linear_top1", "knn_top1", "train_images", "test_images")
     }
     write_card(card, folder)
-
-
-def as_shipped(folder: Path, recipe: Recipe, device: torch.device) -> encoder.Encoder:
-    """The encoder as users will load it: from the half-precision file."""
-    card = tomllib.loads((folder / "card.toml").read_text(encoding="utf-8"))
-    spec = registry.parse(recipe.id, card["encoder"])
-    network = architectures.build(spec.architecture)
-    network.load_state_dict(load_file(folder / "weights.safetensors"))
-    return encoder.freeze(spec, network, device, spec.weights.sha256)

@@ -119,6 +119,7 @@ def refusals() -> Iterator[None]:
         yield
     except Refused:
         raise
+    # PyTorch and what it calls refuse with any exception at all; each leaves here as one sentence.
     except Exception as error:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise Refused("it needs more memory than a file of its size should") from error
