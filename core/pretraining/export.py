@@ -52,6 +52,7 @@ def entry(recipe: Recipe, network: Network, data: str, digest: str) -> dict[str,
             "data": data,
             "epochs": recipe.epochs,
             "augmentation": recipe.policy.words() if recipe.epochs else "none",
+            "seed": recipe.seed,
         },
         "weights": {
             "file": f"models/{recipe.id}/weights.safetensors",
