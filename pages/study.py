@@ -8,7 +8,7 @@ from core.plots import study_domains as domains
 from core.plots import study_gap
 from core.plots import study_words as words
 from core.plots.style import short_labels, styles
-from core.results import distances, origin, pairs, summary
+from core.results import distances, origin, pairs, summary, training_noise
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
 from core.text import plain
@@ -211,7 +211,8 @@ with right:
     if gaps.empty:
         st.info("A gap takes results on a set declared similar and on one declared different.")
     else:
-        sentence = study_gap.gap_finding(gaps, pairs.gap_difference(paired), names, first, second)
+        noise = training_noise.of_gap(info, gaps, (first, second))
+        sentence = study_gap.gap_finding(gaps, pairs.gap_difference(paired), noise, names, first, second)
         blocks.figure(
             study_gap.gap_chart(gaps, names, look, sentence), gaps, study_gap.gap_alt(gaps, names), "study_gap"
         )
@@ -234,7 +235,12 @@ if not paired.empty:
     blocks.csv(tests, "Tests", "paired_tests", icon=None)
     st.caption(
         "McNemar's exact test on the same test images (few-shot: a paired test over episodes), Holm-corrected over the "
-        "data sets; intervals are a paired bootstrap over images. They say nothing of another training run."
+        "data sets; intervals are a paired bootstrap over images. "
+        + (
+            "Training noise: how far two training runs of one method lie apart; a difference within it is none."
+            if paired["noise"].notna().any()
+            else "They say nothing of another training run."
+        )
     )
 
 # What is missing, and where everything comes from.

@@ -1,5 +1,7 @@
 """Distance and what it does: charts and sentences that claim no more than the tables hold."""
 
+from math import nan
+
 import pandas as pd
 import pytest
 from study_tables import LOOK, MIXED, NAMES, SETS, verdicts
@@ -120,18 +122,25 @@ GAPS = pd.DataFrame(
 
 
 def test_gap_finding_names_the_contender_that_loses_less():
-    said = study_gap.gap_finding(GAPS, pairs.gap_difference(MIXED), NAMES, "sl", "ssl")
+    said = study_gap.gap_finding(GAPS, pairs.gap_difference(MIXED), nan, NAMES, "sl", "ssl")
     assert said == (
         "SimCLR fares relatively better on different sets: gaps are Supervised +10.0, SimCLR +19.0 points "
         "(difference +5.0, 95 % interval +2.6 to +7.4)"
     )
     ties = verdicts(dict.fromkeys(SETS, "no difference found"), [0, 0.01, 0.01, 0.01])
-    said = study_gap.gap_finding(GAPS, pairs.gap_difference(ties), NAMES, "sl", "ssl")
+    said = study_gap.gap_finding(GAPS, pairs.gap_difference(ties), nan, NAMES, "sl", "ssl")
     assert said.startswith("No difference found between the generalization gaps")
 
 
+def test_gap_difference_within_the_training_noise_is_none():
+    difference = pairs.gap_difference(MIXED)
+    said = study_gap.gap_finding(GAPS, difference, abs(difference.estimate) + 0.001, NAMES, "sl", "ssl")
+    assert said.startswith("No difference found")
+    assert "two training runs of one method lie" in said
+
+
 def test_gap_finding_of_one_encoder_gives_values_and_no_comparison():
-    said = study_gap.gap_finding(GAPS.iloc[:1], None, NAMES, "sl", "sl")
+    said = study_gap.gap_finding(GAPS.iloc[:1], None, nan, NAMES, "sl", "sl")
     assert said == "Accuracy on different sets minus that on similar sets, in points: Supervised +10.0"
 
 

@@ -32,6 +32,7 @@ def toy(
     episodes: dict[str, Sequence[int]] | None = None,
     classes: int = 4,
     temperature: float | None = None,
+    runs: dict[str, int] | None = None,
 ) -> StudyInfo:
     """Write a study and open it.
 
@@ -47,6 +48,7 @@ def toy(
         episodes: number of the episode of every answer by data set, for few-shot.
         classes: of every data set.
         temperature: that was fitted.
+        runs: training seed by encoder; unknown unless named.
     """
     encoders = tuple(dict.fromkeys(encoder for encoder, _, _ in said))
     families = dict.fromkeys(encoders, "SL") | (families or {})
@@ -72,7 +74,13 @@ def toy(
         str(out),
         Plan(name, encoders, tuple(labels), (PROTOCOL,), 1 + max(seed for _, _, seed in said)),
         {
-            id: {"label": f"Net_{id}", "regime": REGIMES[families[id]], "family": families[id], "weights": "0" * 64}
+            id: {
+                "label": f"Net_{id}",
+                "regime": REGIMES[families[id]],
+                "family": families[id],
+                "weights": "0" * 64,
+                "training_seed": (runs or {}).get(id),
+            }
             for id in encoders
         },
         {

@@ -107,11 +107,12 @@ class NativeHead:
 
 @dataclass(frozen=True, slots=True)
 class Pretraining:
-    """What an encoder learned from: data set, epochs, and the augmentation in words."""
+    """What an encoder learned from: data set, epochs, the augmentation in words, and the seed where one is known."""
 
     data: str
     epochs: int | None = None
     augmentation: str = "unknown"
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class EncoderSpec:
         preprocessing: from image to input.
         weights: the file.
         heads: published classifiers.
-        pretraining: data, epochs, augmentation.
+        pretraining: data, epochs, augmentation, seed.
         licence: of the weights.
         paper: short reference.
         source: page of the weights.

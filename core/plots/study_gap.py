@@ -12,13 +12,14 @@ from core.plots.style import GREY, Style, finish, whiskers
 
 
 def gap_finding(
-    table: pd.DataFrame, difference: Interval | None, names: Mapping[str, str], first: str, second: str
+    table: pd.DataFrame, difference: Interval | None, noise: float, names: Mapping[str, str], first: str, second: str
 ) -> str:
     """Whether the two contenders' gaps differ; without two of them, what the gaps are.
 
     Args:
         table: of `summary.generalization_gap`, not empty.
         difference: of `pairs.gap_difference`.
+        noise: of `training_noise.of_gap`.
         names: of the encoders by id.
         first: id.
         second: id.
@@ -30,6 +31,9 @@ def gap_finding(
     both = f"{names[first]} {signed(gaps[first])}, {names[second]} {signed(gaps[second])} points"
     limits = f"{signed(100 * difference.low)} to {signed(100 * difference.high)}"
     reach = f"difference {signed(100 * difference.estimate)}, 95 % interval {limits}"
+    if abs(difference.estimate) <= noise:
+        runs = f"two training runs of one method lie {100 * noise:.1f} apart"
+        return f"No difference found between the generalization gaps: {both} ({reach}; {runs})"
     if not difference.found:
         return f"No difference found between the generalization gaps: {both} ({reach})"
     better = second if difference.estimate > 0 else first

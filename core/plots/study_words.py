@@ -114,6 +114,7 @@ def tests_table(paired: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
             "difference (points)": (100 * paired["difference"]).round(2),
             "low": (100 * paired["low"]).round(2),
             "high": (100 * paired["high"]).round(2),
+            "training noise": (100 * paired["noise"]).round(2),
             "p (Holm)": paired["p_holm"],
             "p": paired["p"],
             f"only {first} right": paired["only_first"],
@@ -168,4 +169,6 @@ def agreement_finding(counts: dict[str, int], tested: pd.Series, sets: int, firs
     chance = "p < .001" if p < 0.001 else f"p = {p:.3f}"
     over = f"{chance}, adjusted for {sets} data sets" if sets > 1 else chance
     ahead = {"first ahead": f"{first} is ahead", "second ahead": f"{second} is ahead"}
+    if abs(tested["difference"]) <= tested["noise"]:
+        over += f"; two training runs of one method lie {100 * tested['noise']:.1f} points apart"
     return f"{said}{ahead.get(str(tested['verdict']), str(tested['verdict']))} ({over})"

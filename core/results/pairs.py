@@ -12,6 +12,7 @@ from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
 from core.metrics.domain import advantage
 from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
 from core.metrics.resampling import Bootstrapped, resampled_counts
+from core.results import training_noise
 from core.results.info import StudyInfo
 from core.results.store import Results
 
@@ -19,7 +20,7 @@ LEVEL = 0.05
 AHEAD = {1: "second ahead", -1: "first ahead", 0: "no difference found"}
 PAIRED = (
     *("dataset", "label", "domain", "samples", "only_first", "only_second", "both", "neither"),
-    *("difference", "low", "high", "p", "ahead", "p_holm", "verdict"),
+    *("difference", "low", "high", "p", "ahead", "noise", "p_holm", "verdict"),
 )
 
 CELLS = {"both": (True, True), "only first": (True, False), "only second": (False, True), "neither": (False, False)}
@@ -92,15 +93,17 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
 
     Returns:
         One row a data set that both answered, in the study's order by domain: dataset, label, domain, samples, the
-        2 × 2 of samples (only_first, only_second, both, neither), difference, low, high, p, ahead, p_holm, verdict.
+        2 × 2 of samples (only_first, only_second, both, neither), difference, low, high, p, ahead, noise, p_holm,
+        verdict.
         `difference` is the accuracy of the second minus that of the first, by the set's own metric and averaged over
         seeds, in [−1, 1], over the samples both answered; low and high are its 95 % interval from a bootstrap over
         samples. In the 2 × 2 a sample counts as right when most of its answers are (of a tie the lowest seed
         decides), and p is McNemar's exact test of it. Few-shot answers come in episodes that share samples: there
         the difference, its interval (1.96 standard errors) and p (a paired z test) are over episodes. p_holm is
         adjusted over the data sets. `ahead` is 1 when both the difference and the 2 × 2 speak for the second, −1 when
-        both speak for the first, else 0; the verdict names who is ahead when p_holm is below .05, else it is
-        "no difference found".
+        both speak for the first, else 0. `noise` is how far two training runs of one of the two recipes lie apart on
+        the set, nan where the study has one run of each. The verdict names who is ahead when p_holm is below .05 and
+        the difference exceeds the noise, else it is "no difference found".
 
     Raises:
         DataUnavailable: neither has a finished cell of this protocol, or a file is missing or damaged.
@@ -110,6 +113,7 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
         names = {"first": first, "second": second}
         counted = dict(iter(results.frame(_COUNTED, names).groupby("dataset")))
         drawn = dict(iter(results.frame(_EPISODES, names).groupby("dataset")))
+    noise = training_noise.of_accuracy(info, protocol, (first, second))
     rows = []
     for id in info.by_domain():
         if id not in counted:
@@ -129,12 +133,15 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
         cells = [table[cell] for cell in ("only first", "only second", "both", "neither")]
         agreed = int(ahead) if ahead == np.sign(interval.estimate) else 0
         limits = (interval.estimate, interval.low, interval.high)
-        rows.append((id, entry["label"], entry["domain"], sum(cells), *cells, *limits, p, agreed))
+        rows.append(
+            (id, entry["label"], entry["domain"], sum(cells), *cells, *limits, p, agreed, noise.get(id, np.nan))
+        )
     found = pd.DataFrame(rows, columns=list(PAIRED[:-2]))
     if found.empty:
         return found.reindex(columns=list(PAIRED))
     found["p_holm"] = holm(found["p"].to_numpy())
-    found["verdict"] = [AHEAD[a if p < LEVEL else 0] for a, p in zip(found["ahead"], found["p_holm"], strict=True)]
+    sure = (found["p_holm"] < LEVEL) & ~(found["difference"].abs() <= found["noise"])
+    found["verdict"] = [AHEAD[ahead if known else 0] for ahead, known in zip(found["ahead"], sure, strict=True)]
     return found[list(PAIRED)]
 
 

@@ -46,7 +46,7 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
         DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
     """
     with Results(info, protocol) as results:
-        table, answered = _estimates(info, protocol, results)
+        table, answered = estimates(info, protocol, results)
     intervals = [
         atoms.accuracy_interval(answered[dataset, encoder], metric == "mean-per-class", seeds)
         for dataset, encoder, metric, seeds in zip(
@@ -60,7 +60,7 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
 Answered = dict[tuple[str, str], pd.DataFrame]
 
 
-def _estimates(info: StudyInfo, protocol: str, results: Results) -> tuple[pd.DataFrame, Answered]:
+def estimates(info: StudyInfo, protocol: str, results: Results) -> tuple[pd.DataFrame, Answered]:
     """The table of `accuracy` without limits, and the atoms or episodes it comes from by data set and encoder."""
     answered: Answered = {}
     for frame in (atoms.samples(results), atoms.episodes(results)):
@@ -118,7 +118,7 @@ def controls(info: StudyInfo, others: Iterable[StudyInfo], protocol: str) -> pd.
         DataUnavailable: the protocol has no finished cell, or a file of this study is missing or damaged.
     """
     with Results(info, protocol) as results:
-        own, answered = _estimates(info, protocol, results)
+        own, answered = estimates(info, protocol, results)
     supervised = _supervised(info, others, protocol, own)
     rows = []
     for (id, metric), part in own.groupby(["dataset", "metric"], sort=False):
@@ -161,7 +161,7 @@ def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own
             continue
         try:
             with Results(other, protocol, labelled, same) as results:
-                table = _estimates(other, protocol, results)[0]
+                table = estimates(other, protocol, results)[0]
         except DataUnavailable:
             continue  # whoever opens that study is told
         found.append(table.assign(study=other.id, dataset=table["dataset"].map(same)))
@@ -187,7 +187,7 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
         DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
     """
     with Results(info, protocol) as results:
-        table, answered = _estimates(info, protocol, results)
+        table, answered = estimates(info, protocol, results)
     rows = []
     for encoder, part in table.groupby("encoder", sort=False):
         sides: dict[str, list[Bootstrapped]] = {"similar": [], "different": []}

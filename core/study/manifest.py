@@ -32,6 +32,7 @@ def encoder_entry(spec: EncoderSpec, sha256: str) -> dict[str, Any]:
         "data": spec.pretraining.data,
         "epochs": spec.pretraining.epochs,
         "augmentation": spec.pretraining.augmentation,
+        "training_seed": spec.pretraining.seed,
         "input": f"{spec.preprocessing.size} px of a short side of {spec.preprocessing.resize}",
     }
 
