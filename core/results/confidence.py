@@ -4,14 +4,14 @@ Intervals come from resampling the test samples, each with the answers of all se
 episodes), so they say what other test samples would have given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
-from core.results import abstaining
+from core.results import abstaining, training_noise
 from core.results.info import StudyInfo
 from core.results.measures import MEASURES, Ranked, Redrawn
 from core.results.store import Results
@@ -21,7 +21,7 @@ FIGURES = (
     *("encoder", "measure", "value", "low", "high", "seed_low", "seed_high", "seeds", "units"),
     *("null", "null_high"),
 )
-DIFFERENCES = ("measure", "difference", "low", "high", "found")
+DIFFERENCES = ("measure", "difference", "low", "high", "noise", "found")
 SETS = (
     *("dataset", "label", "domain", "encoder", "scaled", "units", "seeds"),
     *(measure.id for measure in MEASURES),
@@ -89,8 +89,11 @@ def tables(
         DataUnavailable: a file is missing or damaged.
     """
     found = compared(columns(info, protocol, encoders, dataset), scaled)
+    groups = [training_noise.runs_of(info, id) for id in encoders[:2]]
+    others = [id for group in groups for id in group if id not in encoders]
+    repeats = compared(columns(info, protocol, others, dataset), scaled)
     return Tables(
-        *figures(found, encoders, scheme),
+        *figures(found, encoders, scheme, noise(found.seeds | repeats.seeds, groups, scheme)),
         reliability=abstaining.reliability(found.seeds, found.units, scheme),
         outcomes=abstaining.outcomes(found.seeds),
         risks=abstaining.risks(found.seeds),
@@ -148,19 +151,34 @@ def compared(tables: dict[str, pd.DataFrame], scaled: bool) -> Compared:
     return Compared(seeds, units, any(bool(table["drawn"].any()) for table in tables.values()))
 
 
-def figures(found: Compared, encoders: Sequence[str], scheme: str = "width") -> tuple[pd.DataFrame, pd.DataFrame]:
+def noise(seeds: dict[str, list[Ranked]], groups: Sequence[list[str]], scheme: str) -> dict[str, float]:
+    """By measure, how far two training runs of one recipe lie apart; nan where no group of runs has two."""
+    if all(len(group) == 1 for group in groups):
+        return {}
+    values = {
+        measure.id: pd.Series({id: np.mean([measure.value(s, scheme) for s in mine]) for id, mine in seeds.items()})
+        for measure in MEASURES
+    }
+    return {id: training_noise.spread(by_encoder, groups) for id, by_encoder in values.items()}
+
+
+def figures(
+    found: Compared, encoders: Sequence[str], scheme: str = "width", noise: Mapping[str, float] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Every figure of confidence of some contenders, and the difference of the first two of `encoders`.
 
     Args:
         found: their answers.
         encoders: ids; differences are the second minus the first.
         scheme: bins of equal `width` or `mass` for the ECE.
+        noise: between training runs by measure, where it is known.
 
     Returns:
         Two tables. One row a contender and measure: encoder, measure, value (mean over seeds), low, high (95 % basic
         bootstrap over samples), seed_low, seed_high (range over seeds), seeds, units (test samples, few-shot:
         episodes), null, null_high (of a perfect model, where the measure has one). And one row a measure: measure,
-        difference, low, high, found (whether the interval leaves 0 out); empty when fewer than two have answers.
+        difference, low, high, noise, found (whether the interval leaves 0 out and the difference exceeds the noise);
+        empty when fewer than two have answers.
     """
     rows = []
     of: dict[tuple[str, str], Bootstrapped] = {}
@@ -181,7 +199,9 @@ def figures(found: Compared, encoders: Sequence[str], scheme: str = "width") -> 
     if len(pair) == 2:
         for measure in MEASURES:
             gap = (of[pair[1], measure.id] - of[pair[0], measure.id]).basic()
-            gaps.append((measure.id, gap.estimate, gap.low, gap.high, gap.found))
+            least = (noise or {}).get(measure.id, np.nan)
+            sure = gap.found and not abs(gap.estimate) <= least
+            gaps.append((measure.id, gap.estimate, gap.low, gap.high, least, sure))
     return pd.DataFrame(rows, columns=list(FIGURES)), pd.DataFrame(gaps, columns=list(DIFFERENCES))
 
 

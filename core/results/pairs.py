@@ -132,10 +132,8 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
             ahead = np.sign(table["only second"] - table["only first"])
         cells = [table[cell] for cell in ("only first", "only second", "both", "neither")]
         agreed = int(ahead) if ahead == np.sign(interval.estimate) else 0
-        limits = (interval.estimate, interval.low, interval.high)
-        rows.append(
-            (id, entry["label"], entry["domain"], sum(cells), *cells, *limits, p, agreed, noise.get(id, np.nan))
-        )
+        tested = (interval.estimate, interval.low, interval.high, p, agreed, noise.get(id, np.nan))
+        rows.append((id, entry["label"], entry["domain"], sum(cells), *cells, *tested))
     found = pd.DataFrame(rows, columns=list(PAIRED[:-2]))
     if found.empty:
         return found.reindex(columns=list(PAIRED))

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.results import pairs, summary, training_noise
+from core.results import confidence, pairs, summary, training_noise
 from tests.toy_studies import toy
 
 TRUTH = [0] * 400
@@ -64,3 +64,14 @@ def test_spread_needs_two_runs() -> None:
     values = pd.Series({"a": 0.5, "b": 0.75, "c": 0.0})
     assert training_noise.spread(values, [["a", "b"], ["c"]]) == 0.25
     assert math.isnan(training_noise.spread(values, [["a"], ["c", "gone"]]))
+
+
+def test_confidence_differences_carry_the_noise_of_their_own_measure(tmp_path, said) -> None:
+    runs = {"sl": 0, "sl-1": 1, "ssl": 0}
+    info = toy(tmp_path, said, {"x": TRUTH, "y": TRUTH}, families={"ssl": "SSL"}, runs=runs)
+    for dataset, sure in (("x", False), ("y", True)):
+        gaps = confidence.tables(info, "linear", ("sl", "ssl"), dataset, scaled=False).differences.set_index("measure")
+        both = confidence.tables(info, "linear", ("sl", "sl-1"), dataset, scaled=False).differences
+        assert list(gaps["noise"]) == pytest.approx(list(both["difference"].abs()), nan_ok=True)
+        assert gaps.loc["accuracy", "found"] == sure
+        assert not both["found"].any()
