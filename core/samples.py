@@ -8,6 +8,7 @@ from typing import Literal
 from core.errors import UnknownName
 from core.images import SafeImage, open_image
 from core.paths import ASSETS
+from core.tasks import Task
 
 _FOLDER = ASSETS / "samples"
 
@@ -25,7 +26,8 @@ class Sample:
         author: who to credit, or "unknown".
         licence: as stated by the package, or "unknown".
         story: one sentence on why the image tells representations apart.
-        imagenet: names of ImageNet-1k's classes that are right for it; empty where that is a matter of opinion.
+        right: names of classes, of whichever task has them, that are right for it; empty where that is a matter of
+            opinion.
     """
 
     id: str
@@ -36,16 +38,27 @@ class Sample:
     author: str
     licence: str
     story: str
-    imagenet: tuple[str, ...] = ()
+    right: tuple[str, ...] = ()
 
 
 @cache
 def samples() -> dict[str, Sample]:
     """Every sample by id: everyday images first, then those far from them."""
     table = tomllib.loads((_FOLDER / "samples.toml").read_text(encoding="utf-8"))["samples"]
-    found = (Sample(**{**entry, "imagenet": tuple(entry.get("imagenet", ()))}) for entry in table)
+    found = (Sample(**{**entry, "right": tuple(entry.get("right", ()))}) for entry in table)
     ordered = sorted(found, key=lambda sample: sample.domain != "everyday")
     return {sample.id: sample for sample in ordered}
+
+
+def true_classes(id: str, task: Task) -> tuple[str, ...]:
+    """The classes of a task that are right for a sample; empty where the task has none, or nobody can say.
+
+    Raises:
+        UnknownName: no sample has this id.
+    """
+    if id not in samples():
+        raise UnknownName("sample", id, samples())
+    return tuple(name for name in task.classes if name in samples()[id].right)
 
 
 def read(id: str) -> bytes:

@@ -3,14 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from core import confidence, pipeline, samples
-from core.images import SafeImage
+from core import pipeline, samples
 from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
-from core.readout import Contender
 from core.text import plain
-from pages.ui import blocks, inputs, picture, resources
+from pages.ui import blocks, inputs, picture, resources, uploads
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
@@ -78,6 +76,7 @@ for column, contender, reading, prediction in zip(columns[1:], contenders, readi
         st.markdown(f"##### {plain(spec.label)}")
         blocks.badge(spec)
         blocks.unfamiliar(contender, reading)
+        blocks.answer_mark(task.classes[prediction.top], chosen.truth)
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine), highlight))
         if prediction.calibrated:
             st.caption(
@@ -120,33 +119,8 @@ st.dataframe(
 blocks.csv(table, "All shown probabilities", "answers")
 
 
-def batch_table(images: tuple[tuple[str, SafeImage], ...], contenders: tuple[Contender, ...]) -> pd.DataFrame:
-    rows = []
-    for name, image in images:
-        found = [pipeline.predict(contender, resources.reading(contender, image)) for contender in contenders]
-        row: dict[str, object] = {"image": name, "size": f"{image.width} × {image.height}"}
-        for contender, prediction in zip(contenders, found, strict=True):
-            id = contender.encoder.spec.id
-            row[id] = task.classes[prediction.top]
-            row[f"{id} confidence"] = prediction.confidence
-        row["agree"] = confidence.agreement(found)
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
 if len(chosen.uploads) > 1:
-    st.subheader(f"All {len(chosen.uploads)} uploads")
-    batch = batch_table(chosen.uploads, contenders)
-    if len(contenders) > 1:
-        st.markdown(f"The contenders agree on **{int(batch['agree'].sum())} of {len(batch)}** images.")
-    st.dataframe(
-        batch,
-        hide_index=True,
-        column_config={f"{spec.id} confidence": percent for spec in specs},
-        alt="Answers of every contender for every upload.",
-        key="compare_batch",
-    )
-    blocks.csv(batch, "All uploads", "uploads")
+    uploads.draw(chosen)
 
 ids = ",".join(spec.id for spec in specs)
 blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")

@@ -55,7 +55,9 @@ for column, contender, reading, prediction, values in zip(
         blocks.badge(spec)
         maps.draw(contender, chosen.image, reading, values, scale, answer)
         blocks.unfamiliar(contender, reading)
-        st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure")
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure", width="content")
+            blocks.answer_mark(answer, chosen.truth)
         mine = table[table["encoder"] == spec.id]
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
 st.caption(

@@ -29,7 +29,7 @@ def test_table_is_read_once() -> None:
 @every_sample
 def test_every_fact_is_stated(sample: Sample) -> None:
     assert samples()[sample.id] is sample
-    assert all(getattr(sample, field.name).strip() for field in fields(sample) if field.name != "imagenet")
+    assert all(getattr(sample, field.name).strip() for field in fields(sample) if field.name != "right")
     assert re.fullmatch(r"[a-z]+(-[a-z]+)*", sample.id), "ids appear in addresses"
     assert sample.file.split(".")[0] == sample.id
 

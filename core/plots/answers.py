@@ -54,6 +54,16 @@ def bars_alt(table: pd.DataFrame) -> str:
     return f"{label}: {named}. {kind} probabilities."
 
 
+def verdict(answer: str, truth: Sequence[str]) -> str:
+    """`right` or `wrong` of an answer, empty where nobody knows.
+
+    Args:
+        answer: name of the class.
+        truth: names of the classes that are right.
+    """
+    return "" if not truth else "right" if answer in truth else "wrong"
+
+
 def finding(specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], classes: Sequence[str]) -> str:
     """One sentence that says how the contenders' answers differ."""
     short = short_labels(specs)

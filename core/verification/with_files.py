@@ -81,13 +81,13 @@ def _of_encoder(spec: EncoderSpec) -> list[Check]:
 
 
 def _of_contender(spec: EncoderSpec) -> list[Check]:
-    ids = [id for id, sample in samples.samples().items() if sample.imagenet]
+    ids = [id for id, sample in samples.samples().items() if sample.right]
     inputs = _inputs(spec, ids)
     contender = readout.load_contender(spec.id, TASK, torch.device("cpu"))
     found = readout.read(contender, inputs)
     zero = any(head.weight and not head.bias for head in spec.heads)
     names = [task(TASK).classes[index] for index in found.logits.argmax(1).tolist()]
-    right = sum(name in samples.samples()[id].imagenet for id, name in zip(ids, names, strict=True))
+    right = sum(name in samples.samples()[id].right for id, name in zip(ids, names, strict=True))
 
     def again() -> Tensor:
         fresh = readout.load_contender(spec.id, TASK, torch.device("cpu"))

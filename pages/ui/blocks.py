@@ -9,6 +9,7 @@ import streamlit as st
 
 from core import pipeline
 from core.encoders.spec import EncoderSpec
+from core.plots.answers import verdict
 from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
 from core.spreadsheet import to_csv
@@ -109,6 +110,15 @@ def control_note(contenders: Sequence[Contender]) -> None:
     else:
         what = "One regime, and these differ" if one_regime else "Besides the regime these differ"
         st.caption(f":material/balance: Not fully controlled. {what}: {plain('; '.join(differences))}.")
+
+
+def answer_mark(answer: str, truth: Sequence[str]) -> None:
+    """Whether an answer is right, where one knows: an icon and a word, and what would have been right."""
+    said = verdict(answer, truth)
+    if said == "right":
+        st.badge("right", icon=":material/check:", color="green")
+    elif said == "wrong":
+        st.badge(f"wrong: {plain(' or '.join(truth))}", icon=":material/close:", color="red")
 
 
 def unfamiliar(contender: Contender, reading: pipeline.Reading) -> None:

@@ -29,6 +29,7 @@ DEFAULT_PAIR = ["supervised", "simclr"]
 UPLOAD_MB = MAX_BYTES >> 20
 UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
+SEEN = "uploads_seen"
 FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
 STUDY_SAMPLE = "study_sample"
 DOMAIN_WORDS = {
@@ -40,12 +41,13 @@ DOMAIN_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What the sidebar holds."""
+    """What the sidebar holds; `truth` names the classes of the task that are right for the image, where one knows."""
 
     image: SafeImage
     name: str
     linkable: bool
     uploads: tuple[tuple[str, SafeImage], ...]
+    truth: tuple[str, ...]
     task: Task
     contenders: tuple[Contender, ...]
 
@@ -100,6 +102,15 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
     return list(found.values())
 
 
+def _show_new(digests: list[str]) -> None:
+    """Make the first upload that was not there before the one that is shown."""
+    seen = st.session_state.get(SEEN, [])
+    new = [at for at, digest in enumerate(digests) if digest not in seen]
+    if seen and new:
+        st.session_state["upload_shown"] = new[0]
+    st.session_state[SEEN] = digests
+
+
 def _shot() -> UploadedFile | None:
     return st.camera_input("Take a photo", key="camera")
 
@@ -119,6 +130,7 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
         uploads = _uploaded()
         if uploads:
             names = [name for name, _ in uploads]
+            _show_new([image.digest for _, image in uploads])
             at = (
                 st.selectbox(
                     "Show",
@@ -238,7 +250,16 @@ def sidebar() -> None:
         if task.note:
             st.caption(f":material/warning: {plain(task.note)}")
         contenders = _pick_contenders(task.id)
-    st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, task, tuple(contenders))
+    st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, _truth(linkable, task), task, tuple(contenders))
+
+
+def _truth(is_sample: bool, task: Task) -> tuple[str, ...]:
+    """The true classes of the shown image: known of bundled samples, and of a study's samples under its own task."""
+    if is_sample:
+        return samples.true_classes(st.session_state["image"], task)
+    held: StudySample | None = st.session_state.get(STUDY_SAMPLE)
+    shown = held is not None and st.session_state["image_source"] == FROM_STUDY and held.dataset == task.id
+    return (held.label,) if held is not None and shown and held.label in task.classes else ()
 
 
 def chosen() -> Chosen:

@@ -1,11 +1,13 @@
 """People's own files: good ones are shown, bad ones are named and do no harm."""
 
+from hashlib import sha256
+
 import pytest
 from photos import BROKEN, encoded, photo
 from PIL import Image
 
 from core.samples import samples
-from pages.ui import inputs
+from pages.ui import inputs, uploads
 
 SAMPLE = samples()[inputs.DEFAULT_IMAGE].title
 
@@ -158,3 +160,39 @@ def test_what_was_done_to_show_an_image_is_said(open_page, use_upload) -> None:
     at.file_uploader(key="uploads").upload("two.gif", data).run()
     assert not at.exception
     assert any("Frame 1 of 2 is shown." in caption.value for caption in at.sidebar.caption)
+
+
+def test_an_upload_that_comes_later_is_the_one_that_is_shown(open_page, use_upload, photos):
+    at = use_upload(open_page("compare.py"))
+    files = [(f"{i}.png", data, "image/png") for i, data in enumerate(photos)]
+    at.file_uploader(key="uploads").set_value(files[:2]).run()
+    assert "The image that is compared: 0.png." in shown(at)
+    at.file_uploader(key="uploads").set_value(files[:3]).run()
+    assert "The image that is compared: 2.png." in shown(at)
+
+
+def test_labelled_uploads_are_a_small_study(open_page, use_upload, photos):
+    at = use_upload(open_page("compare.py", encoders=["supervised", "simclr"]))
+    files = [(f"{i}.png", data, "image/png") for i, data in enumerate(photos[:4])]
+    at.file_uploader(key="uploads").set_value(files).run()
+    (batch,) = [table.value for table in at.dataframe if "size" in table.value]
+    labels = {sha256(data).hexdigest(): label for (_, data, _), label in zip(files, batch["supervised"], strict=True)}
+    at.session_state[uploads.KEPT] = labels
+    at.run()
+    assert not at.exception
+    (scores,) = [table.value for table in at.dataframe if "right" in table.value]
+    assert list(scores["right"]) == [4, int((batch["simclr"] == batch["supervised"]).sum())]
+    assert any(text.value.startswith("**Right: ") for text in at.markdown)
+
+
+def test_answers_to_a_sample_are_marked(open_page):
+    at = open_page("compare.py", image="cat", task="cifar10", encoders=["supervised", "simclr", "random"])
+    (facts,) = [table.value for table in at.dataframe if "contender" in table.value]
+    marks = [
+        text.value
+        for text in at.markdown
+        if "-badge[" in text.value and ("right" in text.value or "wrong" in text.value)
+    ]
+    assert ["right" in mark for mark in marks] == [answer == "cat" for answer in facts["answer"]]
+    at = open_page("compare.py", image="moon", task="cifar10")
+    assert not [text for text in at.markdown if "-badge[" in text.value and "wrong" in text.value]

@@ -18,7 +18,7 @@ from core.encoders import architectures, checked
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, WeightsUnavailable
-from core.tasks import task
+from core.tasks import task, tasks
 from core.verification import with_files
 
 
@@ -56,13 +56,15 @@ def test_nothing_is_said_of_files_that_are_not_here() -> None:
         with_files.here(encoder_spec("resnet50-dino"))
 
 
-@pytest.mark.parametrize("id", [id for id, sample in samples.samples().items() if sample.imagenet])
+@pytest.mark.parametrize("id", [id for id, sample in samples.samples().items() if sample.right])
 def test_labels_of_the_samples_are_classes(id: str) -> None:
-    assert set(samples.samples()[id].imagenet) <= set(task("imagenet-1k").classes)
+    known = {name for known in tasks().values() for name in known.classes}
+    assert set(samples.samples()[id].right) <= known
+    assert samples.true_classes(id, task("imagenet-1k"))
 
 
 def test_five_samples_have_labels() -> None:
-    assert sum(bool(sample.imagenet) for sample in samples.samples().values()) == 5
+    assert sum(bool(sample.right) for sample in samples.samples().values()) == 5
 
 
 @pytest.mark.parametrize(("megabytes", "ok"), [(0, True), (len(CONTENT) / 1e6, True), (94, False)])
