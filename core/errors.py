@@ -14,7 +14,11 @@ InvariscopeError
 └── Cancelled            work that a person stopped
 """
 
+import difflib
 from collections.abc import Iterable
+
+MANY = 20
+"""Of more names than this, only the nearest are listed."""
 
 
 class InvariscopeError(Exception):
@@ -37,7 +41,12 @@ class UnknownName(InvariscopeError):
     """A name that is not in its registry."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        super().__init__(f"There is no {kind} called '{name}'. Known: {', '.join(sorted(known))}.")
+        known = sorted(known)
+        if len(known) > MANY:
+            near = difflib.get_close_matches(name, known, n=5, cutoff=0)
+            super().__init__(f"There is no {kind} called '{name}'. Nearest of {len(known)}: {', '.join(near)}.")
+        else:
+            super().__init__(f"There is no {kind} called '{name}'. Known: {', '.join(known)}.")
 
 
 class WeightsUnavailable(InvariscopeError):

@@ -98,11 +98,16 @@ def test_add_makes_a_file_an_encoder(capsys, tmp_path: Path) -> None:
     (row,) = [strict(run(capsys, "add", file, "--like", "resnet50-moco-v2-800", "--json"))]
     assert row["id"] == "my-own"
     assert "my-own" in encoders()
-    assert "already" in refused(capsys, "models", "add", file, "--like", "resnet50-moco-v2-800")
-    line = refused(capsys, "models", "add", file, "--like", "resnet50-vicreg", "--id", "other")
-    assert "holds its tensors inside 'state_dict'" in line
-    line = refused(capsys, "models", "add", file, "--like", "resnet50-densecl", "--id", "other")
-    assert "the file's names begin with 'module.encoder_q.'" in line
+    assert (row["regime"], row["note"].split(";")[0]) == (
+        "self-supervised",
+        "Your own file. Weights taken from 'state_dict', prefix 'module.encoder_q.'.",
+    )
+    assert "already" in refused(capsys, "models", "add", file, "--arch", "resnet50")
+    line = refused(capsys, "models", "add", file, "--arch", "resnet101", "--id", "other")
+    assert "of a shallower network" in line
+    assert "has no weights of resnet50 there" in refused(
+        capsys, "models", "add", file, "--arch", "resnet50", "--id", "other", "--container", "model"
+    )
 
 
 def test_list_marks_non_commercial_licences(capsys) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from core.commands import models_convert, models_verify
 from core.commands.common import EXIT_PART, Commands, add_common, fetch_progress, print_json, say
 from core.encoders.registry import encoder_spec, encoders
-from core.encoders.spec import EncoderSpec
+from core.encoders.spec import REGIMES, EncoderSpec
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,11 +21,22 @@ def add_parser(commands: Commands) -> None:
     models_convert.add_parser(actions)
     add = actions.add_parser("add", help="use a file of weights of your own, where it is")
     add.add_argument("file", metavar="FILE")
-    add.add_argument("--like", required=True, metavar="ID|METHOD", help="whose way of reading a file fits")
+    add.add_argument("--arch", default="", metavar="NAME", help="the network, as timm or the catalog calls it")
     add.add_argument(
-        "--arch", default="", metavar="NAME", help="the network, as timm calls it (default: that of --like)"
+        "--like", default="", metavar="ID|METHOD", help="take network, regime, method and preprocessing of this one"
     )
     add.add_argument("--id", default="", help="what the encoder will be called (default: the file's name)")
+    add.add_argument("--regime", default="", help=f"how it was pre-trained (default: unknown): {', '.join(REGIMES)}")
+    add.add_argument("--method", default="", metavar="TEXT", help="the training method's name")
+    add.add_argument("--container", metavar="KEYS", help="where in the file the weights are, such as state_dict_ema")
+    add.add_argument("--prefix", metavar="TEXT", help="what their names begin with, such as module.")
+    add.add_argument("--drop", default="", metavar="NAMES", help="beginnings of names to leave out, with commas")
+    add.add_argument("--size", type=int, metavar="PX", help="side of the input (default: as timm has it)")
+    add.add_argument("--resize", type=int, metavar="PX", help="short side before the centre crop")
+    add.add_argument("--crop", type=float, metavar="SHARE", help="of the short side that the crop keeps, up to 1")
+    add.add_argument("--mean", type=_three, metavar="R,G,B", help="of the channels, in [0, 1]")
+    add.add_argument("--std", type=_three, metavar="R,G,B", help="of the channels")
+    add.add_argument("--interpolation", choices=("bilinear", "bicubic"), help="of the resizing")
     add.set_defaults(run=_add)
     accept = actions.add_parser("accept", help="accept a licence that weights ask for, once")
     accept.add_argument("licence", metavar="LICENCE", help="dinov3, seer or sapiens2")
@@ -81,12 +92,40 @@ def _add(arguments: argparse.Namespace) -> int:
     from core.encoders import own
 
     name = arguments.id or re.sub(r"[^a-z0-9.]+", "-", Path(arguments.file).name.split(".")[0].lower()).strip("-")
-    spec = own.add(arguments.file, name, like=arguments.like, architecture=arguments.arch)
+    fields = ("size", "resize", "crop", "mean", "std", "interpolation")
+    said = own.Said(
+        architecture=arguments.arch,
+        like=arguments.like,
+        regime=arguments.regime,
+        method=arguments.method,
+        container=arguments.container,
+        prefix=arguments.prefix,
+        drop=tuple(part for part in arguments.drop.split(",") if part),
+        preprocessing={name: getattr(arguments, name) for name in fields},
+    )
+    spec = own.add(arguments.file, name, said)
     if arguments.json:
-        print_json(row(spec))
+        print_json(row(spec) | {"note": spec.note})
+        return 0
+    recipe = spec.preprocessing
+    print(f"{spec.id}: {spec.label}, {spec.regime}. {spec.note.removeprefix('Your own file. ')}")
+    print(
+        f"Input: {recipe.size} px of a short side of {recipe.resize}, {recipe.interpolation}, mean {recipe.mean}, "
+        f"deviation {recipe.std}."
+    )
+    if spec.heads:
+        print("Its classifier of 1,000 classes is taken for ImageNet-1k's. It can be chosen on every page now.")
     else:
-        print(f"{spec.id}: {spec.label}, read like {arguments.like}. It can be chosen on every page now.")
+        print(f"It has no head yet: invariscope fit-heads DIR --task ID --encoders {spec.id}")
     return 0
+
+
+def _three(text: str) -> list[float]:
+    """Three numbers with commas between them."""
+    values = [float(part) for part in text.split(",")]
+    if len(values) != 3:
+        raise ValueError
+    return values
 
 
 def _accept(arguments: argparse.Namespace) -> int:

@@ -1,26 +1,28 @@
-"""A person's own file of weights as an entry: read in the way of one that the catalog knows.
+"""A person's own file of weights as an entry: any network that timm or the catalog knows.
 
-Nothing is copied. The entry is a table in the weights folder that names the file, and says of its training what is
-known: nothing.
+Nothing is copied. The entry is a table in the weights folder that names the file, and says of its training what the
+person said: nothing is taken over from a neighbour in silence. Where in the file the weights are is found by rule
+(`opening.finding`), and the entry's note says what was taken.
 """
 
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 import torch
 
-from core.encoders import architectures, timm_files
+from core.encoders import encoder, preprocess, skeletons, timm_files, trial
 from core.encoders.files.hashes import sha256_of
-from core.encoders.opening import converting, reading
+from core.encoders.opening import converting, finding, kinds, reading
+from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.partners import network
-from core.encoders.registry import encoder_spec, encoders, own_folder
-from core.encoders.spec import EncoderSpec, NativeHead, Pretraining, Published, WeightFile
-from core.errors import InvalidRequest, InvariscopeError, UnknownName, WeightsInvalid, WeightsUnavailable
+from core.encoders.registry import encoder_spec, encoders, own_folder, untagged
+from core.encoders.spec import REGIMES, EncoderSpec, NativeHead, Pretraining, Published, WeightFile
+from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.files import write_whole
 from core.paths import expanded
 from core.tasks import task
@@ -31,53 +33,70 @@ PERMISSION = "INVARISCOPE_ALLOW_PATHS"
 """The environment variable with which a server's owner lets visitors name files on it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of a file of weights; what is left empty is found, taken from `like`, or stays unknown.
+
+    Attributes:
+        architecture: the network, as timm calls it or as the catalog does.
+        like: an entry of the catalog, or a method, whose network, regime, method and preprocessing it shares.
+        regime: how it was pre-trained, one of `REGIMES`.
+        method: the training method's name.
+        container: keys that lead to the weights inside the file, joined by dots; None leaves it to the rule.
+        prefix: what their names begin with; None leaves it to the rule.
+        drop: beginnings of names, after the prefix, that are not to be used.
+        preprocessing: fields of `Preprocessing` that differ from what the architecture's own configuration says, and
+            `crop`, the share of the short side that the centre crop keeps.
+    """
+
+    architecture: str = ""
+    like: str = ""
+    regime: str = ""
+    method: str = ""
+    container: str | None = None
+    prefix: str | None = None
+    drop: tuple[str, ...] = ()
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+
+
 def allowed() -> bool:
     """Whether visitors of this server may name files on it."""
     return os.environ.get(PERMISSION, "").strip().lower() in ("1", "true", "yes", "on")
 
 
-def add(path: str | Path, id: str, *, like: str, architecture: str = "") -> EncoderSpec:
+def add(path: str | Path, id: str, said: Said) -> EncoderSpec:
     """The new entry for a file of weights on this machine; it stays where it is and is loaded once, as a trial.
 
     Args:
         path: the file.
         id: what the encoder will be called.
-        like: whose way of reading fits: an id of the catalog, or a method's name. When a name stands for several ways
-            ("moco"), the one that fits the file is taken.
-        architecture: the network, as timm calls it or as the catalog does; that of `like` when empty.
+        said: what is known of it.
+
+    Returns:
+        The entry; its note says which tensors were taken, and what was left out.
 
     Raises:
-        InvalidRequest: the id is taken or no good name, or `like` leaves more than one way open.
-        UnknownName: there is no such `like` or architecture.
+        InvalidRequest: the id is taken or no good name, nothing says the network, or `like` stands for several.
+        UnknownName: there is no such `like`, regime or architecture.
         WeightsUnavailable: there is no such file, or the entry could not be written.
-        WeightsInvalid: the file does not fit.
+        WeightsInvalid: the file is no checkpoint, does not fit, or gives no features.
     """
     _check_id(id)
     file = expanded(str(path), "The file").absolute()
     if not file.is_file():
         raise WeightsUnavailable(f"There is no file {file} on this machine. Give the path of the file of weights.")
-    ways = _ways(like, architecture)
-    digest = sha256_of(file)
-    fitting, misfits = [], []
-    refusals = {reader: _refusal(file, reader) for reader in {_reader(way) for way in ways}}
-    refused = [refusal for refusal in refusals.values() if refusal]
-    if len(refused) == len(refusals) and not reading.converted_path(file).is_file():
-        raise refused[0]
-    for way in ways:
-        try:
-            fitting.append((way, _entry(file, digest, id, way, architecture, refusals[_reader(way)])))
-        except WeightsInvalid as error:
-            misfits.append((way, error))
-    if not fitting:
-        if len(misfits) == 1:
-            raise misfits[0][1]
-        told = " ".join(f"Like {way.id}: {error}" for way, error in misfits)
-        raise WeightsInvalid(f"{file} fits none of {len(misfits)} ways to read it like '{like}'. {told}")
-    if len({_use(spec) for _, spec in fitting}) > 1:
-        raise InvalidRequest(f"{file} fits more than one way. Say like which: {_named(way for way, _ in fitting)}.")
-    spec = fitting[0][1]
-    if len({way.method for way in ways}) > 1:
-        spec = replace(spec, method=like)
+    like = _like(said.like, said.architecture) if said.like else None
+    name = said.architecture or (like.architecture if like else "")
+    if not name:
+        raise InvalidRequest("Say which network it is: --arch NAME, as timm calls it, or --like ID of the catalog.")
+    if said.regime and said.regime not in REGIMES:
+        raise UnknownName("regime", said.regime, REGIMES)
+    spec = _described(file, id, name, like, said)
+    reader, content = _opened(file)
+    spec = _placed(spec, reader, content, said)
+    loaded, classes = _loaded(spec)
+    trial.require_features(loaded)
+    spec = replace(spec, heads=_heads(spec, classes))
     _write(spec)
     return encoder_spec(id)
 
@@ -91,15 +110,11 @@ def _check_id(id: str) -> None:
         raise InvalidRequest(f"There is an encoder called '{id}' already. Choose another name.")
 
 
-def _named(specs: Iterable[EncoderSpec]) -> str:
-    return ", ".join(spec.id for spec in specs)
-
-
-def _ways(like: str, architecture: str) -> list[EncoderSpec]:
-    """One entry for each way to read a file that a name can mean."""
+def _like(like: str, architecture: str) -> EncoderSpec:
+    """The entry that a name means: an id, or a method whose entries for a network are all used in one way."""
     known = encoders()
     if like in known:
-        return [known[like]]
+        return known[like]
 
     def plain(text: str) -> str:
         return re.sub(r"[^a-z0-9]", "", text.casefold())
@@ -107,145 +122,138 @@ def _ways(like: str, architecture: str) -> list[EncoderSpec]:
     named = [spec for spec in known.values() if plain(spec.method) == plain(like)]
     named = named or [spec for spec in known.values() if plain(like) and plain(spec.method).startswith(plain(like))]
     if not named:
-        raise UnknownName("encoder or method", like, {spec.method for spec in known.values()})
-    nets = {network(spec) for spec in named}
+        raise UnknownName("encoder or method", like, {*known, *(spec.method for spec in known.values())})
+    nets = sorted({network(spec) for spec in named})
     if architecture:
         asked = architecture.partition(".")[0]
         named = [spec for spec in named if asked in (network(spec), spec.architecture)] or named
     elif len(nets) > 1:
-        raise InvalidRequest(f"'{like}' stands for several networks. Name the architecture: {', '.join(sorted(nets))}.")
-    return list({(_use(spec), _layout(spec.weights)): spec for spec in reversed(named)}.values())[::-1]
+        raise InvalidRequest(f"'{like}' stands for several networks. Name the architecture: {', '.join(nets)}.")
+    if len({spec.regime for spec in named}) > 1:
+        some = ", ".join(spec.id for spec in named[:5])
+        raise InvalidRequest(f"'{like}' stands for encoders of several regimes. Say like which: {some}.")
+    return named[0]
 
 
-def _use(spec: EncoderSpec) -> tuple[object, ...]:
-    """How the encoder is used once its weights are in place."""
-    return spec.regime, spec.layout, spec.pooling, spec.options, spec.preprocessing, spec.architecture.partition(".")[0]
+def _described(file: Path, id: str, name: str, like: EncoderSpec | None, said: Said) -> EncoderSpec:
+    """The entry as far as it follows from the network and from what was said; where the weights are is still open."""
+    # It takes seconds to import, and only who adds a file needs it.
+    from core.encoders import timm_catalog
 
-
-def _layout(file: WeightFile) -> tuple[object, ...]:
-    return file.reader == "timm", file.container, file.prefix, file.drop, file.absent, file.keys
-
-
-def _blank(name: str, options: Iterable[tuple[str, Any]]) -> architectures.Network:
-    """The network without memory for its weights.
-
-    Raises:
-        UnknownName: nobody has a network of this name.
-    """
-    try:
-        with torch.device("meta"):
-            return architectures.build(name, options)
-    except (RuntimeError, ValueError, TypeError) as error:
-        some = {network(spec) for spec in encoders().values() if spec.line in ("small", "resnet50", "convnext", "vit")}
-        raise UnknownName("architecture in the catalog or in timm", name, some) from error
-
-
-def _reader(way: EncoderSpec) -> str:
-    """How a person's file is opened that is read like `way`; what needed a conversion as published need not here."""
-    return "namespace" if way.weights.reader in ("torch", "converted") else way.weights.reader
-
-
-def _refusal(file: Path, reader: str) -> WeightsInvalid | None:
-    """Why a file cannot be read within bounds; None when it can."""
-    try:
-        converting.rehearse(file, reader)
-    except WeightsInvalid as error:
-        return error
-    return None
-
-
-def _entry(
-    file: Path, digest: str, id: str, way: EncoderSpec, architecture: str, refusal: WeightsInvalid | None
-) -> EncoderSpec:
-    """The entry of a file that is read like `way`, once the file has been loaded so.
-
-    Raises:
-        UnknownName: there is no such architecture.
-        WeightsInvalid: the file does not fit.
-    """
-    name = architecture or way.architecture
-    same = network(replace(way, architecture=name)) == network(way)
-    options = way.options if same else ()
-    blank = _blank(name, options)
-    if not same and hasattr(blank, "blocks") != (way.layout != "map"):
-        raise WeightsInvalid(f"{way.id} is cut as a '{way.layout}' network, and {name} is none.")
-    reader = _reader(way)
-    if refusal:
-        if reader != "namespace" or not reading.converted_path(file).is_file():
-            raise refusal
-        reader = "converted"
-    weights = WeightFile(
-        file=str(file),
-        sha256=digest,
-        megabytes=round(file.stat().st_size / 1e6, 2),
-        reader=reader,
-        container=way.weights.container,
-        prefix=way.weights.prefix,
-        drop=way.weights.drop,
-        absent=way.weights.absent,
-        keys=way.weights.keys,
-    )
-    spec = EncoderSpec(
+    same = like is not None and network(replace(like, architecture=name)) == network(like)
+    options = like.options if like is not None and same else ()
+    if untagged(name) not in timm_catalog.names():
+        raise UnknownName("architecture in the catalog or in timm", name, timm_catalog.names())
+    blank = skeletons.blank(name, options)
+    facts = timm_catalog.facts_of_network(name, blank)
+    if like is not None and same:
+        facts |= {"layout": like.layout, "pooling": like.pooling, "target_layer": like.target_layer}
+    usual = like.preprocessing if like is not None and same else timm_catalog.preprocessing_of(blank)
+    return EncoderSpec(
         id=id,
-        label=f"{way.label.partition(' · ')[0] if same else name} · {id}",
-        regime=way.regime,
-        method=way.method,
+        label=f"{like.label.partition(' · ')[0] if like is not None and same else name} · {id}",
+        regime=said.regime or (like.regime if like is not None else "unknown"),  # type: ignore[arg-type]  # checked
+        method=said.method or (like.method if like is not None else "unknown"),
         architecture=name,
-        layout=way.layout,
-        pooling=way.pooling,
-        target_layer=way.target_layer if same else _target(way, blank),
-        feature_dim=int(blank.num_features),
-        preprocessing=way.preprocessing,
-        weights=weights,
+        preprocessing=preprocess.changed(usual, said.preprocessing),
+        weights=WeightFile(
+            file=str(file),
+            sha256=sha256_of(file),
+            megabytes=round(file.stat().st_size / 1e6, 2),
+            absent=like.weights.absent if like is not None and same else (),
+        ),
         heads=(),
         pretraining=Pretraining("unknown"),
         licence="unknown",
         paper="your own file",
         source=str(file),
-        note=f"Your own file, read like {way.id}. What it learned from is not known here.",
-        line=way.line,
         options=options,
+        **facts,
     )
-    classes = _try(spec)
-    own_heads = [head for head in way.heads if head.weights.file == way.weights.file]
-    return replace(spec, heads=tuple(head for head in (_head(spec, h, classes) for h in own_heads) if head))
 
 
-def _target(way: EncoderSpec, blank: architectures.Network) -> str:
-    if way.target_layer.startswith("blocks."):
-        return f"blocks.{len(blank.blocks) - 1}.{way.target_layer.split('.', 2)[2]}"
-    return str(blank.feature_info[-1]["module"])
+def _opened(file: Path) -> tuple[str, object]:
+    """The reader that opens a file, and what it holds; a conversion beside it stands for what cannot be read."""
+    if clause := kinds.other_kind(file):
+        raise WeightsInvalid(f"{file} was not read: {clause}.")
+    reader = "zip" if kinds.is_packed(file) else "namespace"
+    try:
+        converting.rehearse(file, reader)
+    except WeightsInvalid:
+        if not reading.converted_path(file).is_file():
+            raise
+        reader = "converted"
+    return reader, reading.opened(file, reader)
 
 
-def _try(spec: EncoderSpec) -> int:
-    """Load the file as it will be loaded; the number of classes of the classifier timm found in it, 0 for none."""
+def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> EncoderSpec:
+    """The entry with the place of its weights, and a note of what was taken."""
+    blank = skeletons.blank(spec.architecture, spec.options)
+    wanted = blank.state_dict()
+    namings = {"": lambda tensors: tensors, **KEYMAPS, "timm": timm_files.naming(blank)}
+    if said.drop:
+        namings = {keys: _without(said.drop, naming) for keys, naming in namings.items()}
+    found, nearest = finding.places(content, wanted, namings, spec.weights.absent)
+    fitting = [place for place in found if _is_asked(place, said)]
+    file = spec.weights.file
+    if not fitting:
+        if found:
+            places = "; ".join(place.words for place in found)
+            raise WeightsInvalid(f"{file} has no weights of {spec.architecture} there. They are in {places}.")
+        if nearest is None:
+            raise WeightsInvalid(f"{file} holds no named tensors, so no network can be filled from it.")
+        raise WeightsInvalid(
+            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}. Say --arch for "
+            "another network."
+        )
+    taken = fitting[0]
+    by_timm = taken.keys == "timm"
+    weights = replace(
+        spec.weights,
+        # timm's loader does the naming; a conversion, an archive or a container is opened on the way to it alike.
+        reader="timm" if by_timm else reader,
+        container=taken.container,
+        prefix=taken.prefix,
+        drop=(*said.drop, *taken.drop),
+        keys="" if by_timm else taken.keys,
+    )
+    return replace(spec, weights=weights, note=f"Your own file. {finding.said(fitting)}")
+
+
+def _without(drop: tuple[str, ...], naming: finding.Naming) -> finding.Naming:
+    return lambda tensors: {key: value for key, value in naming(tensors).items() if not key.startswith(drop)}
+
+
+def _is_asked(place: finding.Place, said: Said) -> bool:
+    """Whether a place is the one that was named, or nobody named one."""
+    in_container = said.container is None or said.container == ".".join(place.container)
+    return in_container and (said.prefix is None or said.prefix == place.prefix)
+
+
+def _loaded(spec: EncoderSpec) -> tuple[encoder.Encoder, int]:
+    """The file loaded as it will be, and the number of classes of the classifier that timm found in it, 0 for none."""
+    cpu, digest = torch.device("cpu"), spec.weights.sha256
     if spec.weights.reader == "timm":
         loaded = timm_files.load(spec)
-        return 0 if loaded.classifier is None else len(loaded.classifier[0])
-    reading.load_strictly(architectures.build(spec.architecture, spec.options), spec.weights)
-    return 0
+        classes = 0 if loaded.classifier is None else len(loaded.classifier[0])
+        return encoder.freeze(spec, loaded.network, cpu, digest, loaded.classifier), classes
+    built = skeletons.build(spec)
+    reading.load_strictly(built, spec.weights)
+    return encoder.freeze(spec, built, cpu, digest), 0
 
 
-def _head(spec: EncoderSpec, published: NativeHead, classes: int) -> NativeHead | None:
-    """The head of this very file in place of the published one; None when the file has none for its task."""
-    expected = len(task(published.task).classes)
-    file = replace(
-        spec.weights,
-        container=published.weights.container,
-        prefix=published.weights.prefix,
-        keys=published.weights.keys,
-    )
-    if not published.weight:
-        return replace(published, weights=file) if classes == expected else None
-    try:
-        tensors = reading.state_dict(file)
-    except InvariscopeError:
-        return None
-    weight, bias = tensors.get(published.weight), tensors.get(published.bias)
-    fits = (
-        weight is not None and weight.ndim == 2 and len(weight) == expected and not weight.shape[1] % spec.feature_dim
-    )
-    return replace(published, weights=file) if fits and (bias is not None or not published.bias) else None
+def _heads(spec: EncoderSpec, classes: int) -> tuple[NativeHead, ...]:
+    """A classifier of ImageNet-1k's 1,000 classes that lies in the file beside the network, as its head."""
+    count = len(task("imagenet-1k").classes)
+    if spec.weights.reader == "timm":
+        return (NativeHead("imagenet-1k", spec.weights, "", "", spec.pooling),) if classes == count else ()
+    tensors = reading.state_dict(spec.weights)
+    for weight, tensor in tensors.items():
+        bias = weight.removesuffix("weight") + "bias"
+        is_classifier = weight.endswith(".weight") and weight.startswith(spec.weights.drop or ("\0",))
+        if is_classifier and tensor.ndim == 2 and tensor.shape == (count, spec.feature_dim) and bias in tensors:
+            return (NativeHead("imagenet-1k", spec.weights, weight, bias, spec.pooling),)
+    return ()
 
 
 def _plain(value: Any) -> Any:

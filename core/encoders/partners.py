@@ -38,6 +38,7 @@ TAUGHT_BY: dict[Regime, str] = {
     "weakly-supervised": "noisy labels",
     "vision-language": "captions",
     "distilled": "several teacher networks",
+    "unknown": "nobody said what",
     "random": "nothing",
 }
 OPTIONS = {

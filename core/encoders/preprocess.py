@@ -1,6 +1,9 @@
 """From a checked image to the model's input, and to the crop a person should be shown."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from core.encoders.spec import Preprocessing
+from core.errors import InvalidRequest
 
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -53,3 +57,37 @@ def normalise(unit: Tensor, recipe: Preprocessing) -> Tensor:
     # One pass over the pixels instead of three: a sweep of a small encoder notices.
     out = torch.empty(unit.shape, device=unit.device, dtype=unit.dtype, memory_format=torch.channels_last)
     return torch.addcmul(-mean / std, unit, 1 / std, out=out)
+
+
+def changed(usual: Preprocessing | None, given: Mapping[str, Any]) -> Preprocessing:
+    """A recipe with what a person says otherwise.
+
+    Args:
+        usual: of the network's own configuration; None where nobody has written it down.
+        given: fields of `Preprocessing`, and `crop`, the share of the short side that the centre crop keeps; None says
+            nothing.
+
+    Raises:
+        InvalidRequest: no size is known, or the numbers do not go together.
+    """
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in given.items() if v is not None}
+    crop = fields.pop("crop", None)
+    if usual is None:
+        if "size" not in fields:
+            raise InvalidRequest("Nobody has written down this network's input. Say --size, in pixels.")
+        usual = Preprocessing(size=fields["size"], resize=fields["size"])
+    if "size" in fields and "resize" not in fields and crop is None:
+        crop = usual.size / usual.resize
+    found = replace(usual, **fields)
+    if crop is not None:
+        if not 0 < crop <= 1:
+            raise InvalidRequest(f"The crop keeps a share of the short side, above 0 and up to 1, not {crop}.")
+        found = replace(found, resize=math.floor(found.size / crop))
+    if not 16 <= found.size <= found.resize <= 4096:
+        raise InvalidRequest(
+            f"An input of {found.size} px cropped from a short side of {found.resize} px does not go: 16 px or more, "
+            "and no more than the short side."
+        )
+    if min(found.std) <= 0:
+        raise InvalidRequest("Each channel is divided by its standard deviation, which must be above 0.")
+    return found

@@ -4,7 +4,8 @@ To draw the first values of a ResNet-50 takes longer than to read its file. Not 
 file does not hold (tables that a layer computes for itself, weights that an entry says are absent) has to be computed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,11 +32,17 @@ def build(spec: EncoderSpec) -> Network:
 
 def on_meta(spec: EncoderSpec) -> Network | None:
     """The entry's headless network without memory; None where its code computes with numbers as it is built."""
+    network = blank(spec.architecture, spec.options)
+    return network if next(network.parameters()).is_meta else None
+
+
+def blank(architecture: str, options: Iterable[tuple[str, Any]] = ()) -> Network:
+    """A headless network to read names and shapes from, without memory where its code permits it."""
     try:
         with torch.device("meta"):
-            return architectures.build(spec.architecture, spec.options)
+            return architectures.build(architecture, options)
     except (NotImplementedError, RuntimeError):
-        return None
+        return architectures.build(architecture, options)
 
 
 def complete(network: nn.Module) -> bool:

@@ -12,10 +12,12 @@ Regime = Literal[
     "weakly-supervised",
     "vision-language",
     "distilled",
+    "unknown",
     "random",
 ]
 """How an encoder was pre-trained. What is self-supervised by name and saw labels or captions has a regime of its own:
-fine-tuned with labels afterwards, taught by a network that saw captions, or distilled from several teachers."""
+fine-tuned with labels afterwards, taught by a network that saw captions, or distilled from several teachers. Of a
+person's own file it is unknown until the person says it."""
 
 Line = Literal["small", "resnet50", "vit", "convnext", "other"]
 """The line of architectures an entry belongs to; within one, encoders are compared like with like."""

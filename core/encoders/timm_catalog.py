@@ -8,6 +8,7 @@ by the tests.
 
 import csv
 import json
+import math
 import re
 from collections import Counter
 from functools import cache
@@ -21,8 +22,9 @@ from timm.models import PretrainedCfg
 from core.encoders import architectures
 from core.encoders.architectures import Network
 from core.encoders.registry import CATALOG, FACTS, tables, untagged
+from core.encoders.spec import Line, Preprocessing
 from core.encoders.timm_rules import SUSPECT, Rule, reason, rule_of
-from core.errors import InvariscopeError
+from core.errors import InvalidRequest
 
 Table = dict[str, Any]
 
@@ -61,7 +63,7 @@ LICENCES = {
     "fair-noncommercial-research-license": "FAIR Noncommercial Research License",
     "apple-ascl": "Apple Sample Code License",
 }
-LINES = {
+LINES: dict[Line, str] = {
     "small": r"resnet(18|-s)-64px",
     "resnet50": r"resnet50(-same|_clip)?$",
     "convnext": r"convnext",
@@ -87,25 +89,72 @@ def published() -> dict[str, Table]:
 def _cut(network: Network) -> Table:
     """Layout, pooling recipe and target layer of a network, and the width of its feature."""
     kind, last = type(network).__name__, network.feature_info[-1]["module"]
+    pooled = getattr(network, "global_pool", "")
     if kind in MAPS:
         cut = "map", MAPS[kind], last
     elif kind == "Xcit":
         cut = "class-attention", "token", last
-    elif kind in POOLED or network.global_pool in ("avg", "map"):
+    elif kind in POOLED:
         cut = "pooled-tokens", "head", last
-    elif network.global_pool == "token":
+    elif _ends_in_a_map(network):
+        cut = "map", "head", last
+    elif pooled == "token" and hasattr(network, "blocks"):
         cut = "tokens", "token", f"{last}.norm1"
+    elif pooled in ("avg", "map"):
+        cut = "pooled-tokens", "head", last
     else:
-        raise InvariscopeError(f"timm has a network of class {kind} that no layout cuts; write one, or leave it out.")
+        raise InvalidRequest(f"Networks of timm's class {kind} cannot be cut into a map and a feature here yet.")
     return dict(zip(("layout", "pooling", "target_layer"), cut, strict=True), feature_dim=network.head_hidden_size)
+
+
+def _ends_in_a_map(network: Network) -> bool:
+    """Whether `forward_features` gives a (B, K, h, w) map: told by what comes out, not by the class or its parts."""
+    sides = network.pretrained_cfg.get("input_size", (3, 224, 224))[1:]
+    device = next(network.parameters()).device
+    with torch.inference_mode():
+        was_training = network.training
+        found = network.eval().forward_features(torch.zeros(1, 3, *sides, device=device))
+        network.train(was_training)
+    return isinstance(found, torch.Tensor) and found.ndim == 4 and found.shape[1] == network.num_features
+
+
+def facts_of_network(name: str, network: Network) -> Table:
+    """Line, layout, pooling, target layer and width of a network that was built, perhaps with options.
+
+    Raises:
+        InvalidRequest: no layout cuts it.
+    """
+    return {"line": _line_of(name), **_cut(network)}
+
+
+def preprocessing_of(network: Network) -> Preprocessing | None:
+    """The input that timm's configuration of a network states; None for one that is not timm's.
+
+    Crops are those of training's evaluation (`input_size`, `crop_pct`), as `timm.data.resolve_data_config` gives them.
+    """
+    if not hasattr(network, "pretrained_cfg"):
+        return None
+    stated = timm.data.resolve_model_data_config(network)
+    size = int(stated["input_size"][-1])
+    known = "bilinear" if stated["interpolation"] == "bilinear" else "bicubic"
+    resize = math.floor(size / stated["crop_pct"])
+    return Preprocessing(size, resize, known, tuple(stated["mean"]), tuple(stated["std"]))
+
+
+def names() -> list[str]:
+    """Every network that can be built by name."""
+    return [*architectures.OWN, *timm.list_models()]
+
+
+def _line_of(name: str) -> Line:
+    return next((line for line, pattern in LINES.items() if re.match(pattern, name)), "other")
 
 
 @cache
 def facts_of(architecture: str) -> Table:
     """What follows from an architecture as it is built without options."""
-    line = next((line for line, pattern in LINES.items() if re.match(pattern, architecture)), "other")
     with torch.device("meta"):
-        return {"line": line, **_cut(architectures.build(architecture))}
+        return facts_of_network(architecture, architectures.build(architecture))
 
 
 def _architecture_label(name: str) -> str:

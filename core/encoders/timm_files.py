@@ -64,6 +64,11 @@ def _filter_of(network: Network) -> Callable[[dict[str, Tensor], Network], dict[
     return cast("Callable[[dict[str, Tensor], Network], dict[str, Tensor]]", home.checkpoint_filter_fn)
 
 
+def naming(network: Network) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]:
+    """What timm's own loader turns the names of a file for such a network into; fails for families without one."""
+    return lambda tensors: _filter_of(network)(dict(tensors), network)
+
+
 def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Loaded:
     """The network of an entry from its file on this machine.
 

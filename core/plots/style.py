@@ -30,6 +30,7 @@ REGIME_NAMES = {
     "weakly-supervised": "weakly supervised",
     "vision-language": "vision-language",
     "distilled": "distilled from several teachers",
+    "unknown": "regime unknown",
     "random": "random weights",
 }
 

@@ -8,6 +8,7 @@ and timm computes by itself (index tables, masks) is left out by name.
 import re
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from core.errors import WeightsInvalid
@@ -142,10 +143,53 @@ def mmpretrain_vit(tensors: Tensors) -> Tensors:
     )
 
 
+def numbered_resnet(tensors: Tensors) -> Tensors:
+    """Of a ResNet cut into `nn.Sequential(*children)`, as tutorials do: children by number."""
+    names = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+    if not {"0.weight", "1.running_mean", "7.0.conv1.weight"} <= tensors.keys():
+        raise WeightsInvalid("it has no numbered children of a ResNet")
+    found = {}
+    for key, value in tensors.items():
+        number, _, rest = key.partition(".")
+        found[f"{names.get(number, number)}.{rest}"] = value
+    return found
+
+
+def transformers_vit(tensors: Tensors) -> Tensors:
+    """Of Hugging Face's ViT and DINOv2 models: query, key and value apart, and the names of BERT."""
+    layer = r"encoder\.layer\.(\d+)\."
+    found = renamed(
+        {key: value for key, value in tensors.items() if not key.startswith(("pooler.", "embeddings.mask_token"))},
+        (
+            (r"embeddings\.cls_token", "cls_token"),
+            (r"embeddings\.register_tokens", "reg_token"),
+            (r"embeddings\.position_embeddings", "pos_embed"),
+            (r"embeddings\.patch_embeddings\.projection\.(weight|bias)", r"patch_embed.proj.\1"),
+            (layer + r"attention\.attention\.(query|key|value)\.(weight|bias)", r"blocks.\1.attn.\2.\3"),
+            (layer + r"attention\.output\.dense\.(weight|bias)", r"blocks.\1.attn.proj.\2"),
+            (layer + r"intermediate\.dense\.(weight|bias)", r"blocks.\1.mlp.fc1.\2"),
+            (layer + r"output\.dense\.(weight|bias)", r"blocks.\1.mlp.fc2.\2"),
+            (layer + r"mlp\.fc([12])\.(weight|bias)", r"blocks.\1.mlp.fc\2.\3"),
+            (layer + r"layernorm_before\.(weight|bias)", r"blocks.\1.norm1.\2"),
+            (layer + r"layernorm_after\.(weight|bias)", r"blocks.\1.norm2.\2"),
+            (layer + r"norm([12])\.(weight|bias)", r"blocks.\1.norm\2.\3"),
+            (layer + r"layer_scale([12])\.lambda1", r"blocks.\1.ls\2.gamma"),
+            (r"layernorm\.(weight|bias)", r"norm.\1"),
+            (r"classifier\.(weight|bias)", r"head.\1"),
+        ),
+    )
+    for key in [key for key in found if ".attn.query." in key]:
+        parts = [found.pop(key.replace(".query.", f".{part}.")) for part in ("query", "key", "value")]
+        found[key.replace(".attn.query.", ".attn.qkv.")] = torch.cat(parts)
+    return found
+
+
 KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
     "torchvision-vit": torchvision_vit,
     "torchvision-convnext": torchvision_convnext,
     "facebook-convnext": facebook_convnext,
     "ibot-swin": original_swin,
     "mmpretrain-vit": mmpretrain_vit,
+    "numbered-resnet": numbered_resnet,
+    "transformers-vit": transformers_vit,
 }

@@ -63,6 +63,7 @@ class Mismatch:
             self._prefix()
             or self._only_other_parts()
             or self._depth()
+            or self._stem()
             or self._shape()
             or self._parts_beside()
             or "it is another architecture, or the same under names of another kind"
@@ -98,6 +99,20 @@ class Mismatch:
             if wanted != found and any(key.startswith(stem) for key in stems | set(differing)):
                 kind = "deeper" if found > wanted else "shallower"
                 return f"it is of a {kind} network: {found} of '{stem}N' where the network has {wanted}"
+        return ""
+
+    def _stem(self) -> str:
+        """The first convolution alone differs: it reads other channels, or is the small one of CIFAR networks."""
+        convolutions = [name for name in self.reshaped if len(self.found[name]) == 4 and len(self.wanted[name]) == 4]
+        if len(self.reshaped) != 1 or not convolutions or self.wanted[convolutions[0]][1] != 3:
+            return ""
+        name = convolutions[0]
+        found, wanted = self.found[name], self.wanted[name]
+        if found[1] != 3:
+            return f"its first layer reads {found[1]} channel{'' if found[1] == 1 else 's'} where pictures have 3"
+        if found[2:] == (3, 3) and wanted[2:] != (3, 3):
+            side = f"{wanted[2]}×{wanted[3]}"
+            return f"it has the stem of CIFAR networks: {name} is 3×3 in the file and {side} in the network"
         return ""
 
     def _shape(self) -> str:

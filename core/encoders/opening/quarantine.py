@@ -92,6 +92,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
     for path, tensor in tensors:
         if list(path[: len(container)]) != container or len(path) == 0:
             continue
+        path = unpickling.state_names(path)
         name = WITHIN.join(path)
         if name in found or any(WITHIN in part for part in path):
             raise unpickling.Refused(f"two of its names, or a part of one, cannot be told apart: {name}")
@@ -121,6 +122,7 @@ def _warm_up() -> None:
     import io
     import warnings
 
+    import numpy as np
     import torch
 
     from core.encoders.opening import unpickling
@@ -130,7 +132,9 @@ def _warm_up() -> None:
     torch.set_num_threads(1)
     for zipped in (True, False):
         buffer = io.BytesIO()
-        torch.save({"a": torch.ones(2, 2).T}, buffer, _use_new_zipfile_serialization=zipped)
+        # NumPy's numbers, which training scripts keep beside weights, make PyTorch import more of NumPy.
+        usual = {"a": torch.ones(2, 2).T, "b": np.float64(1), "c": np.ones(1)}
+        torch.save(usual, buffer, _use_new_zipfile_serialization=zipped)
         buffer.seek(0)
         _convert(buffer, len(buffer.getvalue()), [], "")
         os.remove(RESULT)

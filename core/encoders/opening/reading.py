@@ -83,7 +83,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "zip": _zip,
     "converted": _converted,
     # Opened like any other; what its names become is timm's knowledge (`core.encoders.timm_files`).
-    "timm": _torch,
+    "timm": _namespace,
 }
 
 
@@ -104,7 +104,7 @@ def state_dict(file: WeightFile, verified: str = "") -> dict[str, Tensor]:
     path = path_of(file)
     if not verified:
         verify(file)
-    tensors = arrange(_opened(path, READERS[file.reader]), file)
+    tensors = arrange(opened(path, file.reader), file)
     _require_plain(path, tensors)
     return tensors
 
@@ -150,9 +150,18 @@ def arrange(content: Any, file: WeightFile) -> dict[str, Tensor]:
         raise WeightsInvalid(f"{path} does not fit the key map '{file.keys}': {error}.") from error
 
 
-def _opened(path: Path, reader: Callable[[Path], object]) -> Any:
+def opened(path: Path, reader: str) -> Any:
+    """What a file holds, nested as it was.
+
+    Args:
+        path: the file.
+        reader: a key of `READERS`.
+
+    Raises:
+        WeightsInvalid: it is damaged, or asks for code.
+    """
     try:
-        return reader(path)
+        return READERS[reader](path)
     except WeightsInvalid:
         raise
     except Refused as error:

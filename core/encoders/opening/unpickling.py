@@ -27,6 +27,7 @@ BAGS = (argparse.Namespace,)
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first thing in torch's format from before 1.6: five pickles in a row, then the numbers."""
 DEEPEST = 64
+OF_A_MODULE = ("_modules", "_parameters", "_buffers")
 MOST_PARTS = 200_000
 """Containers that a checkpoint may have, counted as often as they are met."""
 LARGEST = 8 << 30
@@ -145,6 +146,14 @@ def all_tensors(file: BinaryIO) -> tuple[list[tuple[tuple[str, ...], Tensor]], s
     # PyTorch takes its own before it looks at what it was allowed.
     found = list(_tensors(plain(file, *((Husk, name) for name in names))))
     return found, {name for name in names if not name.startswith(("torch._utils._rebuild", "collections.Ordered"))}
+
+
+def state_names(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Where a tensor of a whole module lies, with the name that the module's state dict would give it at the end."""
+    inside = next((at for at, part in enumerate(path) if part in OF_A_MODULE), None)
+    if inside is None:
+        return path
+    return (*path[:inside], ".".join(part for part in path[inside:] if part not in OF_A_MODULE))
 
 
 def _asked_for(file: BinaryIO) -> set[str]:

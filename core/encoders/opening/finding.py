@@ -1,0 +1,145 @@
+"""Where in a file the weights of a network are: containers, prefixes and ways of naming, tried by rule.
+
+People's checkpoints wrap the same tensors in many ways: a training script's `state_dict` beside an optimizer, `module.`
+of a parallel wrapper, the student beside the teacher. Every place in which all tensors of a network are found is one
+that may be meant; of several the usual one is taken, and all are named.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from core.encoders.opening.mismatch import Mismatch
+from core.encoders.opening.reading import compare
+from core.errors import WeightsInvalid
+
+Tensors = dict[str, Tensor]
+Naming = Callable[[Tensors], Tensors]
+
+DEEPEST = 4
+PREFERRED = {"ema": -2, "teacher": -1, "student": 1, "momentum": 2, "k": 2, "target": 2}
+"""Words in a container's name or a prefix. Averaged weights are what is published and evaluated, and DINO's teacher is
+such an average; of MoCo the query encoder is, of BYOL the online one."""
+DOES_NOT_APPLY = (
+    *(WeightsInvalid, KeyError, IndexError, ValueError, TypeError, AttributeError, AssertionError),
+    *(RuntimeError, NotImplementedError),
+)
+"""What namings, timm's among them, raise at names that are not theirs."""
+SHARE = 0.2
+"""Of a container's tensors that a prefix must have to be tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Tensors that fit a network, and what lies beside them.
+
+    Attributes:
+        container: keys that lead to them inside the file.
+        prefix: what all their names begin with.
+        keys: how their names become the network's; a key of the namings that were tried, empty for as they are.
+        drop: beginnings of names, after the prefix is cut and the names are changed, that the network does not have.
+        beside: first parts of the names in the container that do not begin with the prefix.
+    """
+
+    container: tuple[str, ...]
+    prefix: str
+    keys: str
+    drop: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> str:
+        """Where it is, for people."""
+        inside = f"'{'.'.join(self.container)}'" if self.container else "the file's top"
+        return inside + (f", prefix '{self.prefix}'" if self.prefix else "")
+
+
+def bags(content: object, container: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Tensors]]:
+    """Every dictionary of a file that holds named tensors, with the keys that lead to it."""
+    if not isinstance(content, dict) or len(container) > DEEPEST:
+        return
+    tensors = {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}
+    if tensors:
+        # Names and shapes are all that is compared; what renames may also join or flatten, and copies nothing so.
+        yield container, {key: value.detach().to("meta") for key, value in tensors.items()}
+    for key, value in content.items():
+        if isinstance(key, str):
+            yield from bags(value, (*container, key))
+
+
+def prefixes(names: Iterable[str]) -> list[str]:
+    """Beginnings that many of the names share, none first: `module.`, `module.encoder_q.`, …"""
+    names = list(names)
+    counted = Counter(name[: dot.end()] for name in names for dot in re.finditer(r"\.", name))
+    return ["", *(beginning for beginning, count in counted.items() if count >= SHARE * len(names))]
+
+
+def places(
+    content: object, wanted: Tensors, namings: Mapping[str, Naming], absent: tuple[str, ...] = ()
+) -> tuple[list[Place], Mismatch | None]:
+    """Every place in which all tensors of a network are found, the usual one first; and what the nearest miss lacks.
+
+    Args:
+        content: of the file, nested as it was.
+        wanted: the network's tensors.
+        namings: functions that turn published names into the network's; any exception says that they do not apply.
+        absent: beginnings of names that may be missing.
+
+    Returns:
+        Places, and where there is none the mismatch of the tensors that share most names with the network; None for a
+        file without named tensors.
+    """
+    found: list[Place] = []
+    nearest: tuple[int, Mismatch] | None = None
+    for container, tensors in bags(content):
+        for prefix in prefixes(tensors):
+            cut = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+            for keys, naming in namings.items():
+                try:
+                    named = naming(cut)
+                except DOES_NOT_APPLY:
+                    continue
+                mismatch = compare(wanted, named, absent)
+                if not mismatch.missing and not mismatch.reshaped:
+                    outside = dict.fromkeys(key.partition(".")[0] for key in tensors if not key.startswith(prefix))
+                    extra = beginnings_of(mismatch.extra, wanted)
+                    found.append(Place(container, prefix, keys, extra, tuple(outside)))
+                    break
+                common = len(wanted.keys() & named.keys())
+                if nearest is None or common > nearest[0]:
+                    nearest = common, mismatch
+    found.sort(key=lambda place: (_unusual(place), len(place.container), place.prefix))
+    return found, None if found or nearest is None else nearest[1]
+
+
+def _unusual(place: Place) -> int:
+    words = re.split(r"[^a-z]+", ".".join((*place.container, place.prefix)).lower())
+    return sum(PREFERRED.get(word, 0) for word in words)
+
+
+def beginnings_of(extra: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """The shortest beginnings, a part of a name at a time, that cover all of `extra` and nothing of `wanted`."""
+    wanted = list(wanted)
+    found: dict[str, None] = {}
+    for name in extra:
+        ends = [dot.end() for dot in re.finditer(r"\.", name)] + [len(name)]
+        short = next(name[:end] for end in ends if not any(other.startswith(name[:end]) for other in wanted))
+        found[short] = None
+    return tuple(found)
+
+
+def said(places: list[Place]) -> str:
+    """What was taken, what was left out, and what would have fitted too, as sentences."""
+    taken, others = places[0], places[1:]
+    text = f"Weights taken from {taken.words}"
+    text += f", names of '{taken.keys}' changed" if taken.keys else ""
+    left = [part.rstrip(".") for part in taken.drop]
+    left += [part for part in taken.beside if not any(place.prefix.startswith(f"{part}.") for place in others)]
+    text += f"; left out: {', '.join(left)}." if left else "."
+    if others:
+        choices = "; ".join(place.words for place in others[:4])
+        text += f" These fit too: {choices}. --container and --prefix choose."
+    return text

@@ -1,0 +1,88 @@
+"""What a file that is no checkpoint is, told by its first bytes, and what to do about it."""
+
+import json
+import zipfile
+from pathlib import Path
+
+STARTS: tuple[tuple[bytes, str], ...] = (
+    (b"version https://git-lfs", "it is a Git LFS pointer, not the file it stands for. Run 'git lfs pull' where it is"),
+    (b"<!doctype", "it is a web page that was saved in place of the file. Download it by hand, in a browser"),
+    (b"<html", "it is a web page that was saved in place of the file. Download it by hand, in a browser"),
+    (b"<?xml", "it is an XML answer of a server, saved in place of the file. Download it again"),
+    (b"\x89hdf\r\n", "it is an HDF5 file, as Keras writes. Only PyTorch's weights and safetensors can be read"),
+    (b"\x1f\x8b", "it is gzip-compressed. Unpack it first (gunzip)"),
+    (b"bzh", "it is bzip2-compressed. Unpack it first (bunzip2)"),
+    (b"7z\xbc\xaf", "it is a 7z archive. Unpack it first"),
+    (b"rar!", "it is a RAR archive. Unpack it first"),
+    (b"\x93numpy", "it is a NumPy array, not named weights"),
+    (b"gguf", "it is a GGUF file of quantised weights, which cannot be undone"),
+)
+
+
+def other_kind(path: Path) -> str:
+    """A clause on what a file is and what to do, empty for what may be a checkpoint.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    if size == 0:
+        return "it is empty. Download it again"
+    with path.open("rb") as file:
+        start = file.read(512)
+    plain = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for signature, clause in STARTS:
+        if plain.startswith(signature):
+            return clause
+    if path.suffix == ".safetensors":
+        return _cut_safetensors(path, size)
+    if start.startswith(b"PK\x03\x04"):
+        return _zip(path, size)
+    if path.suffix.lower() == ".onnx" or (start[:1] == b"\x08" and (b"onnx" in plain or b"pytorch" in plain[:64])):
+        return "it is an ONNX graph. Save the PyTorch network's state_dict() instead"
+    if path.suffix.lower() == ".pb" or path.name.endswith(".index") or ".data-0000" in path.name:
+        return "it is a TensorFlow file. Only PyTorch's weights and safetensors can be read"
+    return ""
+
+
+def _cut_safetensors(path: Path, size: int) -> str:
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > size:
+            return f"it is cut off, or no safetensors file: its header alone should have {length:,} bytes of {size:,}"
+        try:
+            header = json.loads(file.read(length))
+            ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+            return ""  # the reader says what is wrong
+    whole = 8 + length + max(ends, default=0)
+    if whole > size:
+        return f"it is cut off: {size / 1e6:.1f} MB are here, {whole / 1e6:.1f} MB should be. Download it again"
+    return ""
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is an archive around a file of weights, and not itself one of `torch.save`."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return all(name.rpartition("/")[2] != "data.pkl" for name in archive.namelist())
+
+
+def _zip(path: Path, size: int) -> str:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return f"it is cut off: of the {size / 1e6:.1f} MB that are here the end is missing. Download it again"
+    ends = {name.rpartition("/")[2] for name in names}
+    if "constants.pkl" in ends:
+        return (
+            "it is TorchScript, a program with weights. Save its tensors: "
+            "torch.save(torch.jit.load(FILE).state_dict(), NEW)"
+        )
+    if names and all(name.endswith(".npy") for name in names):
+        return "it is an archive of NumPy arrays, not PyTorch weights"
+    if "data.pkl" not in ends and any(name.lower().endswith((".zip", ".tar", ".gz")) for name in names):
+        return "it is an archive of archives. Unpack it until the file of weights lies open"
+    return ""

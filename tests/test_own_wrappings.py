@@ -1,0 +1,293 @@
+"""The ways in which training code wraps one network: each is found, said and loaded with equal numbers, or refused with
+the true reason. Where two sets of weights lie side by side they differ, so that a mix-up shows."""
+
+import argparse
+import copy
+import gzip
+import json
+import pathlib
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from core.encoders import architectures, encoder, own
+from core.encoders.opening import converting, reading
+from core.encoders.own import Said
+from core.errors import WeightsInvalid
+
+NETWORK = "resnet-s-64px"
+SAID = Said(architecture=NETWORK, preprocessing={"size": 64})
+Tensors = dict[str, Tensor]
+
+
+def drawn(seed: int) -> nn.Module:
+    """A network with weights and running statistics of its own."""
+    torch.manual_seed(seed)
+    network = architectures.build(NETWORK)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+NET, OTHER = drawn(0), drawn(1)
+BODY, BODY2 = dict(NET.state_dict()), dict(OTHER.state_dict())
+FULL = BODY | {"fc.weight": torch.randn(7, 256), "fc.bias": torch.zeros(7)}
+PROJECTOR = {"projector.0.weight": torch.randn(128, 256)}
+OPTIMISER = {"state": {0: {"momentum_buffer": torch.zeros(10)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
+LIGHTNING: dict[str, Any] = {"epoch": 9, "pytorch-lightning_version": "2.4.0", "optimizer_states": [OPTIMISER]}
+BAG = argparse.Namespace(lr=0.1, arch="x")
+
+
+def pre(prefix: str, tensors: Tensors) -> Tensors:
+    return {prefix + key: value for key, value in tensors.items()}
+
+
+def cast(kind: torch.dtype) -> Tensors:
+    return {key: value.to(kind) if value.is_floating_point() else value for key, value in BODY.items()}
+
+
+WRAPPED: dict[str, tuple[Any, str]] = {
+    "plain": (BODY, "the file's top."),
+    "with a head": (FULL, "left out: fc."),
+    "state_dict": ({"state_dict": BODY}, "'state_dict'."),
+    "model": ({"model": BODY, "epoch": 3}, "'model'."),
+    "net": ({"net": BODY, "acc": 0.5}, "'net'."),
+    "weights": ({"weights": BODY}, "'weights'."),
+    "model_state_dict": ({"model_state_dict": BODY, "optimizer_state_dict": OPTIMISER}, "'model_state_dict'."),
+    "model_state": ({"model_state": BODY, "optimizer_state": OPTIMISER}, "'model_state'."),
+    "nested": ({"model": {"state_dict": BODY}}, "'model.state_dict'."),
+    "DataParallel": (pre("module.", BODY), "prefix 'module.'."),
+    "PyTorch's example": (
+        {"arch": "x", "state_dict": pre("module.", FULL), "best_acc1": torch.tensor(71.5), "optimizer": OPTIMISER},
+        "'state_dict', prefix 'module.'; left out: fc.",
+    ),
+    "Lightning, model": (LIGHTNING | {"state_dict": pre("model.", FULL)}, "prefix 'model.'; left out: fc."),
+    "Lightning, net": (LIGHTNING | {"state_dict": pre("net.", BODY)}, "prefix 'net.'."),
+    "Lightning, backbone": (
+        LIGHTNING | {"state_dict": pre("backbone.", BODY) | PROJECTOR},
+        "prefix 'backbone.'; left out: projector.",
+    ),
+    "Lightning, encoder": (LIGHTNING | {"state_dict": pre("encoder.", BODY) | PROJECTOR}, "prefix 'encoder.'"),
+    "Lightning, deep": (LIGHTNING | {"state_dict": pre("model.backbone.", BODY)}, "prefix 'model.backbone.'."),
+    "solo-learn": (
+        LIGHTNING | {"state_dict": pre("backbone.", BODY) | {"classifier.weight": torch.randn(9, 256)} | PROJECTOR},
+        "left out: classifier, projector.",
+    ),
+    "VISSL": (
+        {"classy_state_dict": {"base_model": {"model": {"trunk": pre("_feature_blocks.", BODY), "heads": PROJECTOR}}}},
+        "'classy_state_dict.base_model.model.trunk', prefix '_feature_blocks.'.",
+    ),
+    "mmpretrain": (
+        {"meta": {"epoch": 1}, "state_dict": pre("backbone.", BODY) | pre("head.", PROJECTOR)},
+        "'backbone.'",
+    ),
+    "SimSiam": (
+        {"state_dict": pre("module.encoder.", FULL) | {"module.predictor.0.weight": torch.ones(4)}},
+        "encoder.",
+    ),
+    "EMA beside": ({"model": BODY2, "model_ema": BODY, "optimizer": OPTIMISER}, "'model_ema'. These fit too: 'model'."),
+    "timm, EMA": ({"state_dict": BODY2, "state_dict_ema": FULL}, "'state_dict_ema'; left out: fc. These fit too:"),
+    "timm, Namespace": ({"state_dict": BODY2, "state_dict_ema": BODY, "args": BAG}, "'state_dict_ema'."),
+    "MoCo": (
+        {
+            "state_dict": pre("module.encoder_q.", BODY)
+            | pre("module.encoder_k.", BODY2)
+            | {"module.queue": torch.ones(8)}
+        },
+        "'module.encoder_q.'",
+    ),
+    "MoCo, one GPU": ({"state_dict": pre("encoder_q.", BODY) | pre("encoder_k.", BODY2)}, "prefix 'encoder_q.'."),
+    "MoCo v3": (
+        {"state_dict": pre("module.base_encoder.", BODY) | pre("module.momentum_encoder.", BODY2)},
+        "prefix 'module.base_encoder.'",
+    ),
+    "BYOL": ({"state_dict": pre("backbone.", BODY) | pre("backbone_momentum.", BODY2)}, "prefix 'backbone.'."),
+    "BYOL, online": ({"state_dict": pre("online.net.", BODY) | pre("target.net.", BODY2)}, "prefix 'online.net.'."),
+    "DINO": (
+        {"student": pre("module.backbone.", BODY2), "teacher": pre("backbone.", BODY), "args": BAG},
+        "'teacher', prefix 'backbone.'. These fit too: 'student', prefix 'module.backbone.'.",
+    ),
+    "compiled": (pre("_orig_mod.", BODY), "prefix '_orig_mod.'."),
+    "compiled, DDP": (pre("_orig_mod.module.", BODY), "prefix '_orig_mod.module.'."),
+    "DDP, compiled": ({"model": pre("module._orig_mod.", BODY)}, "'model', prefix 'module._orig_mod.'."),
+    "float16": (cast(torch.float16), "the file's top."),
+    "bfloat16": (cast(torch.bfloat16), "the file's top."),
+    "without counters": ({k: v for k, v in BODY.items() if "num_batches" not in k}, "the file's top."),
+    "in a class of CLIP": (
+        pre("visual.", BODY) | {"transformer.w": torch.ones(3)},
+        "'visual.'; left out: transformer.",
+    ),
+    "numbers beside": (BODY | {"mean": torch.zeros(3)}, "left out: mean."),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path / "weights"))
+    return tmp_path
+
+
+@pytest.fixture
+def untried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No trial in a process of its own, which takes seconds, where a test is about something else."""
+    monkeypatch.setattr(converting, "rehearse", lambda path, reader: None)
+
+
+def require_equal(id: str, exact: bool = True) -> None:
+    found = encoder.load(id, torch.device("cpu")).network.state_dict()
+    for key, value in BODY.items():
+        if "num_batches" not in key:
+            torch.testing.assert_close(found[key], value, rtol=0 if exact else 1e-2, atol=0 if exact else 1e-2)
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize("name", WRAPPED)
+def test_wrapping_is_found_and_said(name: str, folder: Path) -> None:
+    content, said = WRAPPED[name]
+    torch.save(content, folder / "mine.pth")
+    spec = own.add(folder / "mine.pth", "mine", SAID)
+    assert said in spec.note
+    require_equal("mine", exact="float16" not in name)
+
+
+@pytest.mark.usefixtures("untried")
+def test_another_place_can_be_chosen(folder: Path) -> None:
+    torch.save({"state_dict": pre("module.", BODY2), "state_dict_ema": pre("module.", BODY)}, folder / "mine.pth")
+    spec = own.add(folder / "mine.pth", "raw", Said(NETWORK, container="state_dict", preprocessing={"size": 64}))
+    assert spec.weights.container == ("state_dict",)
+    assert torch.equal(
+        encoder.load("raw", torch.device("cpu")).network.state_dict()["conv1.weight"], BODY2["conv1.weight"]
+    )
+    with pytest.raises(WeightsInvalid, match=r"They are in 'state_dict_ema', prefix 'module\.'; 'state_dict'"):
+        own.add(folder / "mine.pth", "none", Said(NETWORK, prefix="backbone.", preprocessing={"size": 64}))
+
+
+@pytest.mark.usefixtures("untried")
+def test_legacy_archives_and_safetensors(folder: Path) -> None:
+    torch.save(BODY, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save(BODY, folder / "weights.pth")
+    with zipfile.ZipFile(folder / "inside.zip", "w") as archive:
+        archive.write(folder / "weights.pth", "weights.pth")
+    save_file(pre("model.", BODY) | PROJECTOR, folder / "named.safetensors")
+    for number, name in enumerate(("legacy.pth", "inside.zip", "named.safetensors")):
+        own.add(folder / name, f"m{number}", SAID)
+        require_equal(f"m{number}")
+
+
+@pytest.mark.usefixtures("untried")
+def test_numbered_children_of_a_resnet(folder: Path) -> None:
+    network = architectures.build("resnet18")
+    children = nn.Sequential(*list(network.children())[:-1]).state_dict()
+    torch.save({"state_dict": pre("backbone.", children) | PROJECTOR}, folder / "mine.ckpt")
+    spec = own.add(folder / "mine.ckpt", "mine", Said("resnet18", preprocessing={"size": 64, "resize": 64}))
+    assert "prefix 'backbone.', names of 'numbered-resnet' changed" in spec.note
+    found = encoder.load("mine", torch.device("cpu")).network.state_dict()
+    assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+
+
+HOLDING_OBJECTS: dict[str, Callable[[], Any]] = {
+    "whole module": lambda: copy.deepcopy(NET),
+    "whole DataParallel": lambda: nn.DataParallel(copy.deepcopy(NET)),
+    "module in a dictionary": lambda: {"model": copy.deepcopy(NET), "epoch": 3},
+    "NumPy's numbers": lambda: {"args": BAG, "state_dict": pre("module.", BODY), "best_acc1": np.float64(71.5)},
+    "paths": lambda: LIGHTNING | {"hyper_parameters": {"dir": pathlib.PurePosixPath("x")}, "state_dict": BODY},
+}
+
+
+@pytest.mark.parametrize("name", HOLDING_OBJECTS)
+def test_what_holds_objects_is_converted_and_then_loads(name: str, folder: Path) -> None:
+    file = folder / "mine.pth"
+    torch.save(HOLDING_OBJECTS[name](), file)
+    with pytest.raises(WeightsInvalid, match="models convert"):
+        own.add(file, "mine", SAID)
+    converting.convert(file, reading.converted_path(file))
+    assert own.add(file, "mine", SAID).weights.reader == "converted"
+    require_equal("mine")
+
+
+def _traced(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.jit.trace(copy.deepcopy(NET), torch.zeros(1, 3, 64, 64)).save(path)
+
+
+def _halved(path: Path) -> None:
+    torch.save(BODY, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _half_safetensors(path: Path) -> None:
+    save_file(BODY, path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _in_archives(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("inner.zip", b"PK")
+
+
+OTHER_KINDS: dict[str, tuple[str, Callable[[Path], object], str]] = {
+    "empty": ("x.pth", lambda path: path.write_bytes(b""), "it is empty"),
+    "web page": ("x.pth", lambda path: path.write_text(" <!DOCTYPE html><html>"), "a web page"),
+    "LFS pointer": ("x.pth", lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\n"), "Git LFS pointer"),
+    "cut download": ("x.pth", _halved, "it is cut off"),
+    "cut safetensors": ("x.safetensors", _half_safetensors, r"it is cut off: 2\.\d MB are here, 4\.\d MB should be"),
+    "TorchScript": ("x.pt", _traced, "it is TorchScript"),
+    "gzip": ("x.pth.gz", lambda path: path.write_bytes(gzip.compress(b"x")), "gzip-compressed"),
+    "Keras": ("x.h5", lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(99)), "an HDF5 file"),
+    "ONNX": ("x.onnx", lambda path: path.write_bytes(b"\x08\x07\x12\x07pytorch" + bytes(99)), "an ONNX graph"),
+    "NumPy": ("x.npz", lambda path: np.savez(path, a=np.ones(3)), "NumPy arrays"),
+    "archives": ("x.zip", _in_archives, "an archive of archives"),
+    "JSON": ("x.pth", lambda path: path.write_text(json.dumps({"a": 1})), "Nothing in it ran"),
+}
+
+
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_what_is_no_checkpoint_is_named(kind: str, folder: Path) -> None:
+    name, write, said = OTHER_KINDS[kind]
+    write(folder / name)
+    with pytest.raises(WeightsInvalid, match=said):
+        own.add(folder / name, "mine", SAID)
+
+
+def changed(key: str, value: Tensor) -> Tensors:
+    return BODY | {key: value}
+
+
+MISFITS: dict[str, tuple[Tensors, str]] = {
+    "grey stem": (changed("conv1.weight", torch.ones(32, 1, 3, 3)), "its first layer reads 1 channel where"),
+    "wider": ({k: v.repeat(2, *[1] * (v.ndim - 1)) if v.ndim else v for k, v in BODY.items()}, "of a wider network"),
+    "shallower": ({k: v for k, v in BODY.items() if not k.startswith("layer3")}, "missing such as layer3"),
+    "head alone": ({"fc.weight": torch.ones(7, 256), "fc.bias": torch.ones(7)}, "only a head"),
+    "zero": ({k: torch.zeros_like(v) for k, v in BODY.items()}, "gives every image the same feature"),
+    "infinite": (changed("layer1.0.bn1.bias", torch.full((48,), torch.inf)), "not finite"),
+    "negative variance": (changed("bn1.running_var", -torch.ones(32)), "a negative variance in 'bn1'"),
+    "quantised": (changed("conv1.weight", torch.ones(32, 3, 3, 3, dtype=torch.int8)), "quantised"),
+}
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize("name", MISFITS)
+def test_what_does_not_fit_says_why(name: str, folder: Path) -> None:
+    content, said = MISFITS[name]
+    torch.save(content, folder / "mine.pth")
+    with pytest.raises(WeightsInvalid, match=said):
+        own.add(folder / "mine.pth", "mine", SAID)
+
+
+@pytest.mark.usefixtures("untried")
+def test_the_stem_of_cifar_networks_is_told(folder: Path) -> None:
+    tensors = architectures.build("resnet18").state_dict() | {"conv1.weight": torch.ones(64, 3, 3, 3)}
+    torch.save(tensors, folder / "mine.pth")
+    with pytest.raises(WeightsInvalid, match=r"the stem of CIFAR networks: conv1\.weight is 3×3 .* 7×7"):
+        own.add(folder / "mine.pth", "mine", Said("resnet18"))
