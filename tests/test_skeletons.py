@@ -126,9 +126,9 @@ def test_encoder_and_head_of_one_file_hash_and_read_it_once(folder: Path, monkey
     torch.save({**network.state_dict(), "fc.weight": weight, "fc.bias": bias}, folder / "made.pth")
     monkeypatch.setattr(encoder, "encoder_spec", lambda id: made)
     hashed, opened = [], []
-    digests, unpickled = hashes.digests_of, reading._opened
+    digests, unpickled = hashes.digests_of, reading.opened
     monkeypatch.setattr(hashes, "digests_of", lambda path, md5: (hashed.append(path), digests(path, md5))[1])
-    monkeypatch.setattr(reading, "_opened", lambda path, reader: (opened.append(path), unpickled(path, reader))[1])
+    monkeypatch.setattr(reading, "opened", lambda path, reader: (opened.append(path), unpickled(path, reader))[1])
     loaded = encoder.load("made", CPU)
     found = store.load(loaded, "imagenet-1k")
     assert torch.equal(found.weight, weight)

@@ -119,11 +119,7 @@ def _ends_in_a_map(network: Network) -> bool:
 
 
 def facts_of_network(name: str, network: Network) -> Table:
-    """Line, layout, pooling, target layer and width of a network that was built, perhaps with options.
-
-    Raises:
-        InvalidRequest: no layout cuts it.
-    """
+    """Line, layout, pooling, target layer and width of a built network; `InvalidRequest` where no layout cuts it."""
     return {"line": _line_of(name), **_cut(network)}
 
 
@@ -135,10 +131,10 @@ def preprocessing_of(network: Network) -> Preprocessing | None:
     if not hasattr(network, "pretrained_cfg"):
         return None
     stated = timm.data.resolve_model_data_config(network)
-    size = int(stated["input_size"][-1])
-    known = "bilinear" if stated["interpolation"] == "bilinear" else "bicubic"
-    resize = math.floor(size / stated["crop_pct"])
-    return Preprocessing(size, resize, known, tuple(stated["mean"]), tuple(stated["std"]))
+    size, known = int(stated["input_size"][-1]), "bilinear" if stated["interpolation"] == "bilinear" else "bicubic"
+    return Preprocessing(
+        size, math.floor(size / stated["crop_pct"]), known, tuple(stated["mean"]), tuple(stated["std"])
+    )
 
 
 def names() -> list[str]:

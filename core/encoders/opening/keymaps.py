@@ -146,13 +146,7 @@ def mmpretrain_vit(tensors: Tensors) -> Tensors:
 def numbered_resnet(tensors: Tensors) -> Tensors:
     """Of a ResNet cut into `nn.Sequential(*children)`, as tutorials do: children by number."""
     names = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
-    if not {"0.weight", "1.running_mean", "7.0.conv1.weight"} <= tensors.keys():
-        raise WeightsInvalid("it has no numbered children of a ResNet")
-    found = {}
-    for key, value in tensors.items():
-        number, _, rest = key.partition(".")
-        found[f"{names.get(number, number)}.{rest}"] = value
-    return found
+    return renamed(tensors, tuple((rf"{number}\.(.+)", rf"{name}.\1") for number, name in names.items()))
 
 
 def transformers_vit(tensors: Tensors) -> Tensors:
