@@ -5,7 +5,7 @@ import streamlit as st
 
 from core import invariance, pipeline
 from core.paths import ASSETS
-from core.plots import answers, curves, shipped
+from core.plots import answers, curves, questions, shipped
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import store
@@ -22,6 +22,20 @@ st.markdown(
     "unmoved."
 )
 chosen = inputs.chosen()
+study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
+QUESTIONS = (
+    ("study.py", "**How often are they right?**", ":material/analytics:"),
+    ("confidence.py", "**Do they know when?**", ":material/speed:"),
+    ("attribution.py", "**Where do they look?**", ":material/center_focus_strong:"),
+    ("invariance.py", "**What moves them?**", ":material/ssid_chart:"),
+)
+found = []
+for column, (page, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
+    with column, st.container(border=True, gap="xsmall", height="stretch"):
+        st.page_link(page, label=question, icon=icon)
+        found.append(st.empty())
+found[0].caption(plain(study.accuracy))
+found[1].caption(plain(study.confidence))
 
 contenders = chosen.contenders
 specs = [contender.encoder.spec for contender in contenders]
@@ -36,6 +50,7 @@ class_maps = [
     resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
 ]
 scale = maps.scales(class_maps, shared=True)[0]
+found[2].caption(plain(questions.attribution(class_maps)))
 
 columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:
@@ -73,10 +88,10 @@ with left, st.spinner("Turning the image", show_time=True):
     turned = resources.with_floor(contenders, chosen.task.id)
     for contender in turned:
         id = contender.encoder.spec.id
-        found = [
+        swept = [
             resources.point(contender, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths
         ]
-        points.append(pipeline.points_table(found, id, SWEEP, [chosen.image.digest]))
+        points.append(pipeline.points_table(swept, id, SWEEP, [chosen.image.digest]))
         floors[id] = resources.floor(contender)
     turned_specs = [contender.encoder.spec for contender in turned]
     labels = short_labels(turned_specs)
@@ -85,6 +100,9 @@ with left, st.spinner("Turning the image", show_time=True):
 with left:
     untrained = [spec.id for spec in turned_specs if spec.family == "random"]
     strongest = invariance.at_strength(table, floors, augmentation.strengths[-1], untrained)
+    done = f"turned by {augmentation.strengths[-1]:g}°"
+    trained = {id: label for id, label in labels.items() if id not in untrained}
+    found[3].caption(plain(questions.invariance(strongest, done, trained)))
     title = curves.finding(strongest, augmentation, labels)
     chart = curves.stacked(
         curve, augmentation, labels, styles(turned_specs), floors, title, corrected=True, measures=("cosine",)
@@ -92,14 +110,10 @@ with left:
     blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels, True), "overview_rotation")
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
-    study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
     blocks.figure(study.chart, study.table, study.alt, "overview_family")
     st.caption(plain(study.caption))
 
-st.subheader("Go on")
 with st.container(horizontal=True, gap="medium"):
     st.page_link("compare.py", label="Compare up to four encoders on your images", icon=":material/compare:")
-    st.page_link("attribution.py", label="See where each class comes from", icon=":material/center_focus_strong:")
-    st.page_link("invariance.py", label="Turn, blur, cover and recolour", icon=":material/ssid_chart:")
     st.page_link("how_it_works.py", label="What is measured, and its limits", icon=":material/menu_book:")
 blocks.provenance(contenders)

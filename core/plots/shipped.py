@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots import study, study_words
+from core.plots import questions, study, study_words
 from core.plots.style import short_labels, styles
 from core.results import pairs, summary
 from core.results.info import StudyInfo
@@ -15,12 +15,15 @@ PAIR = ("supervised", "simclr")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shipped:
-    """A chart with the table it was drawn from, its words for who cannot see it, and the caption below it."""
+    """A chart with the table it was drawn from, its words for who cannot see it, and the caption below it; and what the
+    study says to the questions of accuracy and confidence."""
 
     chart: go.Figure
     table: pd.DataFrame
     alt: str
     caption: str
+    accuracy: str
+    confidence: str
 
 
 def overview(info: StudyInfo) -> Shipped:
@@ -38,5 +41,7 @@ def overview(info: StudyInfo) -> Shipped:
         chart=study.accuracy_bars(shown, controls, names, look, said, info.id),
         table=study_words.accuracy_table(accuracy, controls, list(names)),
         alt=study_words.accuracy_alt(shown, names, controls),
+        accuracy=questions.accuracy(paired, *(names[id] for id in PAIR)),
+        confidence=questions.confidence(shown, {id: names[id] for id in PAIR}),
         caption=f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, PAIR)}",
     )

@@ -35,7 +35,7 @@ def answers(
         for spec, prediction in zip(specs, found, strict=True):
             row[spec.id] = classes[prediction.top]
             row[f"{spec.id} confidence"] = prediction.confidence
-        rows.append(row | {"agree": agreement(found)})
+        rows.append(row | {"agree": agreement(list(found))})
     return pd.DataFrame(rows)
 
 
