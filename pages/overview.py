@@ -24,15 +24,15 @@ st.markdown(
 chosen = inputs.chosen()
 study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
 QUESTIONS = (
-    ("study.py", "**How often are they right?**", ":material/analytics:"),
-    ("confidence.py", "**Do they know when?**", ":material/speed:"),
-    ("attribution.py", "**Where do they look?**", ":material/center_focus_strong:"),
-    ("invariance.py", "**What moves them?**", ":material/ssid_chart:"),
+    ("study.py", "How often are they right?", ":material/analytics:"),
+    ("confidence.py", "Do they know when?", ":material/speed:"),
+    ("attribution.py", "Where do they look?", ":material/center_focus_strong:"),
+    ("invariance.py", "What moves them?", ":material/ssid_chart:"),
 )
 found = []
 for column, (page, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
     with column, st.container(border=True, gap="xsmall", height="stretch"):
-        st.page_link(page, label=question, icon=icon)
+        st.page_link(page, label=plain(question), icon=icon)
         found.append(st.empty())
 found[0].caption(plain(study.accuracy))
 found[1].caption(plain(study.confidence))
