@@ -69,10 +69,10 @@ def test_scans_are_counted_before_they_are_decoded(count: int, side: int) -> Non
 
 def test_an_ordinary_progressive_jpeg_opens_and_scans_are_counted_right() -> None:
     data = encode(PICTURE, "JPEG", progressive=True)
-    assert limits._scans(data) == data.count(b"\xff\xda")
+    assert limits.scans(data) == data.count(b"\xff\xda")
     assert open_image(data).notes == ()
     thumbnail = encode(SMALL, "JPEG", exif=b"Exif\0\0" + b"\xff\xda" * 200)
-    assert limits._scans(thumbnail) == 1, "what metadata holds is no scan"
+    assert limits.scans(thumbnail) == 1, "what metadata holds is no scan"
 
 
 @pytest.mark.parametrize("size", [(1024, 16_384), (16_384, 1024), (5000, 900)])
@@ -125,7 +125,9 @@ def test_decoding_takes_turns_in_order_and_never_more_than_fits() -> None:
 def test_large_images_are_decoded_one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     turn = limits.Queue.turn
-    monkeypatch.setattr(limits.Queue, "turn", lambda self, size: (taken.append(size), turn(self, size))[1])
+    monkeypatch.setattr(
+        limits.Queue, "turn", lambda self, size, *gone: (taken.append(size), turn(self, size, *gone))[1]
+    )
     open_image(encode(PICTURE, "PNG"))
     assert taken == [48 * 32]
     assert limits.DECODING._room == MAX_PIXELS

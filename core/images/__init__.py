@@ -1,5 +1,6 @@
 """Bytes from anywhere -> an upright 8-bit RGB image, or one sentence about why not."""
 
+from core.images.apart import open_copy_in_time
 from core.images.formats import FORMATS, SUFFIXES
 from core.images.image import (
     FITS,
@@ -30,6 +31,7 @@ __all__ = [
     "framed",
     "glimpse",
     "open_copy",
+    "open_copy_in_time",
     "open_image",
     "seen_of",
     "thumbnail",

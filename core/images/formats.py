@@ -176,6 +176,7 @@ def _raw_tiff(data: bytes) -> Foreign | None:
 
 CLASSIC, BIG = (b"II*\0", b"MM\0*"), (b"II+\0", b"MM\0+")
 NEW_SUBFILE, WIDTH, HEIGHT, BITS, PHOTOMETRIC, MAKER, SAMPLES = 254, 256, 257, 258, 262, 271, 277
+TILE_WIDTH, TILE_HEIGHT = 322, 323
 SUB_IMAGES, EXTRA, SAMPLE_FORMAT, DNG_VERSION, NODATA = 330, 338, 339, 50706, 42113
 COLOUR_FILTER_ARRAY = 32803
 
@@ -191,7 +192,7 @@ def tiff_tags(data: bytes) -> dict[int, Any]:
         file = io.BytesIO(data)
         file.seek(directory.next)
         directory.load(file)
-        for tag in (*wanted, DNG_VERSION, NODATA):
+        for tag in (*wanted, TILE_WIDTH, TILE_HEIGHT, DNG_VERSION, NODATA):
             if tag in directory:
                 found[tag] = directory[tag]
     # A parser of hostile bytes answers with any exception at all; the decoder will say what is wrong.

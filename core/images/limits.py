@@ -3,14 +3,14 @@
 import re
 import struct
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Condition
 from typing import Any
 
 from PIL import ExifTags
 
-from core.errors import ImageTooLarge, UnreadableImage
+from core.errors import Cancelled, ImageTooLarge, UnreadableImage
 
 MAX_BYTES = 50 * 1024 * 1024
 MAX_PIXELS = 40_000_000
@@ -75,20 +75,20 @@ def jpeg_reduction(data: bytes, width: int, height: int) -> int:
     Raises:
         ImageTooLarge: no scale is enough, or its scans would take too long.
     """
-    scans = _scans(data)
-    if scans > MAX_SCANS or scans * width * height > MAX_WORK:
+    passes = scans(data)
+    if passes > MAX_SCANS or passes * width * height > MAX_WORK:
         raise ImageTooLarge(
-            f"The JPEG has {scans:,} scans over {width:,} × {height:,} pixels, which would take too long: save it "
+            f"The JPEG has {passes:,} scans over {width:,} × {height:,} pixels, which would take too long: save it "
             "again as an ordinary (baseline) JPEG."
         )
-    most = MAX_COEFFICIENTS if scans > 1 else MAX_JPEG
+    most = MAX_COEFFICIENTS if passes > 1 else MAX_JPEG
     for reduction in (1, 2, 4, 8):
         if width * height <= min(MAX_PIXELS * reduction**2, most) and max(width, height) <= MAX_SIDE * reduction:
             return reduction
     raise ImageTooLarge(f"The image has {width:,} × {height:,} pixels; {LIMITS}: scale it down and try again.")
 
 
-def _scans(data: bytes) -> int:
+def scans(data: bytes) -> int:
     """Scans of the first image in a JPEG file, counted by its markers; stops soon after `MAX_SCANS`."""
     # In a scan, FF is followed by 00 or by a restart mark; anything else ends it.
     marker = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -143,6 +143,9 @@ def tiff_frames(data: bytes) -> int:
     return len(seen)
 
 
+LOOK = 0.2  # seconds between two looks at whether whoever waits in a queue is still there
+
+
 class Queue:
     """Lets work through in the order in which it came, as much at once as has room together."""
 
@@ -152,13 +155,20 @@ class Queue:
         self._waiting: deque[object] = deque()
 
     @contextmanager
-    def turn(self, size: int) -> Iterator[None]:
-        """Wait for room for work of a size; work that is larger than all the room has it alone."""
+    def turn(self, size: int, gone: Callable[[], bool] = lambda: False) -> Iterator[None]:
+        """Wait for room for work of a size; work that is larger than all the room has it alone.
+
+        Raises:
+            Cancelled: `gone`, which is asked while waiting, says that nobody waits any more.
+        """
         size, ticket = min(max(size, 0), self._room), object()
         with self._changed:
             self._waiting.append(ticket)
             try:
-                self._changed.wait_for(lambda: self._waiting[0] is ticket and self._free >= size)
+                while not (self._waiting[0] is ticket and self._free >= size):
+                    self._changed.wait(LOOK)
+                    if gone():
+                        raise Cancelled("Nobody waits for the image any more.")
                 self._free -= size
             finally:
                 self._waiting.remove(ticket)

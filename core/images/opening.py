@@ -114,7 +114,7 @@ def _decoded(data: bytes, bands: tuple[int, ...], copy: bool, enough: int) -> Sa
             rgb = np.ascontiguousarray(rgb)
             rgb.setflags(write=False)
             return _safe(rgb, digest, notes + _frames(kind, data, None), None, copy)
-    image, reduction = _header(data, kind, enough)
+    image, reduction = header(data, kind, enough)
     with limits.DECODING.turn(image.width * image.height):
         full = image.size
         if reduction > 1:
@@ -149,8 +149,13 @@ def _safe(rgb: Pixels, digest: str, notes: list[str], original: tuple[int, int] 
     return working_copy(found) if copy else found
 
 
-def _header(data: bytes, kind: str, enough: int) -> tuple[ImageFile.ImageFile, int]:
+def header(data: bytes, kind: str, enough: int = 0) -> tuple[ImageFile.ImageFile, int]:
     """The image, not yet decoded, and by how much a JPEG is reduced on the way.
+
+    Args:
+        data: a whole file.
+        kind: by `formats.kind_of`.
+        enough: pixels of the short side that a JPEG may be reduced to; 0 for as many as the limits allow.
 
     Raises:
         UnreadableImage: it is of a kind that nothing here reads.

@@ -19,6 +19,7 @@ from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import Preprocessing
+from core.errors import Cancelled
 from core.heads import store
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
@@ -27,6 +28,7 @@ from core.readout import Contender
 from core.results.info import StudyInfo
 from core.study import gallery as galleries
 from core.study.gallery import Gallery
+from pages.ui import sessions
 
 T = TypeVar("T")
 
@@ -58,12 +60,15 @@ def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]
 # What holds pixels of an upload lives and dies with its session.
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def _image(digest: str, _data: bytes) -> SafeImage:
-    return images.open_copy(_data)
+    return images.open_copy_in_time(_data, sessions.left())
 
 
 def image(digest: str, data: bytes) -> SafeImage:
-    """The decoded image; its pixels are read-only, so all sessions may hold the same one."""
-    return _image(digest, data)
+    """The decoded image, with read-only pixels; decoding ends when the visitor has left."""
+    try:
+        return _image(digest, data)
+    except Cancelled:
+        st.stop()
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,12 +1,14 @@
-"""Sessions that ended leave the server when their time is over, with the uploads that they hold."""
+"""Sessions that ended: what they hold leaves the server in time, and what they wait for is not worked out."""
 
 import asyncio
 import gc
 import sys
+from collections.abc import Callable
 from types import ModuleType
 
 from streamlit import runtime
 from streamlit.runtime.fragment import MemoryFragmentStorage
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import SessionState
 
 EVERY = 15.0
@@ -32,3 +34,12 @@ async def drop_ended(every: float = EVERY) -> None:
             # The last run's script, with its variables; each run puts its own there.
             sys.modules["__main__"] = ModuleType("__main__")
             gc.collect()
+
+
+def left() -> Callable[[], bool]:
+    """Whether the visitor that this run of a page is for has left, to be asked from any thread while it works."""
+    context = get_script_run_ctx()
+    if context is None or not runtime.exists():  # a test without a server
+        return lambda: False
+    id = context.session_id
+    return lambda: not runtime.get_instance().is_active_session(id)
