@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import streamlit as st
+from starlette.middleware import Middleware
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from core import warming
 from pages.ui import sessions
+from pages.ui.access import ClosedAddresses
 
 ROOT = Path(__file__).resolve().parent
 
@@ -26,6 +28,7 @@ async def _lifespan(_: st.App) -> AsyncIterator[None]:
 app = st.App(
     ROOT / "pages" / "router.py",
     lifespan=_lifespan,
+    middleware=[Middleware(ClosedAddresses)],
     routes=[Mount("/assets", app=StaticFiles(directory=ROOT / "assets"))],
 )
 

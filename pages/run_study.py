@@ -5,6 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
+from core import public
 from core.datasets import DATASETS
 from core.datasets.address import text_of
 from core.datasets.folder import here, safe_id
@@ -19,7 +20,7 @@ from core.study import jobs
 from core.study.plan import MAX_SEEDS, Plan
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import inputs, resources
+from pages.ui import access, inputs, resources
 from pages.ui.places import said, worded
 
 UPLOADS = "study_uploads"
@@ -31,12 +32,22 @@ st.markdown(
 )
 
 
+if access.locked():
+    st.stop()
+
+
 def words(started: str) -> str:
     return datetime.fromisoformat(started).astimezone().strftime("%d %b, %H:%M")
 
 
+def may_stop(job: jobs.Job) -> bool:
+    return not public.is_public() or job.owner == access.owner()
+
+
 def stop(job: jobs.Job) -> None:
-    jobs.cancel(job.folder)
+    # Asked again where it counts: a button that is not drawn is no lock.
+    if may_stop(job):
+        jobs.cancel(job.folder)
 
 
 def open_study(name: str) -> None:
@@ -52,7 +63,8 @@ def show(job: jobs.Job) -> None:
         share = (done + (progress["share"] if progress.get("kind") == "features" else 0)) / total if total else 0.0
         st.markdown(f"**{plain(name)}** · running since {plain(words(job.started))}")
         st.progress(min(1.0, share), text=text)
-        st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
+        if may_stop(job):
+            st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
     elif job.ended:
         failed, unopened = int(progress.get("failed", 0)), int(progress.get("unopened", 0))
         if failed or unopened:
@@ -210,7 +222,11 @@ def begin() -> None:
         st.session_state["run_taken"] = name
         return
     try:
-        jobs.start(Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name), data_folder())
+        jobs.start(
+            Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name),
+            data_folder(),
+            owner=access.owner(),
+        )
     except InvariscopeError as error:
         st.session_state["run_error"] = str(error)
 

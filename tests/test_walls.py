@@ -10,7 +10,7 @@ from core.paths import ROOT
 
 LAYERS = (
     "core core.errors",
-    "core.paths core.pace core.files core.text core.spreadsheet core.devices core.images core.metrics",
+    "core.paths core.pace core.files core.public core.text core.spreadsheet core.devices core.images core.metrics",
     "core.fetching",
     "core.tasks core.samples core.augmentations core.confidence",
     "core.encoders",

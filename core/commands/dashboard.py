@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 
+from core import public
 from core.commands.common import say
 from core.errors import InvalidRequest
 from core.paths import ROOT, cache_folder, data_folder, result_roots, weights_folder
@@ -56,6 +57,17 @@ def check_address(host: str, port: int) -> None:
         raise InvalidRequest(f"--host '{host}' is no address of this machine: use localhost or 0.0.0.0.") from error
 
 
+def _opened() -> str:
+    """What a dashboard that others reach lets them do, and how to let them do less."""
+    if not public.is_public():
+        return (
+            "upload, download models, start and cancel studies, and read every result it shows. "
+            f"{public.VARIABLE}=1 closes what strangers should not do."
+        )
+    studies = "with the token, start studies" if public.has_token() else "no studies and no downloads start from it"
+    return f"upload images, and read every result it shows; {studies}."
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serve `app.py` until interrupted."""
     app = ROOT / "app.py"
@@ -75,10 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name in (*LOOPBACK, *arguments.allow_host):
             flags += ["--server.allowedHosts", name]
     else:
-        say(
-            f"Whoever reaches {arguments.host} on port {arguments.port} can use this dashboard: upload, start and "
-            "cancel studies, and read every result it shows."
-        )
+        say(f"Whoever reaches {arguments.host} on port {arguments.port} can use this dashboard: {_opened()}")
     if arguments.reload:
         flags += ["--server.fileWatcherType", "auto", "--server.runOnSave", "true"]
         # The watcher follows core/ only when it is named here; an empty value would hide it too.

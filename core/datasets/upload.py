@@ -1,12 +1,15 @@
 """Archives that people upload: taken in only after all of them has been checked."""
 
+import contextlib
 import hashlib
 import re
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import BinaryIO
 
+from core import public
 from core.datasets import archives, tars
 from core.datasets.archives import GIB, Limits
 from core.datasets.layout import arrange, unwrapped
@@ -21,6 +24,41 @@ UPLOADED = Limits(files=200_000, unpacked=8 * GIB)
 """What an uploaded archive may hold."""
 
 CHUNK = 1 << 20
+
+
+def drop_old(now: float | None = None) -> None:
+    """Drop the archives that strangers uploaded long ago; on a server for strangers alone.
+
+    Args:
+        now: seconds since 1970; the clock's when None. After a clock that went back, what seems to be of the future
+            stays until its time comes.
+    """
+    if not public.is_public():
+        return
+    end = (time.time() if now is None else now) - public.MAX_AGE
+    for path in _stored():
+        with contextlib.suppress(OSError):  # somebody else dropped it
+            if path.stat().st_mtime < end:
+                path.unlink()
+
+
+def _stored() -> list[Path]:
+    folder = data_folder() / "uploads"
+    return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+
+
+def _check_room(size: int) -> None:
+    """Nothing, when an archive of so many bytes may be kept.
+
+    Raises:
+        DataUnavailable: a server for strangers keeps as much as it may.
+    """
+    drop_old()
+    if public.is_public() and size + sum(path.stat().st_size for path in _stored()) > public.QUOTA:
+        raise DataUnavailable(
+            f"This server keeps {public.QUOTA >> 30} GB of uploaded archives, and they are full: try again on another "
+            "day, or run the study on your own machine."
+        )
 
 
 def store_upload(data: BinaryIO | Path, name: str) -> Path:
@@ -52,6 +90,8 @@ def store_upload(data: BinaryIO | Path, name: str) -> Path:
         tree = archives.open_zip(file, UPLOADED, thorough=True) if kind == "zip" else tars.open_tar(file, UPLOADED)
         arrange(unwrapped(tree), shown)
         target = folder / f"{digest}.{kind}"
+        if not target.is_file():
+            _check_room(file.stat().st_size)
         place(file, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -5,7 +5,6 @@ person said: nothing is taken over from a neighbour in silence. Where in the fil
 (`opening.finding`), and the entry's note says what was taken.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -15,6 +14,7 @@ from typing import Any
 import tomli_w
 import torch
 
+from core import public
 from core.encoders import encoder, preprocess, skeletons, timm_files, trial
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
@@ -60,8 +60,8 @@ class Said:
 
 
 def allowed() -> bool:
-    """Whether visitors of this server may name files on it."""
-    return os.environ.get(PERMISSION, "").strip().lower() in ("1", "true", "yes", "on")
+    """Whether visitors of this server may name files on it; strangers never may."""
+    return public.switched_on(PERMISSION) and not public.is_public()
 
 
 def add(path: str | Path, id: str, said: Said) -> EncoderSpec:

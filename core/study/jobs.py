@@ -45,6 +45,7 @@ class Job:
         progress: the last event, as `invariscope study --progress` stores it; empty before the first.
         started: when, as ISO text.
         cancelled: whether somebody asked it to stop.
+        owner: a secret of the session that may stop it and go on with it; empty when all may.
         log: the last lines that it printed.
     """
 
@@ -53,6 +54,7 @@ class Job:
     progress: dict[str, Any]
     started: str
     cancelled: bool
+    owner: str
     log: str
 
     @property
@@ -92,13 +94,19 @@ def _process(facts: dict[str, Any]) -> psutil.Process | None:
     return None
 
 
-def start(plan: Plan, data: Path, engine: str = "local") -> Path:
+def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Path:
     """Start a study in a process of its own; returns its folder.
 
     A study of that name that is there is gone on with, and grows by what the plan adds.
 
+    Args:
+        plan: what to do, and the study's name.
+        data: folder of the data sets.
+        engine: what computes.
+        owner: of `Job`.
+
     Raises:
-        InvalidRequest: the plan is no good, or a study is running already.
+        InvalidRequest: the plan is no good, a study is running already, or the one of that name is another owner's.
     """
     plan.check()
     root = own_root()
@@ -110,13 +118,16 @@ def start(plan: Plan, data: Path, engine: str = "local") -> Path:
             busy = next((job for job in jobs() if job.running), None)
             if busy is not None:
                 raise InvalidRequest(f"The study '{busy.folder.name}' is running: wait for its end, or cancel it.")
-            _spawn(plan, folder, data, engine)
+            before = job_of(folder)
+            if owner and folder.exists() and (before is None or before.owner != owner):
+                raise InvalidRequest(f"The study '{plan.name}' is somebody else's: take another name.")
+            _spawn(plan, folder, data, engine, owner)
     except (OSError, subprocess.CalledProcessError, Timeout) as error:
         raise InvalidRequest(f"The study could not be started in {folder}: {error}.") from error
     return folder
 
 
-def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
+def _spawn(plan: Plan, folder: Path, data: Path, engine: str, owner: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "progress.json").unlink(missing_ok=True)
     (folder / "asked.toml").write_bytes(plans.dump(plan))
@@ -135,7 +146,7 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended at once; its log says why
         created = psutil.Process(pid).create_time()
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    _store(folder, {"pid": pid, "created": created, "started": now, "cancelled": False})
+    _store(folder, {"pid": pid, "created": created, "started": now, "cancelled": False, "owner": owner})
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:
@@ -161,6 +172,7 @@ def job_of(folder: Path) -> Job | None:
         progress=_read(folder / "progress.json"),
         started=str(facts["started"]),
         cancelled=bool(facts["cancelled"]),
+        owner=str(facts.get("owner", "")),
         log=log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.is_file() else "",
     )
 

@@ -10,7 +10,7 @@ from core.errors import InvariscopeError
 from core.fetching.download import partial_of
 from core.pace import Pace
 from core.text import plain
-from pages.ui import inputs
+from pages.ui import access, inputs
 from pages.ui.places import said
 
 ARRIVED = "models_arrived"
@@ -32,6 +32,8 @@ def _accept(id: str) -> None:
 
 def terms_of(spec: EncoderSpec) -> None:
     """The licences still to be accepted, each with what it asks and a button."""
+    if not access.is_open():
+        return
     for asked in unaccepted(spec):
         with st.container(border=True):
             st.markdown(
@@ -63,6 +65,9 @@ def begun(spec: EncoderSpec) -> int:
 
 def button(spec: EncoderSpec) -> bool:
     """Draw the download button; whether it was pressed."""
+    if not access.is_open():
+        st.caption(":material/lock: Downloads are closed on this server, which is open to everybody.")
+        return False
     size = sum(file.megabytes for file in missing(spec))
     have = begun(spec)
     known = f"{size:.0f} MB" if size else "size told by the server"

@@ -1,6 +1,7 @@
 """Sessions that ended: what they hold leaves the server in time, and what they wait for is not worked out."""
 
 import asyncio
+import contextlib
 import gc
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ from streamlit import runtime
 from streamlit.runtime.fragment import MemoryFragmentStorage
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.state import SessionState
+
+from core.datasets import upload
+from core.errors import InvariscopeError
 
 EVERY = 15.0
 """Seconds between two looks."""
@@ -23,6 +27,9 @@ async def drop_ended(every: float = EVERY) -> None:
     """
     while True:
         await asyncio.sleep(every)
+        # A data folder that cannot be read is said by the pages; it must not end this.
+        with contextlib.suppress(InvariscopeError, OSError):
+            upload.drop_old()
         kept = runtime.get_instance()._session_mgr._session_storage._cache  # type: ignore[attr-defined]
         ended = [info.session for _, info in kept.expire()]
         for session in ended:

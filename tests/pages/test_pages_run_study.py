@@ -6,13 +6,19 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
+from streamlit.testing.v1 import AppTest
 from study_folders import COLOURS, folder, picture
 
+from core import public
 from core.datasets.upload import MAX_MEGABYTES
+from core.errors import InvalidRequest
 from core.images.limits import MAX_BYTES
-from core.paths import ROOT
+from core.paths import ROOT, data_folder
 from core.study import jobs
+from core.study.plan import Plan
+from pages.ui import access
 
 
 @pytest.fixture(autouse=True)
@@ -128,3 +134,47 @@ def test_every_limit_of_an_upload_is_the_true_one(open_page, use_upload) -> None
     assert "--datasets folder:" in told
     at = use_upload(open_page("compare.py"))
     assert at.file_uploader(key="uploads").proto.max_upload_size_mb == MAX_BYTES >> 20 < served
+
+
+# A server for strangers
+
+
+def test_strangers_start_nothing_without_a_token(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(public.VARIABLE, "1")
+    at = open_page("run_study.py")
+    assert any("closed on this server" in info.value for info in at.info)
+    assert not at.button
+    assert not at.multiselect
+    assert not at.text_input
+
+
+def test_the_token_opens_the_page_for_its_session(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(public.VARIABLE, "1")
+    monkeypatch.setenv(public.TOKEN, "sesame")
+    at = open_page("run_study.py")
+    at.text_input(key="access_token").set_value("no")
+    at.button[0].click().run()
+    assert any("not this server's token" in error.value for error in at.error)
+    assert not at.multiselect
+    at.text_input(key="access_token").set_value("sesame")
+    at.button[0].click().run()
+    assert at.multiselect(key="run_encoders")
+    assert not open_page("run_study.py").multiselect, "another session has not given it"
+
+
+def test_only_the_owner_stops_a_study_and_goes_on_with_it(open_page, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(public.VARIABLE, "1")
+    plan = Plan("mine", ("random",), ("folder:near",), ("knn",))
+    where = jobs.start(plan, data_folder(), owner="somebody")
+    monkeypatch.setattr(jobs, "_process", lambda facts: psutil.Process())
+    assert jobs.job_of(where).running
+    for owner, drawn in (("else", False), ("somebody", True)):
+        at = AppTest.from_file(ROOT / "pages" / "router.py", default_timeout=120)
+        at.session_state[access.OPENED], at.session_state[access.OWNER] = True, owner
+        at.run()
+        at.switch_page("run_study.py").run()
+        assert not at.exception
+        assert any(button.key == "cancel_mine" for button in at.button) == drawn
+    monkeypatch.setattr(jobs, "_process", lambda facts: None)
+    with pytest.raises(InvalidRequest, match="somebody else's"):
+        jobs.start(plan, data_folder(), owner="else")
