@@ -98,6 +98,8 @@ def shown(values: NDArray, tags: Mapping[int, Any], bands: tuple[int, ...]) -> t
             "The TIFF holds complex numbers: save their magnitude as a TIFF of floats, and open that."
         )
     count = min(bands_of(tags), values.shape[2])
+    if count < 1:
+        raise UnreadableImage("The TIFF is damaged: it counts no bands besides its alpha. Export it again.")
     chosen = bands or SENTINEL_2.get(count) or ((1, 2, 3) if count >= 3 else (1, 1, 1))
     if max(chosen) > count:
         raise InvalidRequest(f"The image has {count} bands: choose three of them, counted from 1, not {chosen}.")
