@@ -24,10 +24,10 @@ st.markdown(
 chosen = inputs.chosen()
 study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
 QUESTIONS = (
-    ("study.py", "How often are they right?", ":material/analytics:"),
-    ("confidence.py", "Do they know when?", ":material/speed:"),
-    ("attribution.py", "Where do they look?", ":material/center_focus_strong:"),
-    ("invariance.py", "What moves them?", ":material/ssid_chart:"),
+    ("study.py", "Accuracy", ":material/analytics:"),
+    ("confidence.py", "Confidence", ":material/speed:"),
+    ("attribution.py", "Attribution", ":material/center_focus_strong:"),
+    ("invariance.py", "Invariance", ":material/ssid_chart:"),
 )
 found = []
 for column, (page, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):

@@ -37,9 +37,9 @@ def draw(chosen: Chosen) -> None:
         shown,
         hide_index=True,
         row_height=64,
-        column_order=["picture", "image", uploads.TRUE, *(name for name in table if name not in ("image", "size"))],
+        column_order=["picture", "image", uploads.TRUE, *(str(name) for name in table.columns[2:])],
         column_config=_columns(specs, classes),
-        disabled=[name for name in shown if name != uploads.TRUE],
+        disabled=[str(name) for name in shown if name != uploads.TRUE],
         # Other images, other rows: what was typed into the old ones must not land in them.
         key=f"compare_batch_{chosen.task.id}_{hash(tuple(digests))}",
     )
