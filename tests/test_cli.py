@@ -164,7 +164,7 @@ def test_models(capsys):
 def test_fetching_what_does_not_exist(capsys):
     line = refused(capsys, "models", "--fetch", "no-such-encoder")
     assert "no encoder called 'no-such-encoder'" in line
-    assert all(id in line for id in encoders())
+    assert f"Nearest of {len(encoders())}: " in line
 
 
 def test_doctor(capsys):
