@@ -57,7 +57,7 @@ def test_a_file_is_read_like_an_entry_and_stays_where_it_is(folder: Path) -> Non
     assert (spec.layout, spec.pooling) == ("map", "avg")
     # Of another network than its neighbour's, so the input is that network's own.
     assert spec.preprocessing == Preprocessing(224, 235, "bicubic")
-    assert "prefix 'module.encoder_q.'; left out: fc." in spec.note
+    assert "prefix 'module.encoder_q.'; left out: fc (2 tensors)." in spec.note
     assert spec.feature_dim == 512
     assert spec.target_layer == "layer4"
     assert (spec.pretraining.data, spec.pretraining.epochs, spec.licence) == ("unknown", None, "unknown")

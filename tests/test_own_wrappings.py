@@ -58,7 +58,7 @@ def cast(kind: torch.dtype) -> Tensors:
 
 WRAPPED: dict[str, tuple[Any, str]] = {
     "plain": (BODY, "the file's top."),
-    "with a head": (FULL, "left out: fc."),
+    "with a head": (FULL, "left out: fc (7 classes)."),
     "state_dict": ({"state_dict": BODY}, "'state_dict'."),
     "model": ({"model": BODY, "epoch": 3}, "'model'."),
     "net": ({"net": BODY, "acc": 0.5}, "'net'."),
@@ -69,9 +69,9 @@ WRAPPED: dict[str, tuple[Any, str]] = {
     "DataParallel": (pre("module.", BODY), "prefix 'module.'."),
     "PyTorch's example": (
         {"arch": "x", "state_dict": pre("module.", FULL), "best_acc1": torch.tensor(71.5), "optimizer": OPTIMISER},
-        "'state_dict', prefix 'module.'; left out: fc.",
+        "'state_dict', prefix 'module.'; left out: fc (7 classes).",
     ),
-    "Lightning, model": (LIGHTNING | {"state_dict": pre("model.", FULL)}, "prefix 'model.'; left out: fc."),
+    "Lightning, model": (LIGHTNING | {"state_dict": pre("model.", FULL)}, "prefix 'model.'; left out: fc (7 classes)."),
     "Lightning, net": (LIGHTNING | {"state_dict": pre("net.", BODY)}, "prefix 'net.'."),
     "Lightning, backbone": (
         LIGHTNING | {"state_dict": pre("backbone.", BODY) | PROJECTOR},
@@ -81,7 +81,7 @@ WRAPPED: dict[str, tuple[Any, str]] = {
     "Lightning, deep": (LIGHTNING | {"state_dict": pre("model.backbone.", BODY)}, "prefix 'model.backbone.'."),
     "solo-learn": (
         LIGHTNING | {"state_dict": pre("backbone.", BODY) | {"classifier.weight": torch.randn(9, 256)} | PROJECTOR},
-        "left out: classifier, projector.",
+        "left out: classifier (9 classes), projector.",
     ),
     "VISSL": (
         {"classy_state_dict": {"base_model": {"model": {"trunk": pre("_feature_blocks.", BODY), "heads": PROJECTOR}}}},
@@ -96,7 +96,10 @@ WRAPPED: dict[str, tuple[Any, str]] = {
         "encoder.",
     ),
     "EMA beside": ({"model": BODY2, "model_ema": BODY, "optimizer": OPTIMISER}, "'model_ema'. These fit too: 'model'."),
-    "timm, EMA": ({"state_dict": BODY2, "state_dict_ema": FULL}, "'state_dict_ema'; left out: fc. These fit too:"),
+    "timm, EMA": (
+        {"state_dict": BODY2, "state_dict_ema": FULL},
+        "'state_dict_ema'; left out: fc (7 classes). These fit too:",
+    ),
     "timm, Namespace": ({"state_dict": BODY2, "state_dict_ema": BODY, "args": BAG}, "'state_dict_ema'."),
     "MoCo": (
         {
@@ -104,7 +107,7 @@ WRAPPED: dict[str, tuple[Any, str]] = {
             | pre("module.encoder_k.", BODY2)
             | {"module.queue": torch.ones(8)}
         },
-        "'module.encoder_q.'",
+        "'module.encoder_q.'; left out: module.queue. These fit too: 'state_dict', prefix 'module.encoder_k.'.",
     ),
     "MoCo, one GPU": ({"state_dict": pre("encoder_q.", BODY) | pre("encoder_k.", BODY2)}, "prefix 'encoder_q.'."),
     "MoCo v3": (
@@ -291,3 +294,18 @@ def test_the_stem_of_cifar_networks_is_told(folder: Path) -> None:
     torch.save(tensors, folder / "mine.pth")
     with pytest.raises(WeightsInvalid, match=r"the stem of CIFAR networks: conv1\.weight is 3×3 .* 7×7"):
         own.add(folder / "mine.pth", "mine", Said("resnet18"))
+
+
+@pytest.mark.usefixtures("untried")
+@pytest.mark.parametrize(
+    ("file", "said", "reason"),
+    [
+        ("resnet34", "resnet18", r"it is of a deeper network: \d of 'layer\d\.N' where the network has \d"),
+        ("seresnet18", "resnet18", r"unexpected such as layer1\.0\.se"),
+    ],
+)
+def test_a_larger_network_does_not_pass_for_a_smaller_one(file: str, said: str, reason: str, folder: Path) -> None:
+    """Every tensor of the smaller one is in it, of the same shape."""
+    torch.save(architectures.build(file).state_dict(), folder / "mine.pth")
+    with pytest.raises(WeightsInvalid, match=reason):
+        own.add(folder / "mine.pth", "mine", Said(said))

@@ -8,11 +8,11 @@ that may be meant; of several the usual one is taken, and all are named.
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from core.encoders.opening.mismatch import Mismatch
+from core.encoders.opening.mismatch import HEADS, PROJECTORS, Mismatch
 from core.encoders.opening.reading import compare
 from core.errors import WeightsInvalid
 
@@ -30,6 +30,10 @@ DOES_NOT_APPLY = (
 """What namings, timm's among them, raise at names that are not theirs."""
 SHARE = 0.2
 """Of a container's tensors that a prefix must have to be tried."""
+COMPUTED = ("relative_position_index", "attn_mask", "relative_coords_table", "inv_freq", "num_batches_tracked")
+"""Ends of names that are tables a layer computes for itself, and counters."""
+OF_A_TRUNK = r"(norm|ln|bn|conv|block|layer|stage|stem|features|patch_embed|pos_embed|(cls|reg|dist)_token)\w*"
+"""First parts of names that belong to a network itself: what has one of these and does not fit is another network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,14 @@ class Place:
         prefix: what all their names begin with.
         keys: how their names become the network's; a key of the namings that were tried, empty for as they are.
         drop: beginnings of names, after the prefix is cut and the names are changed, that the network does not have.
-        beside: first parts of the names in the container that do not begin with the prefix.
+        left: what of the file is not used, in words.
     """
 
     container: tuple[str, ...]
     prefix: str
     keys: str
     drop: tuple[str, ...]
-    beside: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -95,6 +99,7 @@ def places(
     found: list[Place] = []
     nearest: tuple[int, Mismatch] | None = None
     for container, tensors in bags(content):
+        inside: list[Place] = []
         for prefix in prefixes(tensors):
             cut = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
             for keys, naming in namings.items():
@@ -103,16 +108,59 @@ def places(
                 except DOES_NOT_APPLY:
                     continue
                 mismatch = compare(wanted, named, absent)
-                if not mismatch.missing and not mismatch.reshaped:
-                    outside = dict.fromkeys(key.partition(".")[0] for key in tensors if not key.startswith(prefix))
-                    extra = beginnings_of(mismatch.extra, wanted)
-                    found.append(Place(container, prefix, keys, extra, tuple(outside)))
+                extra = mismatch.extra
+                mismatch = replace(mismatch, extra=_of_the_trunk(extra, wanted))
+                if not mismatch.listing:
+                    drop = beginnings_of(extra, wanted)
+                    inside.append(Place(container, prefix, keys, drop, _words(drop, named)))
                     break
                 common = len(wanted.keys() & named.keys())
                 if nearest is None or common > nearest[0]:
-                    nearest = common, mismatch
+                    # Names of which none is the network's are told as they are: they say what the file is instead.
+                    nearest = common, mismatch if common else replace(mismatch, extra=extra)
+        found += _with_neighbours(inside, tensors)
     found.sort(key=lambda place: (_unusual(place), len(place.container), place.prefix))
     return found, None if found or nearest is None else nearest[1]
+
+
+def _of_the_trunk(extra: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
+    """Names that the network does not have and that are no head and no part of the training beside it.
+
+    A deeper network of the same width has every tensor of a shallower one, so these may not be left out.
+    """
+
+    def part(name: str) -> str:
+        return re.sub(r"\d+", "#", name.partition(".")[0])
+
+    own = {part(name) for name in wanted}
+    return tuple(
+        name
+        for name in extra
+        if not name.startswith((*HEADS, *PROJECTORS))
+        and not name.endswith(COMPUTED)
+        and (part(name) in own or re.fullmatch(OF_A_TRUNK, name.partition(".")[0]))
+    )
+
+
+def _words(drop: Iterable[str], tensors: Tensors) -> tuple[str, ...]:
+    """Beginnings of names in words: `fc (7 classes)`, `projector (4 tensors)`, `queue`."""
+    words = []
+    for beginning in drop:
+        shapes = {key: value.shape for key, value in tensors.items() if key.startswith(beginning)}
+        matrices = [shape for key, shape in shapes.items() if key.endswith("weight") and len(shape) == 2]
+        many = f" ({len(shapes)} tensors)" if len(shapes) > 1 else ""
+        if beginning.startswith(HEADS) and len(matrices) == 1:
+            many = f" ({matrices[0][0]} classes)"
+        words.append(beginning.rstrip(".") + many)
+    return tuple(words)
+
+
+def _with_neighbours(places: list[Place], tensors: Tensors) -> list[Place]:
+    """The places of one container, each told of what lies beside all of them."""
+    taken = tuple(place.prefix for place in places)
+    outside = [key for key in tensors if not key.startswith(taken or ("",))]
+    beside = _words(beginnings_of(outside, [key for key in tensors if key.startswith(taken)]), tensors) if taken else ()
+    return [replace(place, left=place.left + beside) for place in places]
 
 
 def _unusual(place: Place) -> int:
@@ -136,9 +184,7 @@ def said(places: list[Place]) -> str:
     taken, others = places[0], places[1:]
     text = f"Weights taken from {taken.words}"
     text += f", names of '{taken.keys}' changed" if taken.keys else ""
-    left = [part.rstrip(".") for part in taken.drop]
-    left += [part for part in taken.beside if not any(place.prefix.startswith(f"{part}.") for place in others)]
-    text += f"; left out: {', '.join(left)}." if left else "."
+    text += f"; left out: {', '.join(taken.left)}." if taken.left else "."
     if others:
         choices = "; ".join(place.words for place in others[:4])
         text += f" These fit too: {choices}. --container and --prefix choose."
