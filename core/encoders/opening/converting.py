@@ -29,6 +29,7 @@ import safetensors
 
 from core.encoders.files import hashes
 from core.encoders.opening.quarantine import RESULT, seconds
+from core.encoders.opening.unpickling import MORE
 from core.errors import InvalidRequest, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
 
@@ -103,10 +104,9 @@ def rehearse(path: Path, reader: str) -> None:
         try:
             _in_quarantine(path, Path(folder), ("zip" if reader == "zip" else "plain", (), ""))
         except WeightsInvalid as error:
-            raise WeightsInvalid(
-                f"{error} If it should hold other objects beside its tensors, 'invariscope models convert {path}' "
-                "keeps the tensors alone."
-            ) from error
+            if MORE not in str(error):
+                raise
+            raise WeightsInvalid(f"{error} 'invariscope models convert {path}' keeps the tensors alone.") from error
 
 
 def _in_quarantine(path: Path, folder: Path, request: tuple[str, tuple[str, ...], str]) -> dict[str, object]:

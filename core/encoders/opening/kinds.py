@@ -1,11 +1,11 @@
 """What a file that is no checkpoint is, told by its first bytes, and what to do about it."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
 STARTS: tuple[tuple[bytes, str], ...] = (
-    (b"version https://git-lfs", "it is a Git LFS pointer, not the file it stands for. Run 'git lfs pull' where it is"),
     (b"<!doctype", "it is a web page that was saved in place of the file. Download it by hand, in a browser"),
     (b"<html", "it is a web page that was saved in place of the file. Download it by hand, in a browser"),
     (b"<?xml", "it is an XML answer of a server, saved in place of the file. Download it again"),
@@ -31,6 +31,10 @@ def other_kind(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(512)
     plain = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if plain.startswith(b"version https://git-lfs"):
+        whole = re.search(rb"\nsize (\d+)", plain)
+        of = f" of {int(whole[1]) / 1e6:.1f} MB" if whole else ""
+        return f"it is a Git LFS pointer, not the file{of} it stands for. Run 'git lfs pull' where it is"
     for signature, clause in STARTS:
         if plain.startswith(signature):
             return clause

@@ -24,6 +24,8 @@ from torch import Tensor
 
 BAGS = (argparse.Namespace,)
 """What training scripts keep beside weights: a plain bag of values."""
+MORE = "it holds other objects beside its tensors"
+"""What is said of a file whose tensors a conversion can keep."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first thing in torch's format from before 1.6: five pickles in a row, then the numbers."""
 DEEPEST = 64
@@ -125,6 +127,9 @@ def refusals() -> Iterator[None]:
         if isinstance(error, MemoryError) or "allocate memory" in str(error):
             raise Refused("it needs more memory than a file of its size should") from error
         # PyTorch says first, at length, how to load the file without protection.
+        if named := re.search(r"GLOBAL (\S+) (was not|whose module)", str(error)):
+            _require_harmless(named[1])
+            raise Refused(f"{MORE} ('{named[1]}' among them)") from error
         said = re.split(r"WeightsUnpickler error:|^Weights only load failed.*\n", str(error))[-1]
         text = "".join(c for c in said.strip().partition("\n")[0] if c.isprintable())[:120]
         raise Refused(
