@@ -7,11 +7,13 @@ import pytest
 import torch
 from command_line import nothing_fetched, refused, strict
 from malicious import payloads
+from safetensors.torch import load_file
 
 from core.cli import main
 from core.encoders import architectures
 from core.encoders.files import licences
-from core.encoders.registry import encoders
+from core.encoders.registry import encoder_spec, encoders
+from core.paths import ASSETS
 
 __all__ = ["nothing_fetched"]
 
@@ -115,3 +117,18 @@ def test_list_marks_non_commercial_licences(capsys) -> None:
     assert "(non-commercial)" in lines["resnet50-moco-v3-1000"]
     assert "(non-commercial)" not in lines["resnet50-dino"]
     assert len(lines) == len(encoders())
+
+
+def test_verify_asks_no_address_of_an_own_file(capsys, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("core.fetching.addresses.ask", lambda *_: pytest.fail("an address was asked"))
+    file = tmp_path / "mine.pth"
+    trained = load_file(ASSETS / "models/supervised/weights.safetensors")
+    torch.save({"state_dict": {f"module.{key}": value for key, value in trained.items()}}, file)
+    run(capsys, "add", file, "--arch", encoder_spec("supervised").architecture, "--size", 64)
+    (row,) = strict(run(capsys, "verify", "mine", "--json"))
+    assert row["ok"]
+    names = [check["name"] for check in row["checks"]]
+    assert {"hash", "weights-finite", "features-differ", "prediction-repeatable"} <= set(names)
+    assert "as recorded when it was added" in row["checks"][names.index("hash")]["detail"]
+    file.unlink()
+    assert "FAIL here: There is no file" in run(capsys, "verify", "mine", code=1)

@@ -48,17 +48,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def results(specs: Iterable[EncoderSpec], offline: bool) -> "Iterator[tuple[EncoderSpec, list[Check]]]":
-    """Checks of each entry: without the network, and unless `offline` of addresses and files too."""
+    """Checks of each entry: what was published is held against itself, and unless `offline` its address is asked.
+
+    Packaged encoders and a person's own have no published layout and no address; they are judged as they load.
+    """
+    from core.encoders.checked import Check
     from core.encoders.files import weights
     from core.verification import offline as without_files
     from core.verification import with_files
 
-    ready = list(specs)
-    published = without_files.offline_all(spec for spec in ready if not spec.weights.packaged)
-    for spec in ready:
-        checks = [] if spec.weights.packaged else list(next(published)[1])
-        if not offline and not spec.weights.packaged:
+    ready = [(spec, not (spec.weights.packaged or spec.weights.own)) for spec in specs]
+    published = without_files.offline_all(spec for spec, is_published in ready if is_published)
+    for spec, is_published in ready:
+        checks = list(next(published)[1]) if is_published else []
+        if not offline and is_published:
             checks += [with_files.reachable(file) for file in spec.files]
         if all(weights.is_here(file) for file in spec.files):
             checks += with_files.here(spec)
+        elif spec.weights.own:
+            checks.append(Check("here", False, f"There is no file {spec.weights.file} any more."))
         yield spec, checks

@@ -1,6 +1,7 @@
 """What the catalog knows of an encoder; no weights, no network, no torch."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, get_args
 
 Regime = Literal[
@@ -81,6 +82,11 @@ class WeightFile:
     absent: tuple[str, ...] = ()
     keys: str = ""
     terms: str = ""
+
+    @property
+    def own(self) -> bool:
+        """Whether it is a person's own, named by its place on this machine: nobody published it."""
+        return Path(self.file).is_absolute()
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -53,6 +53,7 @@ def here(spec: EncoderSpec) -> list[Check]:
     for file in spec.files:
         digest = weights.verify(file)
         known = "as published" if file.sha256 or file.md5 else "as recorded when it was fetched first"
+        known = "as recorded when it was added" if file.own else known
         checks.append(Check("hash", True, f"{file.file}: SHA-256 {digest[:12]}, {known}."))
     has_head = any(head.task == TASK for head in spec.heads)
     try:

@@ -36,8 +36,8 @@ def verify(weights: WeightFile) -> str:
         raise unavailable(weights)
     digest, complaint = hashes.compare(path, weights, path)
     if complaint:
-        own = Path(weights.file).is_absolute()
-        todo = "Put it back as it was, or add it again under another name" if own else "Delete it and fetch it again"
+        added = "Put it back as it was, or add it again under another name"
+        todo = added if weights.own else "Delete it and fetch it again"
         raise WeightsInvalid(f"{path} is {complaint}. {todo}.")
     return digest
 
