@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from core import invariance, pipeline
+from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import answers, curves, questions, shipped
 from core.plots.bars import bars
@@ -50,7 +51,7 @@ class_maps = [
     resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
 ]
 scale = maps.scales(class_maps, shared=True)[0]
-found[2].caption(plain(questions.attribution(class_maps)))
+found[2].caption(plain(questions.attribution(overlaps(class_maps))))
 
 columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from core.invariance import AtStrength
+from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import questions, shipped
 from core.results import store
@@ -34,15 +35,15 @@ def test_attribution_counts_the_common_fifth() -> None:
     second = first.copy()
     first[0], second[0, :3], second[1, :2] = 1, 1, 1
     # Three of five cells are common, seven are in either; chance is .2 / 1.8.
-    assert "overlap by 43% (chance 11%)" in questions.attribution([first, second])
+    assert "overlap by 43% (chance 11%)" in questions.attribution(overlaps([first, second]))
     third = np.zeros((5, 5), np.float32)
     third[4] = 1
-    assert "overlap by 0% to 43%" in questions.attribution([first, second, third])
+    assert "overlap by 0% to 43%" in questions.attribution(overlaps([first, second, third]))
 
 
 @pytest.mark.parametrize("maps", [[np.ones((4, 4), np.float32)], [np.ones((4, 4)), np.ones((8, 8))]])
 def test_maps_that_cannot_be_compared_say_so(maps: list[np.ndarray]) -> None:
-    assert "one grid" in questions.attribution(maps)
+    assert "one grid" in questions.attribution(overlaps(maps))
 
 
 def test_invariance_names_the_trained_alone() -> None:

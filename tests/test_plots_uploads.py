@@ -7,7 +7,8 @@ from scipy import stats
 
 from core.confidence import predict
 from core.encoders.registry import encoder_spec
-from core.plots import uploads
+from core.plots.uploads import finding
+from core.results import uploads
 
 CLASSES = ("cat", "dog", "ship")
 PAIR = [encoder_spec("supervised"), encoder_spec("simclr")]
@@ -46,16 +47,16 @@ def test_two_by_two_and_its_test() -> None:
     found = table("c" * 9 + "d" + "s", "d" * 9 + "c" + "s", "d" * 11)
     assert uploads.two_by_two(found, *PAIR) == {"both": 0, "only first": 1, "only second": 9, "neither": 1}
     p = stats.binomtest(1, 10).pvalue
-    said = uploads.finding(found, PAIR)
+    said = finding(found, PAIR)
     assert f"(p = {p:.3f})" in said
     assert "SimCLR is ahead" in said
 
 
 def test_few_images_find_nothing() -> None:
-    assert "no difference found (p = 1.000)" in uploads.finding(table("c", "d", "d"), PAIR)
+    assert "no difference found (p = 1.000)" in finding(table("c", "d", "d"), PAIR)
 
 
 def test_one_contender_is_counted_without_a_test() -> None:
     found = table("cc", "dd", "cd")
-    assert "1 of 2" in uploads.finding(found, PAIR[:1])
-    assert "p =" not in uploads.finding(found, PAIR[:1])
+    assert "1 of 2" in finding(found, PAIR[:1])
+    assert "p =" not in finding(found, PAIR[:1])

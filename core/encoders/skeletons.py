@@ -32,17 +32,21 @@ def build(spec: EncoderSpec) -> Network:
 
 def on_meta(spec: EncoderSpec) -> Network | None:
     """The entry's headless network without memory; None where its code computes with numbers as it is built."""
-    network = blank(spec.architecture, spec.options)
-    return network if next(network.parameters()).is_meta else None
+    return _without_memory(spec.architecture, spec.options)
 
 
 def blank(architecture: str, options: Iterable[tuple[str, Any]] = ()) -> Network:
     """A headless network to read names and shapes from, without memory where its code permits it."""
+    return _without_memory(architecture, options) or architectures.build(architecture, options)
+
+
+def _without_memory(architecture: str, options: Iterable[tuple[str, Any]]) -> Network | None:
     try:
         with torch.device("meta"):
-            return architectures.build(architecture, options)
+            network = architectures.build(architecture, options)
     except (NotImplementedError, RuntimeError):
-        return architectures.build(architecture, options)
+        return None
+    return network if next(network.parameters()).is_meta else None
 
 
 def complete(network: nn.Module) -> bool:

@@ -5,7 +5,9 @@ as evidence that was never computed. The mass of a map is its positive part, ReL
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -133,6 +135,16 @@ def iou_at(a: ArrayLike, b: ArrayLike, share: float = 0.2) -> Overlap:
     common = float(np.sum(_largest(first, size) * _largest(second, size)))
     q = size / first.size
     return Overlap(iou=common / (2 * size - common), chance=q / (2 - q))
+
+
+def overlaps(maps: Sequence[ArrayLike], share: float = 0.2) -> list[Overlap]:
+    """`iou_at` of each pair of maps that lie on one grid, in the order of `itertools.combinations`; others are no pair.
+
+    Args:
+        maps: (h, w) each.
+        share: size of the regions, in (0, 1).
+    """
+    return [iou_at(a, b, share) for a, b in combinations(maps, 2) if np.shape(a) == np.shape(b)]
 
 
 def _largest(values: FloatArray, size: int) -> FloatArray:

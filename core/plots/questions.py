@@ -1,17 +1,12 @@
 """The four questions of the paper, each with its finding in one sentence: what the first screen leads with."""
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.invariance import AtStrength
-from core.metrics.attribution import iou_at
+from core.metrics.attribution import Overlap
 from core.plots.study_words import signed, verdicts
-
-FIFTH = 0.2
 
 
 def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
@@ -37,18 +32,17 @@ def confidence(accuracies: pd.DataFrame, names: Mapping[str, str]) -> str:
     return f"Confidence minus accuracy over {accuracies['dataset'].nunique()} sets: {said} points."
 
 
-def attribution(maps: Sequence[NDArray[np.float32]]) -> str:
+def attribution(overlaps: Sequence[Overlap]) -> str:
     """How much of the strongest fifth of two maps is common; of more contenders the range over pairs.
 
-    Maps of different grids are not compared: the sentence says so.
+    Args:
+        overlaps: of `metrics.attribution.overlaps`; none where no two maps lie on one grid, and the sentence says so.
     """
-    same = [(a, b) for a, b in combinations(maps, 2) if a.shape == b.shape]
-    if not same:
+    if not overlaps:
         return "Maps of one grid would be needed to say how far they look alike."
-    found = [iou_at(a, b, FIFTH) for a, b in same]
-    shares = sorted({f"{overlap.iou:.0%}" for overlap in found}, key=lambda text: float(text[:-1]))
-    reach = shares[0] if len(shares) == 1 else f"{shares[0]} to {shares[-1]}"
-    return f"The strongest fifths of their maps of this picture overlap by {reach} (chance {found[0].chance:.0%})."
+    low, high = min(o.iou for o in overlaps), max(o.iou for o in overlaps)
+    reach = f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
+    return f"The strongest fifths of their maps of this picture overlap by {reach} (chance {overlaps[0].chance:.0%})."
 
 
 def invariance(at: AtStrength, done: str, names: Mapping[str, str]) -> str:

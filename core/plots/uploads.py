@@ -1,87 +1,26 @@
-"""Several images of one's own: every contender's answer to each, and, once they are labelled, a small study."""
+"""What labelled uploads say of the contenders, in one sentence."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
-from core.confidence import Prediction, agreement
 from core.encoders.spec import EncoderSpec
-from core.metrics.accuracy import mcnemar_exact, wilson_interval
 from core.plots.style import UNSURE, short_labels
+from core.results import uploads
 from core.results.pairs import LEVEL
-
-TRUE = "true class"
-
-
-def answers(
-    names: Sequence[str],
-    sizes: Sequence[str],
-    predictions: Sequence[Sequence[Prediction]],
-    specs: Sequence[EncoderSpec],
-    classes: Sequence[str],
-) -> pd.DataFrame:
-    """One row an image: image, size, of each contender `id` (its answer) and `id confidence`, and whether all agree.
-
-    Args:
-        names: of the images.
-        sizes: likewise, in words.
-        predictions: one sequence an image, one prediction a contender.
-        specs: of the contenders.
-        classes: names in label order.
-    """
-    rows = []
-    for name, size, found in zip(names, sizes, predictions, strict=True):
-        row: dict[str, object] = {"image": name, "size": size}
-        for spec, prediction in zip(specs, found, strict=True):
-            row[spec.id] = classes[prediction.top]
-            row[f"{spec.id} confidence"] = prediction.confidence
-        rows.append(row | {"agree": agreement(list(found))})
-    return pd.DataFrame(rows)
-
-
-def scores(table: pd.DataFrame, specs: Sequence[EncoderSpec]) -> pd.DataFrame:
-    """How often each contender is right on the labelled images, with the 95 % Wilson interval in percent.
-
-    Args:
-        table: of `answers`, with the column `TRUE`, missing where an image has no label; one label at least.
-        specs: of the contenders.
-
-    Returns:
-        One row a contender: contender, right, of, accuracy, low, high.
-    """
-    labelled = table[table[TRUE].notna()]
-    rows = []
-    for spec in specs:
-        right = int((labelled[spec.id] == labelled[TRUE]).sum())
-        found = wilson_interval(right, len(labelled))
-        limits = (round(100 * value, 1) for value in (found.estimate, found.low, found.high))
-        rows.append((spec.label, right, len(labelled), *limits))
-    return pd.DataFrame(rows, columns=["contender", "right", "of", "accuracy", "low", "high"])
-
-
-def two_by_two(table: pd.DataFrame, first: EncoderSpec, second: EncoderSpec) -> dict[str, int]:
-    """Labelled images that both, one or neither of two contenders get right."""
-    labelled = table[table[TRUE].notna()]
-    one, other = (labelled[spec.id] == labelled[TRUE] for spec in (first, second))
-    return {
-        "both": int((one & other).sum()),
-        "only first": int((one & ~other).sum()),
-        "only second": int((~one & other).sum()),
-        "neither": int((~one & ~other).sum()),
-    }
 
 
 def finding(table: pd.DataFrame, specs: Sequence[EncoderSpec]) -> str:
     """Who is right how often, and of two contenders whether that is more than luck by McNemar's exact test."""
     short = short_labels(specs)
-    counted = scores(table, specs)
+    counted = uploads.scores(table, specs)
     said = ", ".join(
         f"{short[spec.id]} {row.right} of {row.of}" for spec, row in zip(specs, counted.itertuples(), strict=True)
     )
     if len(specs) != 2:
         return f"Right: {said}."
-    cells = two_by_two(table, *specs)
-    p = mcnemar_exact(cells["only first"], cells["only second"])
+    cells = uploads.two_by_two(table, *specs)
+    p = uploads.advantage(cells)
     ahead = short[specs[int(cells["only second"] > cells["only first"])].id]
     verdict = f"{ahead} is ahead" if p < LEVEL else UNSURE
     return (

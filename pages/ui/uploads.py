@@ -8,7 +8,8 @@ import streamlit as st
 
 from core import pipeline
 from core.encoders.spec import EncoderSpec
-from core.plots import uploads
+from core.plots.uploads import finding
+from core.results import uploads
 from core.text import plain
 from pages.ui import blocks, resources
 from pages.ui.inputs import Chosen
@@ -51,12 +52,12 @@ def draw(chosen: Chosen) -> None:
             del known[digest]
     judged = table.assign(**{uploads.TRUE: edited[uploads.TRUE].where(edited[uploads.TRUE].notna(), None)})
     if judged[uploads.TRUE].notna().any():
-        st.markdown(f"**{plain(uploads.finding(judged, specs))}**")
+        st.markdown(f"**{plain(finding(judged, specs))}**")
         scores = uploads.scores(judged, specs)
         st.dataframe(
             scores,
             hide_index=True,
-            alt=f"Accuracy in percent with 95 % Wilson intervals. {uploads.finding(judged, specs)}",
+            alt=f"Accuracy in percent with 95 % Wilson intervals. {finding(judged, specs)}",
             key="compare_scores",
         )
         st.caption("Accuracy in percent of the labelled images, with its 95 % Wilson interval.")

@@ -148,7 +148,7 @@ def test_metrics_know_neither_models_nor_pages_nor_files(file: Path) -> None:
     tree = ast.parse(file.read_text(encoding="utf-8"))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    allowed = {"collections", "core", "dataclasses", "math", "numpy", "scipy", "sklearn", "typing"}
+    allowed = {"collections", "core", "dataclasses", "itertools", "math", "numpy", "scipy", "sklearn", "typing"}
     assert {name.split(".")[0] for name in imported} <= allowed
     assert all(name.startswith("core.metrics") for name in imported if name.startswith("core"))
 
