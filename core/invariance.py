@@ -1,7 +1,7 @@
 """Invariance sweeps: what happens to representation, answer, confidence and map as an augmentation grows."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +101,81 @@ def augmented(unit: Tensor, augmentation: Augmentation, strength: float, seeds: 
     return augmentation.apply(views, strengths, numbers)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Views:
+    """What V augmented views say beside their clean images; every array is (V,), `pooled` (V, D).
+
+    Attributes are those of `Point`.
+    """
+
+    pooled: NDArray[np.float32]
+    cosine: NDArray[np.float64]
+    prediction: NDArray[np.int64]
+    flipped: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    kept: NDArray[np.float64]
+    drift: NDArray[np.float64]
+    map_stability: NDArray[np.float64]
+
+
+def view(
+    contender: Contender,
+    reference: Clean,
+    augmentation: Augmentation,
+    owner: NDArray[np.int64],
+    strengths: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+) -> Views:
+    """The readout of V views, batch by batch: no more views are in memory than are read at once.
+
+    Args:
+        contender: whose representation is measured.
+        reference: its readout of N clean images.
+        augmentation: what is done to them.
+        owner: (V,) which of the N images each view is made of.
+        strengths: (V,) how much, in the augmentation's unit, each in its range.
+        numbers: (V,) seeds of the draws.
+    """
+    device = contender.encoder.device
+    pooled, logits, stability = [], [], []
+    for start in range(0, len(owner), VIEWS_AT_ONCE[device.type]):
+        part = slice(start, start + VIEWS_AT_ONCE[device.type])
+        images = reference.unit[owner[part]].to(device)
+        at = torch.as_tensor(strengths[part], dtype=torch.float32, device=device)
+        seeds = torch.as_tensor(numbers[part], device=device)
+        inputs = normalise(augmentation.apply(images, at, seeds), contender.encoder.spec.preprocessing)
+        read = readout.read(contender, inputs, sweeping=True)
+        classes = torch.as_tensor(reference.predicted[owner[part]], device=device)
+        maps = cam.class_maps(contender, read, classes)
+        pooled.append(read.pooled.cpu().numpy())
+        logits.append(read.logits.cpu().numpy())
+        stability.append(_stability(reference.maps[owner[part]], maps, augmentation, at, seeds))
+    features = np.concatenate(pooled)
+    probabilities = confidence_metrics.softmax(np.concatenate(logits), contender.head.temperature)
+    prediction = probabilities.argmax(axis=1)
+    return Views(
+        pooled=features,
+        cosine=metrics.cosine_invariance(reference.pooled[owner], features),
+        prediction=prediction,
+        flipped=prediction != reference.predicted[owner],
+        confidence=probabilities.max(axis=1),
+        kept=probabilities[np.arange(len(owner)), reference.predicted[owner]],
+        drift=metrics.prediction_drift(reference.probabilities[owner], probabilities),
+        map_stability=np.concatenate(stability),
+    )
+
+
+def _stability(
+    before: NDArray[np.float32], maps: Tensor, augmentation: Augmentation, strengths: Tensor, seeds: Tensor
+) -> NDArray[np.float64]:
+    """Spearman a view, on the valid overlap; nan where it is undefined."""
+    if augmentation.inverse_warp is None:
+        back, valid = maps, torch.ones_like(maps, dtype=torch.bool)
+    else:
+        back, valid = augmentation.inverse_warp(maps, strengths, seeds)
+    return metrics.map_equivariance(before, back.float().cpu().numpy(), valid.cpu().numpy())
+
+
 def measure(contender: Contender, reference: Clean, augmentation: Augmentation, strength: float, seeds: int) -> Point:
     """One point of the curve.
 
@@ -115,55 +190,18 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
         InvalidRequest: strength or seeds are out of range.
     """
     asked = seeds_for(augmentation, seeds)
+    augmentation.check(strength)
     # At the identity all seeds give the image itself: one view stands for them.
     count = 1 if strength == augmentation.identity else asked
-    device = contender.encoder.device
-    views = augmented(reference.unit.to(device), augmentation, strength, count)
-    inputs = normalise(views, contender.encoder.spec.preprocessing)
-    owner = np.repeat(np.arange(len(reference.unit)), count)
-    pooled, logits, maps = [], [], []
-    for chunk, owners in zip(
-        inputs.split(VIEWS_AT_ONCE[device.type]),
-        torch.as_tensor(owner).split(VIEWS_AT_ONCE[device.type]),
-        strict=True,
-    ):
-        read = readout.read(contender, chunk, sweeping=True)
-        classes = torch.as_tensor(reference.predicted[owners.numpy()], device=device)
-        pooled.append(read.pooled)
-        logits.append(read.logits)
-        maps.append(cam.class_maps(contender, read, classes))
-    probabilities = confidence_metrics.softmax(torch.cat(logits).cpu().numpy(), contender.head.temperature)
-    prediction = probabilities.argmax(axis=1)
-    before = reference.probabilities[owner]
+    images = len(reference.unit)
+    owner, numbers = np.repeat(np.arange(images), count), np.tile(np.arange(count), images)
+    found = view(contender, reference, augmentation, owner, np.full(len(owner), float(strength)), numbers)
 
     def table(values: NDArray[Any]) -> NDArray[Any]:
-        return np.repeat(values.reshape(len(reference.unit), count), asked // count, axis=1)
+        return np.repeat(values.reshape(images, count), asked // count, axis=1)
 
-    return Point(
-        strength=float(strength),
-        cosine=table(metrics.cosine_invariance(reference.pooled[owner], torch.cat(pooled).cpu().numpy())),
-        prediction=table(prediction),
-        flipped=table(prediction != reference.predicted[owner]),
-        confidence=table(probabilities.max(axis=1)),
-        kept=table(probabilities[np.arange(len(owner)), reference.predicted[owner]]),
-        drift=table(metrics.prediction_drift(before, probabilities)),
-        map_stability=table(_stability(reference, torch.cat(maps), augmentation, strength, count)),
-    )
-
-
-def _stability(
-    reference: Clean, maps: Tensor, augmentation: Augmentation, strength: float, count: int
-) -> NDArray[np.float64]:
-    """Spearman a view, on the valid overlap; nan where it is undefined."""
-    total = len(maps)
-    if augmentation.inverse_warp is None:
-        back, valid = maps, torch.ones_like(maps, dtype=torch.bool)
-    else:
-        strengths = torch.full((total,), float(strength), device=maps.device)
-        numbers = torch.arange(count, device=maps.device).repeat(len(reference.unit))
-        back, valid = augmentation.inverse_warp(maps, strengths, numbers)
-    owner = np.repeat(np.arange(len(reference.unit)), count)
-    return metrics.map_equivariance(reference.maps[owner], back.float().cpu().numpy(), valid.cpu().numpy())
+    names = [field.name for field in fields(Point) if field.name != "strength"]
+    return Point(strength=float(strength), **{name: table(getattr(found, name)) for name in names})
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:

@@ -38,5 +38,5 @@ def few_shot(study: Path, episodes: int = 12, queries: int = 10) -> None:
             cell["seed"],
         )
         test = Features(np.zeros((40, 1), np.float32), labels, ids)
-        writing.write_cell(str(study), id, rows.table(names, answers, test), None, {"key": "drawn", "facts": {}})
+        writing.write_cell(str(study), id, {"cells": rows.table(names, answers, test)}, {"key": "drawn", "facts": {}})
     study_manifests.write(study, manifest)

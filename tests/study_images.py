@@ -54,7 +54,9 @@ def show(study: Path, folder: Path, dataset: str = "scans", calibrated: bool = T
             cell["protocol"],
             cell["seed"],
         )
-        writing.write_cell(str(study), id, rows.table(names, answers, features), None, {"key": "drawn", "facts": {}})
+        writing.write_cell(
+            str(study), id, {"cells": rows.table(names, answers, features)}, {"key": "drawn", "facts": {}}
+        )
     manifest["datasets"][dataset] |= {
         "classes": list(images.classes),
         "address": address,

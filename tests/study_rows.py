@@ -55,7 +55,10 @@ def invent(
                     side = rows.logits_table(answers, test) if logits else None
                     facts = {"temperature": 1.5, "top1": 0.5, "seconds": 0.1}
                     hashes = writing.write_cell(
-                        str(out), cell.id, rows.table(names, answers, test), side, {"key": "invented", "facts": facts}
+                        str(out),
+                        cell.id,
+                        {"logits": side, "cells": rows.table(names, answers, test)},
+                        {"key": "invented", "facts": facts},
                     )
                     states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     if distances:

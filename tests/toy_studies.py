@@ -68,7 +68,7 @@ def toy(
         names = rows.Names(name, encoder, REGIMES[families[encoder]], "0" * 64, dataset, domain, "test", PROTOCOL, seed)
         facts = {"temperature": temperature}
         table = rows.table(names, answers, test)
-        hashes = writing.write_cell(str(out), cell.id, table, None, {"key": "toy", "facts": facts})
+        hashes = writing.write_cell(str(out), cell.id, {"cells": table}, {"key": "toy", "facts": facts})
         states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),

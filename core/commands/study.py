@@ -30,13 +30,14 @@ def add_parser(commands: Commands) -> None:
     study.add_argument("--datasets", metavar="C,folder:PATH", help="ids or addresses of data sets")
     study.add_argument("--drop-duplicates", action="store_true", help="leave out what folders hold more than once")
     study.add_argument("--protocols", type=ids, metavar="P,Q", help="default: linear,knn")
+    study.add_argument("--measures", type=ids, metavar="M,N", help="answers, invariance, attribution, geometry")
     study.add_argument("--seeds", type=int, help="how many, where there is randomness (default: 1)")
     study.add_argument("--out", metavar="DIR", help="folder or address of the study; its last part is the study's id")
     study.add_argument("--name", help="id of the study, when there is no --out")
     study.add_argument("--title", help="as people read it")
     study.add_argument("--data", metavar="DIR", help="folder of the data sets (also INVARISCOPE_DATA)")
     study.add_argument("--cache", metavar="DIR", help="folder of cached features (also INVARISCOPE_CACHE)")
-    study.add_argument("--option", action="append", default=[], metavar="PROTOCOL.NAME=VALUE", help="of a protocol")
+    study.add_argument("--option", action="append", default=[], metavar="PROTOCOL.NAME=VALUE", help="a setting")
     study.add_argument("--no-logits", action="store_true", help="keep no side table of logits")
     study.add_argument("--engine", default="local", help="local or ray")
     study.add_argument("--ray-address", metavar="ADDRESS", help="of a running Ray cluster (default: start one here)")
@@ -83,6 +84,7 @@ def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:
         encoders=tuple(arguments.encoders or plan.encoders),
         datasets=_addresses(arguments) or plan.datasets,
         protocols=tuple(arguments.protocols or plan.protocols),
+        measures=tuple(arguments.measures or plan.measures),
         seeds=plan.seeds if arguments.seeds is None else arguments.seeds,
         title=arguments.title or plan.title,
         logits=plan.logits and not arguments.no_logits,
@@ -150,7 +152,8 @@ def line(event: Event) -> str:
     if event.kind == "features":
         return f"{place} {event.what}: {event.share:.0%} of the images read{left}"
     if event.kind == "cell":
-        return f"{place} {event.what}: top-1 {100 * (event.top1 or 0):.1f} %{left}"
+        found = "measured" if event.top1 is None else f"top-1 {100 * event.top1:.1f} %"
+        return f"{place} {event.what}: {found}{left}"
     if event.kind == "failed":
         return f"{place} {event.what} FAILED: {event.reason}"
     if event.kind == "opened":

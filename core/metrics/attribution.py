@@ -11,6 +11,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import special
 
 from core.metrics import _checks as check
 from core.metrics._checks import BoolArray, FloatArray
@@ -185,6 +186,35 @@ def centre_shift(a: ArrayLike, b: ArrayLike) -> float:
     first, second = (_mass(values) for values in _pair(a, b))
     down, right = (float(np.sum((first - second) * place)) for place in np.indices(first.shape))
     return 100 * math.hypot(down, right) / math.hypot(*first.shape)
+
+
+def effective_cells(map: ArrayLike) -> float:
+    """Number of cells that a map's positive evidence is spread over, as a share of all cells.
+
+    exp of the entropy of the evidence's shares, over h·w: the perplexity of where the evidence lies.
+
+    Args:
+        map: (h, w).
+
+    Returns:
+        In [1/(h·w), 1]: 1/(h·w) all in one cell, 1 everywhere alike; nan when the map has no positive part.
+    """
+    shares = _mass(check.floats("map", map, "(h, w)"))
+    return float(np.exp(special.entr(shares).sum()) / shares.size)
+
+
+def gini(map: ArrayLike) -> float:
+    """Gini coefficient of a map's positive evidence over its cells (Hurley & Rickard 2009, as a measure of sparsity).
+
+    Args:
+        map: (h, w).
+
+    Returns:
+        In [0, 1 − 1/(h·w)], higher is more concentrated: 0 everywhere alike; nan when the map has no positive part.
+    """
+    shares = np.sort(_mass(check.floats("map", map, "(h, w)")), axis=None)
+    count = len(shares)
+    return float(2 * np.arange(1, count + 1) @ shares / count - (count + 1) / count)
 
 
 def pointing_hit(map: ArrayLike, mask: ArrayLike) -> float:

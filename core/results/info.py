@@ -10,6 +10,9 @@ from typing import Any
 from core.datasets.spec import DOMAINS, METRICS
 from core.results import schema
 
+ANSWERS = "answers"
+"""The measure that protocols make: what a contender answers to every test sample."""
+
 
 @dataclass(frozen=True, slots=True)
 class StudyInfo:
@@ -47,8 +50,8 @@ class StudyInfo:
 
     @property
     def cells(self) -> dict[str, dict[str, Any]]:
-        """By cell id: `encoder`, `dataset`, `protocol`, `seed`, `state` (`done`, `failed`, `waiting`), `reason`,
-        `facts`."""
+        """By cell id: `encoder`, `dataset`, `protocol`, `seed`, `measure` (absent: answers), `state` (`done`,
+        `failed`, `waiting`), `reason`, `facts`."""
         return dict(self.manifest["cells"])
 
     def by_domain(self) -> list[str]:
@@ -61,12 +64,14 @@ class StudyInfo:
         protocol: str | None = None,
         encoders: Collection[str] | None = None,
         datasets: Collection[str] | None = None,
+        measure: str = ANSWERS,
     ) -> list[str]:
-        """Ids of the finished cells, in the manifest's order; None stands for all."""
+        """Ids of the finished cells of a measure, in the manifest's order; None stands for all."""
         return [
             id
             for id, cell in self.manifest["cells"].items()
             if cell["state"] == "done"
+            and cell.get("measure", ANSWERS) == measure
             and protocol in (None, cell["protocol"])
             and (encoders is None or cell["encoder"] in encoders)
             and (datasets is None or cell["dataset"] in datasets)
@@ -111,7 +116,8 @@ def _is_whole(table: dict[str, Any]) -> bool:
     for id, cell in table["cells"].items():
         whole &= cell["encoder"] in encoders and cell["dataset"] in datasets
         whole &= isinstance(cell["seed"], int) and cell["state"] in ("done", "failed", "waiting")
-        whole &= isinstance(cell["protocol"], str) and "/" not in id and "\\" not in id
+        whole &= isinstance(cell["protocol"], str) and isinstance(cell.get("measure", ""), str)
+        whole &= "/" not in id and "\\" not in id
         whole &= isinstance(cell.get("facts", {}), dict) and isinstance(cell.get("reason", ""), str)
         whole &= _all(str, cell.get("sha256", {}).values())
     return bool(whole)

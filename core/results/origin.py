@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import tomli_w
 
-from core.results.info import StudyInfo
+from core.results.info import ANSWERS, StudyInfo
 from core.results.writing import filesystem, transport_errors
 
 CONTROLLED = {
@@ -52,7 +52,7 @@ def unfinished(info: StudyInfo, protocol: str | None = None) -> pd.DataFrame:
             "state": cell["state"],
             "dataset": cell["dataset"],
             "encoder": cell["encoder"],
-            "protocol": cell["protocol"],
+            "protocol": cell["protocol"] if cell.get("measure", ANSWERS) == ANSWERS else cell["measure"],
             "seed": str(cell["seed"]),
             "reason": cell.get("reason", ""),
         }

@@ -1,14 +1,15 @@
-"""The table every figure of a study is drawn from: one row a test sample and contender. And the manifest's seal."""
+"""The tables every figure of a study is drawn from, and the manifest's seal."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
 
-VERSION = 2
-"""Of the layout of a study. A manifest of version 1 holds no hashes; nothing else differs."""
-READABLE = (1, 2)
+VERSION = 3
+"""Of the layout of a study: version 1 holds no hashes, version 2 answers alone; nothing else differs."""
+READABLE = (1, 2, 3)
 
 _WORD = pa.dictionary(pa.int32(), pa.string())
 
@@ -60,6 +61,120 @@ DISTANCES = pa.schema(
     ]
 )
 """Columns of `distances.parquet`: how far each set is from the reference set in an encoder's own features."""
+
+
+_CELL = [pa.field(name, _WORD) for name in ("encoder", "dataset")]
+"""What stands before the columns of a measure's table."""
+
+INVARIANCE = pa.schema(
+    [
+        *_CELL,
+        pa.field("augmentation", _WORD),
+        pa.field("strength", pa.float32()),  # in the augmentation's unit
+        pa.field("seed", pa.int16()),
+        pa.field("sample_id", _WORD),
+        pa.field("cosine", pa.float16()),  # between the clean and the augmented feature
+        pa.field("centred", pa.float16()),  # the same about the mean of the training features
+        pa.field("whitened", pa.float16()),  # the same after whitening by their covariance (Ericsson et al. 2021)
+        pa.field("rank", pa.float16()),  # share of other images that are less like the view than its own image
+        pa.field("kept", pa.float16()),  # calibrated probability of the clean view's class
+        pa.field("flipped", pa.bool_()),
+        pa.field("drift", pa.float16()),  # Jensen-Shannon divergence of the two answers, bits
+        pa.field("map_stability", pa.float16()),  # Spearman of the maps, brought back into place; may be nan
+    ]
+)
+"""Columns of `invariance/*.parquet`: one row a test image, augmentation, strength and seed. The identity, at which
+nothing changes, has no rows."""
+
+CRITICAL = pa.schema(
+    [
+        *_CELL,
+        pa.field("augmentation", _WORD),
+        pa.field("sample_id", _WORD),
+        pa.field("withstood", pa.float32()),  # strength at which the answer is still the clean one
+        pa.field("strength", pa.float32()),  # and the next one tried, at which it is another; equal when censored
+        pa.field("censored", pa.bool_()),  # no tested strength flips the answer
+    ]
+)
+"""Columns of `critical/*.parquet`: one row a test image and augmentation."""
+
+ATTRIBUTION = pa.schema(
+    [
+        *_CELL,
+        pa.field("sample_id", pa.string()),
+        pa.field("role", _WORD),  # whose map: the `true` or the `predicted` class
+        pa.field("class", pa.int32()),
+        pa.field("height", pa.int16()),
+        pa.field("width", pa.int16()),
+        pa.field("map", pa.list_(pa.float16())),  # (h·w,) logits per cell, before any ReLU
+        pa.field("evidence", pa.float32()),  # sum of the positive part, logits
+        pa.field("degenerate", pa.bool_()),  # no positive evidence worth drawing
+        pa.field("effective", pa.float32()),  # effective number of cells, as a share of all
+        pa.field("gini", pa.float32()),
+        pa.field("down", pa.float32()),  # centre of the evidence, share of the side
+        pa.field("right", pa.float32()),
+        pa.field("sanity_head", pa.float32()),  # Spearman to the map under a random head
+        pa.field("sanity_stage", pa.float32()),  # and under a random last stage
+        *[
+            pa.field(f"{kind}{order}", pa.float32())  # area, of the predicted class; null where not measured
+            for order in ("", "_random", "_centre")
+            for kind in ("deletion", "insertion")
+        ],
+    ]
+)
+"""Columns of `attribution/*.parquet`: one row a test image and role."""
+
+GEOMETRY = pa.schema(
+    [*_CELL, pa.field("figure", _WORD), pa.field("value", pa.float64()), pa.field("samples", pa.int32())]
+)
+"""Columns of `geometry/*.parquet`: one row a figure of the feature space."""
+
+FEATURES = pa.schema(
+    [
+        *_CELL,
+        pa.field("sample_id", pa.string()),
+        pa.field("label", pa.int32()),
+        pa.field("feature", pa.list_(pa.float16())),  # (D,) pooled, as the encoder gives it
+    ]
+)
+"""Columns of `features/*.parquet`: one row a test image."""
+
+TABLES: dict[str, pa.Schema] = {
+    "cells": ROWS,
+    "logits": LOGITS,
+    "invariance": INVARIANCE,
+    "critical": CRITICAL,
+    "attribution": ATTRIBUTION,
+    "geometry": GEOMETRY,
+    "features": FEATURES,
+}
+"""Tables of one file a cell, by folder."""
+
+MEASURE_OF = {
+    "cells": "answers",
+    "logits": "answers",
+    "invariance": "invariance",
+    "critical": "invariance",
+    "attribution": "attribution",
+    "geometry": "geometry",
+    "features": "geometry",
+}
+"""The measure whose cells write to a folder."""
+
+
+def table(columns: Mapping[str, Any], schema: pa.Schema) -> pa.Table:
+    """A table of these columns, cast as a schema says; those that name the cell come later (`of_cell`)."""
+    fields = [field for field in schema if field not in _CELL]
+    arrays = {field.name: pa.array(columns[field.name]).cast(field.type) for field in fields}
+    return pa.table(arrays, pa.schema(fields))
+
+
+def of_cell(rows: pa.Table, schema: pa.Schema, encoder: str, dataset: str) -> pa.Table:
+    """A measure's table with the columns that name its cell."""
+    named = {"encoder": encoder, "dataset": dataset}
+    for place, field in enumerate(_CELL):
+        rows = rows.add_column(place, field, pa.array([named[field.name]] * len(rows)).cast(field.type))
+    return rows.cast(schema)
 
 
 def sealed(manifest: dict[str, Any]) -> dict[str, Any]:

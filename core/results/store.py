@@ -16,7 +16,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from core.errors import DataUnavailable, InvalidRequest, InvariscopeError, UnknownName
 from core.paths import result_roots
-from core.results import integrity
+from core.results import integrity, schema
 from core.results.info import StudyInfo, fault
 from core.results.writing import filesystem, reason, transport_errors
 
@@ -126,8 +126,9 @@ def _first(error: Exception) -> str:
 class Results:
     """A study open for SQL: views `rows`, `logits` and `distances` over its files, nothing copied.
 
-    The views hold the cells that the manifest calls done, and of these the ones asked for: files of other cells are
-    not opened. Not for several threads at once; opening one costs milliseconds. Use as a context manager.
+    So are the tables of other measures, by the names of their folders, where they are asked for. The views hold the
+    cells that the manifest calls done, and of these the ones asked for: files of other cells are not opened. Not for
+    several threads at once; opening one costs milliseconds. Use as a context manager.
     """
 
     def __init__(
@@ -137,6 +138,7 @@ class Results:
         encoders: Collection[str] | None = None,
         datasets: Collection[str] | None = None,
         sealed: bool = False,
+        tables: Collection[str] = ("cells", "logits"),
     ) -> None:
         """Open a study, or the cells of it that a protocol, encoders and data sets name.
 
@@ -146,34 +148,39 @@ class Results:
             encoders: of the cells; None for all.
             datasets: of the cells; None for all.
             sealed: whether SQL may read nothing but the study's own files, for queries that a person typed.
+            tables: folders to open, of `schema.TABLES`; a view without files is not there.
 
         Raises:
             DataUnavailable: no such cell is finished, or its file is missing.
         """
         self.info = info
         self._fs, path = filesystem(info.address)
-        cells = info.done(protocol, encoders, datasets)
-        if not cells:
+        found = {kind: info.done(protocol, encoders, datasets, schema.MEASURE_OF[kind]) for kind in tables}
+        if not any(found.values()):
             wanted = "cell of this kind" if protocol or encoders or datasets else "cell"
             raise DataUnavailable(f"Study '{info.id}' has no finished {wanted} yet.")
         try:
-            here = {kind: self._names(f"{path}/{kind}") for kind in ("cells", "logits")}
+            here = {kind: self._names(f"{path}/{kind}") for kind in tables}
             distances = self._fs.exists(f"{path}/distances.parquet")
         except transport_errors() as error:
             raise DataUnavailable(f"{info.address} cannot be read: {reason(error)}.") from error
-        for cell in cells:
-            if f"{cell}.parquet" not in here["cells"]:
-                raise DataUnavailable(
-                    f"{info.address}/cells/{cell}.parquet is missing. Run the study again: only this cell is computed."
-                )
+        absent = [f"{kind}/{id}" for kind in tables for id in found[kind] if f"{id}.parquet" not in here[kind]]
+        if missing := [name for name in absent if not name.startswith("logits/")]:
+            raise DataUnavailable(
+                f"{info.address}/{missing[0]}.parquet is missing. Run the study again: only this cell is computed."
+            )
         self._files = {
-            "rows": [f"{path}/cells/{cell}.parquet" for cell in cells],
-            "logits": [f"{path}/logits/{cell}.parquet" for cell in cells if f"{cell}.parquet" in here["logits"]],
+            **{
+                "rows" if kind == "cells" else kind: [
+                    f"{path}/{kind}/{cell}.parquet" for cell in found[kind] if f"{cell}.parquet" in here[kind]
+                ]
+                for kind in tables
+            },
             "distances": [f"{path}/distances.parquet"] if distances else [],
         }
         if isinstance(self._fs, LocalFileSystem):
             integrity.check(info, [file for files in self._files.values() for file in files])
-        self.has_logits, self.has_distances = bool(self._files["logits"]), distances
+        self.has_logits, self.has_distances = bool(self._files.get("logits")), distances
         self._connection = duckdb.connect()
         if not isinstance(self._fs, LocalFileSystem):
             self._connection.register_filesystem(self._fs)
@@ -247,6 +254,10 @@ class Results:
         """
         with self._reading():
             return self._connection.execute(sql, parameters or {}).df()
+
+    def register(self, name: str, table: pd.DataFrame) -> None:
+        """Make a small table of one's own a view, to join with."""
+        self._connection.register(name, table)
 
     def batches(self, sql: str, parameters: dict[str, Any] | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The answer to a query piece by piece, for tables that should not fill the memory.

@@ -4,6 +4,7 @@
 <study>/manifest.json                versions, machine, encoders, data sets, state of every cell, hash of every file
 <study>/cells/<cell>.parquet         rows of one cell; its file is what makes a cell done
 <study>/logits/<cell>.parquet        side table
+<study>/invariance/, critical/, attribution/, geometry/, features/    tables of the other measures, likewise
 <study>/distances.parquet            how far the data sets are from the reference
 """
 
@@ -13,7 +14,7 @@ import io
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -127,19 +128,26 @@ def parquet_bytes(table: pa.Table, facts: dict[str, Any]) -> bytes:
     return buffer.getvalue()
 
 
-def write_cell(out: str, cell: str, rows: pa.Table, logits: pa.Table | None, facts: dict[str, Any]) -> dict[str, str]:
+def write_cell(out: str, cell: str, tables: Mapping[str, pa.Table | None], facts: dict[str, Any]) -> dict[str, str]:
     """Store a finished cell; returns the SHA-256 of its files by folder.
 
-    The rows come last: a cell without them is not done and will be run again.
+    Args:
+        out: address of the study.
+        cell: its id.
+        tables: by folder, in the order of writing; a file of an earlier run goes where there is None. The facts are in
+            the last, without which a cell is not done and will be run again.
+        facts: `key`, which goes into every file, and more.
     """
-    side, path = f"{out}/logits/{cell}.parquet", f"{out}/cells/{cell}.parquet"
-    fs, old = filesystem(side)
-    if logits is None and fs.exists(old):
-        fs.rm_file(old)  # of other rows than these
-    found = {}
-    if logits is not None:
-        found["logits"] = write_parquet(side, logits, {"key": facts["key"]})
-    return {"cells": write_parquet(path, rows, facts)} | found
+    last, found = list(tables)[-1], {}
+    for folder, table in tables.items():
+        address = f"{out}/{folder}/{cell}.parquet"
+        if table is not None:
+            found[folder] = write_parquet(address, table, facts if folder == last else {"key": facts["key"]})
+            continue
+        fs, old = filesystem(address)
+        if fs.exists(old):
+            fs.rm_file(old)  # of other rows than these
+    return found
 
 
 def write_parquet(address: str, table: pa.Table, facts: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""A cell of a study: one encoder, one data set, one protocol, one seed; run by any engine the same way."""
+"""A cell of a study: one encoder, one data set, one protocol, one seed, one measure; run by any engine the same way."""
 
 import hashlib
 import json
@@ -9,31 +9,47 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.encoders.spec import EncoderSpec
-from core.results import writing
+from core.results import schema, writing
 from core.study import features, rows
+from core.study.measures import ANSWERS, MEASURES
 from core.study.plan import Plan
 from core.study.protocols import PROTOCOLS, Material
 from core.study.protocols.base import validation_split
+from core.study.protocols.linear import LINEAR
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What is run at once. `dataset` is the id of an opened data set."""
+    """What is run at once. `dataset` is the id of an opened data set; measures other than answers are taken of the
+    linear probe with seed 0."""
 
     encoder: str
     dataset: str
     protocol: str
     seed: int
+    measure: str = ANSWERS
 
     @property
     def id(self) -> str:
         """Name of its files."""
-        return f"{self.dataset}.{self.protocol}.{self.encoder}.{self.seed}"
+        what = self.protocol if self.measure == ANSWERS else self.measure
+        return f"{self.dataset}.{what}.{self.encoder}.{self.seed}"
+
+    def folders(self, logits: bool) -> tuple[str, ...]:
+        """Folders of its files, the one that makes it done last.
+
+        Args:
+            logits: whether the plan keeps them.
+        """
+        if self.measure != ANSWERS:
+            return MEASURES[self.measure].tables
+        return ("logits", "cells") if logits and not PROTOCOLS[self.protocol].episodic else ("cells",)
 
 
 def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
@@ -42,10 +58,11 @@ def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
     A protocol whose seed decides the validation split alone gets one seed on a data set that brings its own.
     """
     found = []
-    for id in plan.protocols:
+    for id in plan.protocols if ANSWERS in plan.measures else ():
         once = PROTOCOLS[id].seeded_by_split_alone and "val" in images.parts
         found += [Cell(encoder, images.spec.id, id, seed) for seed in range(1 if once else plan.seeds)]
-    return found
+    others = [id for id in plan.measures if id != ANSWERS]
+    return found + [Cell(encoder, images.spec.id, LINEAR.id, 0, id) for id in others]
 
 
 def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: ImageSet) -> str:
@@ -63,6 +80,13 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
         "skip": images.skip_unreadable,
         "logits": plan.logits,
     }
+    if cell.measure != ANSWERS:
+        facts |= {
+            "cell": [cell.encoder, cell.dataset, cell.measure],
+            "measure_version": MEASURES[cell.measure].version,
+            "options": plan.options.get(cell.measure, {}),
+            "logits": False,
+        }
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -88,6 +112,7 @@ def run(
     train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
     test = part("test")
     key = key_of(cell, plan, encoder.spec, encoder.sha256, images)
+    probe = hashlib.sha256(f"{features.key(encoder.spec, encoder.sha256, images, 'train')} {cell.seed}".encode())
     material = Material(
         train=train,
         held_out=held_out,
@@ -98,9 +123,17 @@ def run(
         images=images,
         encoder=lambda: encoder,
         checkpoint=cache / "checkpoints" / key[:32],
-        options=plan.options.get(cell.protocol, {}),
+        options=plan.options.get(cell.protocol if cell.measure == ANSWERS else cell.measure, {}),
         stop=stop,
+        probe=cache / "probes" / f"{probe.hexdigest()[:32]}-{LINEAR.version}.safetensors",
     )
+    if cell.measure != ANSWERS:
+        measured = MEASURES[cell.measure].run(material)
+        tables = {
+            name: schema.of_cell(measured.tables[name], schema.TABLES[name], cell.encoder, cell.dataset)
+            for name in MEASURES[cell.measure].tables
+        }
+        return _stored(out, cell, key, tables, measured.facts | _made(encoder, start))
     answers = PROTOCOLS[cell.protocol].run(material)
     facts = answers.facts | {
         "temperature": answers.temperature,
@@ -109,9 +142,7 @@ def run(
         "validation_samples": int(np.count_nonzero(held_out)),
         "test_samples": len(test),
         "left_out": [*train.left_out, *test.left_out],
-        "seconds": round(time.perf_counter() - start, 3),
-        "device": str(encoder.device),
-        "threads": torch.get_num_threads(),
+        **_made(encoder, start),
     }
     names = rows.Names(
         study=plan.name,
@@ -126,5 +157,20 @@ def run(
     )
     table = rows.table(names, answers, test)
     logits = rows.logits_table(answers, test) if plan.logits and answers.episode is None else None
-    hashes = writing.write_cell(out, cell.id, table, logits, {"key": key, "facts": facts})
+    return _stored(out, cell, key, {"logits": logits, "cells": table}, facts)
+
+
+def _made(encoder: Encoder, start: float) -> dict[str, Any]:
+    """How a cell came about."""
+    return {
+        "seconds": round(time.perf_counter() - start, 3),
+        "device": str(encoder.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _stored(
+    out: str, cell: Cell, key: str, tables: dict[str, pa.Table | None], facts: dict[str, Any]
+) -> dict[str, Any]:
+    hashes = writing.write_cell(out, cell.id, tables, {"key": key, "facts": facts})
     return {"state": "done", "facts": facts, "sha256": hashes}

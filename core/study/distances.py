@@ -7,9 +7,8 @@ is cut in halves, sets are compared with the first half, and the second half com
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,9 +18,7 @@ from threadpoolctl import threadpool_limits
 from core.errors import DataUnavailable
 from core.metrics.domain import frechet_distance, knn_distance, two_sample_auroc
 from core.results import schema, writing
-
-if TYPE_CHECKING:
-    from core.study.features import Features
+from core.study.features import Features, by_hash
 
 VERSION = 1
 """Of what follows: part of every key, so that a change here measures anew."""
@@ -118,9 +115,8 @@ def write(out: str, tables: Sequence[pa.Table], key: str = "") -> str:
 
 def _shuffled(encoder_id: str, name: str, features: Features) -> Floats:
     """The features in the order of their ids' hashes, no more than are ever used."""
-    digests = [hashlib.blake2b(id.encode(), digest_size=8).digest() for id in features.ids]
-    order = sorted(range(len(digests)), key=lambda i: (digests[i], features.ids[i]))[: 2 * REPEATS * MAX_SAMPLES]
-    values = np.asarray(features.values[np.array(order, np.int64)], np.float32)
+    order = by_hash(features.ids, 2 * REPEATS * MAX_SAMPLES)
+    values = np.asarray(features.values[order], np.float32)
     if not np.isfinite(values).all():
         raise DataUnavailable(f"Features of '{name}' by '{encoder_id}' are not finite: the encoder's weights are bad.")
     return values

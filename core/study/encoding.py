@@ -3,7 +3,7 @@
 Each shard is written whole, so that a killed run goes on where it stopped and several workers can share the work.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -29,6 +29,17 @@ def extract(encoder: Encoder, part: Part, shard: Shard) -> tuple[NDArray[np.floa
     Returns:
         (M, D) features of the readable samples, their positions in the part, and one line for each of the others.
     """
+    crops, kept, problems = read_crops(encoder, part, range(shard.start, shard.stop))
+    if not crops:
+        return np.empty((0, encoder.spec.feature_dim), np.float32), kept, problems
+    return _encode(encoder, np.stack(crops)), kept, problems
+
+
+def read_crops(
+    encoder: Encoder, part: Part, positions: Sequence[int]
+) -> tuple[list[NDArray[np.uint8]], list[int], list[str]]:
+    """What an encoder sees of some samples: (S, S, 3) crops of the readable ones, their positions, and a line for each
+    of the others."""
     recipe = encoder.spec.preprocessing
     kept: list[int] = []
     crops: list[NDArray[np.uint8]] = []
@@ -42,16 +53,13 @@ def extract(encoder: Encoder, part: Part, shard: Shard) -> tuple[NDArray[np.floa
 
     # As many as PyTorch may use: a worker of a cluster has a part of its node's cores.
     with ThreadPoolExecutor(max(2, min(16, torch.get_num_threads()))) as pool:
-        positions = range(shard.start, shard.stop)
         for position, found in zip(positions, pool.map(crop, positions), strict=True):
             if isinstance(found, ImageError):
                 problems.append(f"{part.ids[position]}: {found}")
             else:
                 kept.append(position)
                 crops.append(found)
-    if not crops:
-        return np.empty((0, encoder.spec.feature_dim), np.float32), kept, problems
-    return _encode(encoder, np.stack(crops)), kept, problems
+    return crops, kept, problems
 
 
 def _encode(encoder: Encoder, crops: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import io
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +68,12 @@ class Shard:
     def name(self) -> str:
         """File name, in order."""
         return f"{self.start:09d}-{self.stop:09d}.npz"
+
+
+def by_hash(ids: Sequence[str], count: int) -> NDArray[np.int64]:
+    """(M,) positions of up to `count` ids, in the order of their hashes: another run or machine takes the same ones."""
+    digests = [hashlib.blake2b(id.encode(), digest_size=8).digest() for id in ids]
+    return np.array(sorted(range(len(ids)), key=lambda i: (digests[i], ids[i]))[:count], np.int64)
 
 
 def key(spec: EncoderSpec, sha256: str, images: ImageSet, part: str) -> str:

@@ -105,11 +105,7 @@ def write(
         "unopened": dict(unopened or {}),
         "distances": distances,
         "plan": table_of(plan),
-        "cells": {
-            cell.id: {"encoder": cell.encoder, "dataset": cell.dataset, "protocol": cell.protocol, "seed": cell.seed}
-            | state
-            for cell, state in cells
-        },
+        "cells": {cell.id: {name: getattr(cell, name) for name in Cell.__slots__} | state for cell, state in cells},
     }
     write_bytes(f"{out}/study.toml", dump(plan))
     write_bytes(f"{out}/manifest.json", json.dumps(schema.sealed(table), indent=1, allow_nan=False).encode())

@@ -10,6 +10,7 @@ import tomli_w
 
 from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest, UnknownName
+from core.study.measures import ANSWERS, MEASURES
 from core.study.protocols import PROTOCOLS
 
 MAX_SEEDS = 32
@@ -28,7 +29,8 @@ class Plan:
         seeds: how many, where there is randomness: 0 to seeds − 1.
         title: as people read it.
         logits: whether to keep the logits of every sample in the side table.
-        options: settings by protocol id, such as `{"fine-tune": {"steps": 2000}}`.
+        options: settings by protocol or measure id, such as `{"fine-tune": {"steps": 2000}}`.
+        measures: what is measured: `answers`, which is what protocols give, and ids of `core.study.measures`.
     """
 
     name: str
@@ -39,33 +41,45 @@ class Plan:
     title: str = ""
     logits: bool = True
     options: dict[str, dict[str, Any]] = field(default_factory=dict)
+    measures: tuple[str, ...] = (ANSWERS,)
 
     def check(self) -> "Plan":
         """The plan itself, when every name in it is known.
 
         Raises:
             InvalidRequest: nothing to do, or a number out of range.
-            UnknownName: an encoder or protocol does not exist.
+            UnknownName: an encoder, protocol or measure does not exist.
         """
         if not NAME.fullmatch(self.name):
             raise InvalidRequest(
                 f"A study cannot be called '{self.name}': use lower-case letters, digits, '.', '_' and '-', at most 64."
             )
-        for what, names in (("encoder", self.encoders), ("data set", self.datasets), ("protocol", self.protocols)):
+        for what, names in (
+            ("encoder", self.encoders),
+            ("data set", self.datasets),
+            ("protocol", self.protocols),
+            ("measure", self.measures),
+        ):
             if not names:
                 raise InvalidRequest(f"A study needs at least one {what}.")
             if len(set(names)) < len(names):
                 raise InvalidRequest(f"A study names each {what} once; {', '.join(names)} repeats one.")
         for id in self.encoders:
             encoder_spec(id)
-        for id in (*self.protocols, *self.options):
+        for id in self.protocols:
             if id not in PROTOCOLS:
                 raise UnknownName("protocol", id, PROTOCOLS)
+        for id in self.measures:
+            if id not in (ANSWERS, *MEASURES):
+                raise UnknownName("measure", id, (ANSWERS, *MEASURES))
         for id, settings in self.options.items():
-            known = PROTOCOLS[id].options
+            if id not in PROTOCOLS and id not in MEASURES:
+                raise UnknownName("protocol", id, (*PROTOCOLS, *MEASURES))
+            known = PROTOCOLS[id].options if id in PROTOCOLS else MEASURES[id].options
             if strange := sorted(set(settings) - set(known)):
                 listed = ", ".join(known) or "none"
-                raise InvalidRequest(f"The protocol {id} has no option {', '.join(strange)}. Known: {listed}.")
+                kind = "protocol" if id in PROTOCOLS else "measure"
+                raise InvalidRequest(f"The {kind} {id} has no option {', '.join(strange)}. Known: {listed}.")
         if not 1 <= self.seeds <= MAX_SEEDS:
             raise InvalidRequest(f"A study takes 1 to {MAX_SEEDS} seeds, not {self.seeds}.")
         return self
@@ -113,7 +127,7 @@ def of_table(table: dict[str, Any], path: str) -> Plan:
     if strange:
         raise InvalidRequest(f"{path} has unknown settings: {', '.join(strange)}. Known: {', '.join(sorted(known))}.")
     try:
-        for name in ("encoders", "datasets", "protocols"):
+        for name in ("encoders", "datasets", "protocols", "measures"):
             if name in table:
                 if not isinstance(table[name], list) or not all(isinstance(item, str) for item in table[name]):
                     raise TypeError(f"'{name}' is a list of names")

@@ -63,6 +63,7 @@ def merged(old: Plan, new: Plan) -> Plan:
         encoders=tuple(dict.fromkeys((*old.encoders, *new.encoders))),
         datasets=tuple(dict.fromkeys((*old.datasets, *new.datasets))),
         protocols=tuple(dict.fromkeys((*old.protocols, *new.protocols))),
+        measures=tuple(dict.fromkeys((*old.measures, *new.measures))),
         seeds=max(old.seeds, new.seeds),
         title=new.title or old.title,
         options={id: old.options.get(id, {}) | new.options.get(id, {}) for id in (*old.options, *new.options)},

@@ -18,7 +18,6 @@ from core.results import writing
 from core.study import cells, distances, features, manifest
 from core.study.cells import Cell
 from core.study.engines.base import Pair, Setup
-from core.study.protocols import PROTOCOLS
 
 
 class Work:
@@ -77,7 +76,7 @@ class Work:
         }
         for entry in self.before.get("cells", {}).values():
             if entry["dataset"] in found and entry["state"] == "done":
-                cell = Cell(entry["encoder"], entry["dataset"], entry["protocol"], entry["seed"])
+                cell = Cell(**{name: entry[name] for name in Cell.__slots__ if name in entry})
                 self.states[cell] = {name: entry[name] for name in ("state", "facts", "sha256") if name in entry}
         return found
 
@@ -121,13 +120,10 @@ class Work:
 
     def _stored(self, cell: Cell) -> dict[str, Any] | None:
         """What the manifest says of a cell that is done, whole and made from what the plan says; None otherwise."""
-        folders = ["cells"]
-        if self.setup.plan.logits and not PROTOCOLS[cell.protocol].episodic:
-            folders.append("logits")
         known = self.before.get("cells", {}).get(cell.id, {}).get("sha256", {})
         hashes: dict[str, str] = {}
         facts: dict[str, Any] = {}
-        for folder in folders:
+        for folder in cell.folders(self.setup.plan.logits):
             stored, hashes[folder] = writing.stored(
                 f"{self.setup.out}/{folder}/{cell.id}.parquet", known.get(folder, "")
             )

@@ -39,7 +39,7 @@ class ChosenStudy:
 
 def _families(info: StudyInfo, protocol: str) -> dict[str, str]:
     """Family of each encoder with finished cells of a protocol, in the study's order."""
-    done = {c["encoder"] for c in info.cells.values() if c["state"] == "done" and c["protocol"] == protocol}
+    done = {info.cells[id]["encoder"] for id in info.done(protocol)}
     return {id: entry["family"] for id, entry in info.encoders.items() if id in done}
 
 
@@ -87,7 +87,7 @@ def sidebar() -> None:
 
 def _protocols(info: StudyInfo) -> list[str]:
     """The protocols with finished cells, in the study's order."""
-    done = {c["protocol"] for c in info.cells.values() if c["state"] == "done"}
+    done = {info.cells[id]["protocol"] for id in info.done()}
     return [id for id in info.manifest["protocols"] if id in done]
 
 

@@ -80,7 +80,7 @@ def generate(root: Path, total: int) -> None:
                     facts = {"temperature": 1.3, "seconds": 0.0}
                     table = rows.table(names, answers, test)
                     about = {"key": "generated", "facts": facts}
-                    hashes = writing.write_cell(str(out), cell.id, table, None, about)
+                    hashes = writing.write_cell(str(out), cell.id, {"cells": table}, about)
                     states.append((cell, {"state": "done", "facts": facts, "sha256": hashes}))
     manifest.write(
         str(out),

@@ -1,5 +1,7 @@
 """Few-shot against a case worked out by hand, a plain loop, and data sets that cannot fill an episode."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from study_material import features, material_of
@@ -210,4 +212,4 @@ def test_stop_is_honoured() -> None:
 
     material = clouds()
     with pytest.raises(Enough):
-        run(Material(*[getattr(material, n) for n in Material.__slots__[:-2]], {"queries": 3}, stop))
+        run(replace(material, options={"queries": 3}, stop=stop))

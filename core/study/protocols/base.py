@@ -31,6 +31,7 @@ class Material:
         checkpoint: a folder for the checkpoints of long work; may not exist yet.
         options: the plan's settings for this protocol.
         stop: raises when the work should end; long loops call it between steps.
+        probe: file that the fitted linear probe is kept in, for all that rest on it; None keeps none.
     """
 
     train: Features
@@ -44,6 +45,7 @@ class Material:
     checkpoint: Path
     options: dict[str, Any] = field(default_factory=dict)
     stop: Callable[[], None] = lambda: None
+    probe: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,14 +1,25 @@
 """The linear probe: multinomial logistic regression on cached features (Ericsson et al. 2021)."""
 
+import contextlib
+
 import numpy as np
 import torch
 
+from core.errors import WeightsInvalid
 from core.heads import fitting
+from core.heads.linear import LinearHead, load, save
 from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 
 
-def run(material: Material) -> ProtocolAnswers:
-    """Logits of the head that `core.heads.fitting` fits: what a packaged head of this encoder and set would say."""
+def fitted(material: Material) -> LinearHead:
+    """The head that `core.heads.fitting` fits: what a packaged head of this encoder and set would be.
+
+    Its facts hold `C`, `validation_top1` and `path` in [0, 1], and `iterations`. It is kept in `material.probe`, since
+    every measure of a study rests on it; a file that is damaged counts as absent.
+    """
+    if material.probe is not None and material.probe.is_file():
+        with contextlib.suppress(WeightsInvalid):
+            return load(material.probe)
     features = torch.as_tensor(np.array(material.train.values), device=material.device)
     fit = fitting.fit_linear(
         features,
@@ -16,17 +27,35 @@ def run(material: Material) -> ProtocolAnswers:
         material.classes,
         torch.as_tensor(material.held_out),
     )
-    test = torch.as_tensor(np.array(material.test.values), device=material.device)
-    return ProtocolAnswers(
-        logits=torch.nn.functional.linear(test, fit.weight, fit.bias).cpu().numpy(),
-        sample=np.arange(len(material.test)),
+    head = LinearHead(
+        task=material.images.spec.id,
+        protocol="linear",
+        pooling=material.encoder().spec.pooling,
+        weight=fit.weight.cpu(),
+        bias=fit.bias.cpu(),
         temperature=fit.temperature,
+        calibrated=True,
         facts={
             "C": fit.strength,
             "validation_top1": max(fit.validation_top1),
             "path": [round(top1, 5) for top1 in fit.validation_top1],
             "iterations": fit.iterations,
         },
+    )
+    if material.probe is not None:
+        save(head, material.probe)
+    return head
+
+
+def run(material: Material) -> ProtocolAnswers:
+    """Logits of the fitted head."""
+    head = fitted(material)
+    test = torch.as_tensor(np.array(material.test.values), device=material.device)
+    return ProtocolAnswers(
+        logits=head.to(material.device).logits(test).cpu().numpy(),
+        sample=np.arange(len(material.test)),
+        temperature=head.temperature,
+        facts=head.facts,
     )
 
 

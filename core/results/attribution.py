@@ -1,0 +1,109 @@
+"""Where a study's contenders look: how far their maps agree, how concentrated they are, and whether to trust them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from core.metrics import attribution as metrics
+from core.metrics.interval import student_interval
+from core.results.info import StudyInfo
+from core.results.store import Results
+
+MEASURE = "attribution"
+AGREEMENT = ("sample_id", "spearman", "iou", "chance", "mass", "first_map", "second_map", "height", "width")
+FIGURES = {
+    "effective": "evidence spread over (share of cells)",
+    "gini": "Gini of the evidence",
+    "evidence": "evidence (logits)",
+    "deletion_gain": "deletion beyond a random order",
+    "insertion_gain": "insertion beyond a random order",
+    "centre_gain": "insertion beyond a centred order",
+    "sanity_head": "likeness to maps of a random head",
+    "sanity_stage": "likeness to maps of a random last stage",
+}
+"""What is said of one contender's maps, by column of `images`."""
+
+
+def datasets(info: StudyInfo, encoders: Sequence[str] = ()) -> list[str]:
+    """The data sets on which all these encoders' maps were kept, in the study's order by domain."""
+    cells = info.cells
+    there = {(cells[id]["dataset"], cells[id]["encoder"]) for id in info.done(measure=MEASURE)}
+    wanted = encoders or sorted({encoder for _, encoder in there})
+    return [id for id in info.by_domain() if all((id, encoder) in there for encoder in wanted)]
+
+
+def images(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str], role: str = "predicted") -> pd.DataFrame:
+    """Every kept map's figures, without the maps: a row an encoder, data set and image.
+
+    Columns encoder, dataset, sample_id, class, true_class, right, down, right_centre, degenerate and those of
+    `FIGURES`; a gain is positive where the map knows more than the order beside it.
+
+    Raises:
+        DataUnavailable: nothing of this was measured, or a file is missing or damaged.
+    """
+    with Results(info, encoders=encoders, datasets=chosen, tables=("attribution",)) as results:
+        return results.frame(
+            """
+            WITH truth AS (
+                SELECT encoder, dataset, sample_id, class AS true_class FROM attribution WHERE role = 'true'
+            )
+            SELECT encoder, dataset, sample_id, class, true_class, class = true_class AS right, down,
+                "right" AS right_centre, degenerate, effective, gini, evidence,
+                deletion_random - deletion AS deletion_gain, insertion - insertion_random AS insertion_gain,
+                insertion - insertion_centre AS centre_gain, sanity_head, sanity_stage
+            FROM attribution JOIN truth USING (encoder, dataset, sample_id)
+            WHERE role = $role ORDER BY dataset, encoder, sample_id
+            """,
+            {"role": role},
+        )
+
+
+def means(table: pd.DataFrame, by: Sequence[str] = ("dataset", "encoder")) -> pd.DataFrame:
+    """Mean and 95 % Student interval over images of each figure.
+
+    Args:
+        table: of `images`.
+        by: columns to group by.
+
+    Returns:
+        Columns `by`, figure, mean, low, high, images; figures that no image has are left out.
+    """
+    rows = []
+    for key, part in table.groupby(list(by), sort=False, observed=True):
+        for figure in FIGURES:
+            values = part[figure].astype(float)
+            values = values[np.isfinite(values)]
+            if len(values):
+                found = student_interval(values)
+                rows.append((*key, figure, found.estimate, found.low, found.high, len(values)))
+    return pd.DataFrame(rows, columns=[*by, "figure", "mean", "low", "high", "images"])
+
+
+def agreement(info: StudyInfo, first: str, second: str, dataset: str) -> pd.DataFrame:
+    """How far two contenders' maps of the true class agree, image by image, the most alike first.
+
+    Returns:
+        Columns `AGREEMENT`; maps are (h·w,) arrays. Empty when the contenders' grids differ.
+
+    Raises:
+        DataUnavailable: as `images`.
+    """
+    with Results(info, encoders=(first, second), datasets=(dataset,), tables=("attribution",)) as results:
+        found = results.frame(
+            """
+            SELECT a.sample_id, a.map AS first_map, b.map AS second_map, a.height, a.width
+            FROM attribution a JOIN attribution b USING (sample_id, role, height, width)
+            WHERE role = 'true' AND a.encoder = $first AND b.encoder = $second
+            """,
+            {"first": first, "second": second},
+        )
+    rows = []
+    names = ("first_map", "second_map", "height", "width")
+    for first_map, second_map, height, width in zip(*(found[name] for name in names), strict=True):
+        one, two = (np.asarray(m, np.float64).reshape(int(height), int(width)) for m in (first_map, second_map))
+        overlap = metrics.iou_at(one, two)
+        rows.append((metrics.spearman_agreement(one, two), overlap.iou, overlap.chance, metrics.mass_overlap(one, two)))
+    scores = pd.DataFrame(rows, columns=["spearman", "iou", "chance", "mass"])
+    table = pd.concat([found, scores], axis=1)[list(AGREEMENT)]
+    return table.sort_values(["spearman", "sample_id"], ascending=[False, True], ignore_index=True)

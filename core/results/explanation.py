@@ -1,0 +1,134 @@
+"""Does invariance explain accuracy? The paper's explanation, put to the test over data sets and image by image."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from core.augmentations.training import trained_in
+from core.errors import DataUnavailable
+from core.metrics.domain import RankCorrelation, rank_correlation
+from core.metrics.explanation import Explained, explains
+from core.results import attribution, invariance, pairs
+from core.results.info import StudyInfo
+from core.results.store import Results
+
+PROTOCOL = "linear"
+PROPERTIES: dict[str, str] = {
+    "invariance": "invariance of the feature, all augmentations",
+    "untrained": "invariance, without what either was trained to ignore",
+    "maps": "stability of the map",
+    "concentration": "concentration of the map",
+}
+"""What may explain who is right, by column prefix."""
+LEAST_SETS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """The explanation over data sets.
+
+    Attributes:
+        sets: a row a set: dataset, label, domain, accuracy (advantage in [−1, 1]), and one column a property.
+        correlation: Spearman of the accuracy advantage with each property's, with its permutation p; None for fewer
+            than `LEAST_SETS` sets.
+    """
+
+    sets: pd.DataFrame
+    correlation: Mapping[str, RankCorrelation | None]
+
+
+def datasets(info: StudyInfo, first: str, second: str) -> list[str]:
+    """The data sets with answers, invariance and attribution of both contenders."""
+    cells = info.cells
+    answered = {(cells[id]["dataset"], cells[id]["encoder"]) for id in info.done(PROTOCOL)}
+    both = set(invariance.datasets(info, (first, second))) & set(attribution.datasets(info, (first, second)))
+    return [id for id in info.by_domain() if id in both and all((id, e) in answered for e in (first, second))]
+
+
+def images(info: StudyInfo, first: str, second: str, dataset: str, way: str = "whitened") -> pd.DataFrame:
+    """What may explain who is right, image by image: rows of images whose invariance was measured.
+
+    Columns sample_id, label, and for `first_` and `second_`: correct, confidence (of the linear probe with seed 0 on
+    the clean image), and each of `PROPERTIES`.
+
+    Raises:
+        DataUnavailable: something of this was not measured, or a file is missing or damaged.
+    """
+    pair = (first, second)
+    with Results(info, PROTOCOL, pair, (dataset,), tables=("cells",)) as results:
+        answers = results.frame(
+            "SELECT encoder, sample_id, label, prediction = label AS correct, "
+            "coalesce(calibrated_confidence, confidence) AS confidence FROM rows WHERE seed = 0"
+        )
+    learned = frozenset().union(*(trained_in(str(info.encoders[id].get("augmentation", ""))) for id in pair))
+    areas = invariance.areas(info, way, pair, (dataset,))
+    maps = invariance.per_image(invariance.areas(info, "maps", pair, (dataset,)))
+    looked = attribution.images(info, pair, (dataset,))
+    table: pd.DataFrame | None = None
+    for name, id in zip(("first", "second"), pair, strict=True):
+        mine = answers[answers["encoder"] == id].set_index("sample_id")
+        columns = {
+            "correct": mine["correct"],
+            "confidence": mine["confidence"],
+            "invariance": _of(invariance.per_image(areas), id, "invariance"),
+            "untrained": _of(invariance.per_image(areas, learned), id, "invariance"),
+            "maps": _of(maps, id, "invariance"),
+            "concentration": _of(looked, id, "gini"),
+        }
+        found = pd.DataFrame(columns).dropna(subset=["invariance", "correct"]).add_prefix(f"{name}_")
+        table = found.assign(label=mine["label"]) if table is None else table.join(found, how="inner")
+    if table is None or table.empty:
+        raise DataUnavailable(f"Study '{info.id}' holds no image of {dataset} that both contenders were measured on.")
+    return table.reset_index(names="sample_id")
+
+
+def _of(table: pd.DataFrame, encoder: str, column: str) -> pd.Series:
+    return table[table["encoder"] == encoder].set_index("sample_id")[column]
+
+
+def within(info: StudyInfo, first: str, second: str, dataset: str, way: str = "whitened") -> dict[str, Explained]:
+    """Inside a set: does each property say which of two contenders is right, of images that one of them gets right?
+
+    Raises:
+        DataUnavailable: as `images`.
+    """
+    table = images(info, first, second, dataset, way)
+    rng = np.random.default_rng(0)
+    return {
+        name: explains(
+            table["first_correct"].astype(bool),
+            table["second_correct"].astype(bool),
+            table[f"second_{name}"] - table[f"first_{name}"],
+            table["first_confidence"],
+            table["second_confidence"],
+            rng=rng,
+        )
+        for name in PROPERTIES
+    }
+
+
+def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> Across:
+    """Over data sets: where the second is more accurate, is it the more invariant one there?
+
+    Raises:
+        DataUnavailable: as `images`.
+    """
+    chosen = datasets(info, first, second)
+    accuracy = pairs.paired(info, PROTOCOL, first, second).set_index("dataset")
+    rows = []
+    for id in chosen:
+        table = images(info, first, second, id, way)
+        gains = {name: float((table[f"second_{name}"] - table[f"first_{name}"]).mean()) for name in PROPERTIES}
+        about = info.datasets[id]
+        rows.append(
+            {"dataset": id, "label": about["label"], "domain": about["domain"]}
+            | {"accuracy": float(accuracy["difference"].to_dict()[id])}
+            | gains
+        )
+    sets = pd.DataFrame(rows, columns=["dataset", "label", "domain", "accuracy", *PROPERTIES])
+    enough = len(sets) >= LEAST_SETS
+    rng = np.random.default_rng(0)
+    found = {name: rank_correlation(sets[name], sets["accuracy"], rng=rng) if enough else None for name in PROPERTIES}
+    return Across(sets, found)

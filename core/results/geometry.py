@@ -1,0 +1,132 @@
+"""How a study's contenders use their feature spaces, and how alike these are."""
+
+from collections.abc import Callable, Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from core.metrics import representation as metrics
+from core.metrics.interval import Z
+from core.results.info import StudyInfo
+from core.results.store import Results
+
+MEASURE = "geometry"
+FIGURES: dict[str, str] = {
+    "rank_me": "RankMe: effective rank of the features (Garrido et al. 2023)",
+    "participation": "participation ratio: dimensions that carry the variance",
+    "alignment": "alignment: squared distance of two views of an image, lower is nearer (Wang & Isola 2020)",
+    "uniformity": "uniformity: lower is more evenly spread over the sphere (Wang & Isola 2020)",
+    "collapse": "spread of each dimension at unit length; 1/√D is healthy (Chen & He 2021)",
+    "dimensions": "dimensions of the feature",
+}
+NEIGHBOURS = 10
+FOLDS = 20
+"""Parts of the images that a jackknife leaves out one by one."""
+
+
+def datasets(info: StudyInfo) -> list[str]:
+    """The data sets whose geometry was measured, in the study's order by domain."""
+    cells = info.cells
+    there = {cells[id]["dataset"] for id in info.done(measure=MEASURE)}
+    return [id for id in info.by_domain() if id in there]
+
+
+def figures(info: StudyInfo) -> pd.DataFrame:
+    """Columns dataset, encoder, figure, value, samples.
+
+    Raises:
+        DataUnavailable: nothing of this was measured, or a file is missing or damaged.
+    """
+    with Results(info, tables=("geometry",)) as results:
+        return results.frame("SELECT dataset, encoder, figure, value, samples FROM geometry")
+
+
+Spaces = dict[str, NDArray[np.float32]]
+
+
+def features(info: StudyInfo, dataset: str) -> tuple[tuple[str, ...], NDArray[np.int64], Spaces]:
+    """The kept features of a data set: sample ids, labels, and (N, D) by encoder, of the same images in one order.
+
+    Raises:
+        DataUnavailable: as `figures`.
+    """
+    with Results(info, datasets=(dataset,), tables=("features",)) as results:
+        table = results.frame("SELECT encoder, sample_id, label, feature FROM features ORDER BY encoder, sample_id")
+    parts = {str(id): part for id, part in table.groupby("encoder", observed=True)}
+    shared = sorted(set.intersection(*(set(part["sample_id"]) for part in parts.values())))
+    labels: NDArray[np.int64] = np.empty(0, np.int64)
+    found = {}
+    for id in (id for id in info.encoders if id in parts):
+        part = parts[id].set_index("sample_id").loc[shared]
+        found[id] = np.stack(part["feature"].to_list()).astype(np.float32)
+        labels = part["label"].to_numpy(np.int64)
+    return tuple(shared), labels, found
+
+
+def kinship(info: StudyInfo, dataset: str) -> pd.DataFrame:
+    """How alike each two encoders' spaces are: debiased linear CKA, and shared nearest neighbours.
+
+    Returns:
+        Columns first, second, measure (`cka`, `neighbours`), value, low, high, chance, images. Intervals are ± 1.96
+        standard errors of a jackknife over `FOLDS` parts of the images: a bootstrap would draw an image twice, which
+        is its own neighbour. Chance is 0 for CKA.
+
+    Raises:
+        DataUnavailable: as `figures`.
+    """
+    ids, _, found = features(info, dataset)
+    part = np.arange(len(ids)) % FOLDS
+    k = min(NEIGHBOURS, len(ids) - len(ids) // FOLDS - 2)
+    rows = []
+    for first, second in combinations(found, 2):
+        x, y = found[first].astype(np.float64), found[second].astype(np.float64)
+        alive = x.any(axis=1) & y.any(axis=1)
+        x, y, folds = x[alive], y[alive], part[alive]
+
+        def shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+            return metrics.mutual_knn(a, b, k).score
+
+        kinds: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], float]]
+        kinds = {"cka": metrics.linear_cka, "neighbours": shared}
+        for name, measure in kinds.items():
+            value = measure(x, y)
+            left = np.array([measure(x[folds != fold], y[folds != fold]) for fold in range(FOLDS)])
+            half = Z * float(np.sqrt((FOLDS - 1) / FOLDS * np.sum((left - left.mean()) ** 2)))
+            chance = k / (len(x) - 1) if name == "neighbours" else 0.0
+            rows.append((first, second, name, value, value - half, value + half, chance, len(x)))
+    columns = ["first", "second", "measure", "value", "low", "high", "chance", "images"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def projection(info: StudyInfo, dataset: str, encoder: str, kind: str) -> pd.DataFrame:
+    """Two coordinates of each kept image: `pca`, or `tsne` (van der Maaten & Hinton 2008, from scikit-learn, seed 0).
+
+    Returns:
+        Columns sample_id, label, x, y. Distances between clusters of t-SNE mean nothing.
+
+    Raises:
+        DataUnavailable: as `figures`.
+    """
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    ids, labels, found = features(info, dataset)
+    values = found[encoder] - found[encoder].mean(axis=0)
+    if kind == "tsne":
+        reduced = PCA(min(50, *values.shape), random_state=0).fit_transform(values)
+        perplexity = min(30.0, (len(values) - 1) / 3)
+        places = TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(reduced)
+    else:
+        places = PCA(2, random_state=0).fit_transform(values)
+    return pd.DataFrame({"sample_id": ids, "label": labels, "x": places[:, 0], "y": places[:, 1]})
+
+
+def chosen_figures(table: pd.DataFrame, dataset: str, encoders: Sequence[str]) -> pd.DataFrame:
+    """The figures of one data set, a row a figure and a column an encoder."""
+    mine = table[table["dataset"] == dataset].pivot_table(
+        index="figure", columns="encoder", values="value", observed=True
+    )
+    shown = [id for id in encoders if id in mine]
+    return mine.reindex([name for name in FIGURES if name in mine.index])[shown].reset_index()
