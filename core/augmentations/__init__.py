@@ -1,20 +1,44 @@
 """Image augmentations with a strength in a unit of its own: one dict, id to `Augmentation`.
 
-A new one is a file of its own and a line here. The order is the order in which people see them.
+A new one is a file of its own, or an entry in that of its kin, and a name here. The order, by family, is the order in
+which people see them.
 """
 
 from core.augmentations.blur import BLUR
 from core.augmentations.compression import JPEG
+from core.augmentations.cropping import HORIZONTAL_FLIP, RANDOM_CROP, VERTICAL_FLIP
+from core.augmentations.detail import MOTION_BLUR, SHARPNESS
 from core.augmentations.geometric import ROTATION, SCALE, TRANSLATION
-from core.augmentations.noise import NOISE
-from core.augmentations.occlusion import OCCLUSION
+from core.augmentations.noise import NOISE, SALT_AND_PEPPER, SHOT_NOISE
+from core.augmentations.occlusion import BORDER, OCCLUSION
+from core.augmentations.patches import PATCH_SHUFFLE, PIXELATE
 from core.augmentations.photometric import BRIGHTNESS, HUE
-from core.augmentations.seeding import seeded_normal, seeded_sign, seeded_uniform
+from core.augmentations.recipe import TRAINING_RECIPE
+from core.augmentations.seeding import seeded_normal, seeded_sign, seeded_uniform, seeded_uniforms
 from core.augmentations.spec import FILL, Augmentation
+from core.augmentations.tone import CONTRAST, GAMMA, GREYSCALE, POSTERISE, SATURATION, SOLARISE
+from core.augmentations.warping import ELASTIC, PERSPECTIVE, SHEAR
+
+_GEOMETRIC = (
+    *(ROTATION, TRANSLATION, SCALE, SHEAR, PERSPECTIVE, ELASTIC),
+    *(HORIZONTAL_FLIP, VERTICAL_FLIP, RANDOM_CROP, PATCH_SHUFFLE),
+)
+_PHOTOMETRIC = (BRIGHTNESS, CONTRAST, GAMMA, SATURATION, HUE, GREYSCALE, SOLARISE, POSTERISE)
+_DEGRADATION = (BLUR, MOTION_BLUR, PIXELATE, SHARPNESS, NOISE, SHOT_NOISE, SALT_AND_PEPPER, JPEG)
+_OCCLUSION = (OCCLUSION, BORDER)
+_COMBINED = (TRAINING_RECIPE,)
 
 AUGMENTATIONS: dict[str, Augmentation] = {
     augmentation.id: augmentation
-    for augmentation in (ROTATION, TRANSLATION, SCALE, BLUR, BRIGHTNESS, HUE, NOISE, JPEG, OCCLUSION)
+    for augmentation in (*_GEOMETRIC, *_PHOTOMETRIC, *_DEGRADATION, *_OCCLUSION, *_COMBINED)
 }
 
-__all__ = ["AUGMENTATIONS", "FILL", "Augmentation", "seeded_normal", "seeded_sign", "seeded_uniform"]
+__all__ = [
+    "AUGMENTATIONS",
+    "FILL",
+    "Augmentation",
+    "seeded_normal",
+    "seeded_sign",
+    "seeded_uniform",
+    "seeded_uniforms",
+]

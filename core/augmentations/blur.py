@@ -11,7 +11,7 @@ from core.augmentations.spec import Augmentation, exact_at
 REFERENCE_SIDE = 224  # pixels at which sigma is stated
 
 
-def _gaussian(size: int, sigma: Tensor) -> Tensor:
+def gaussian(size: int, sigma: Tensor) -> Tensor:
     """(B, size, size) matrices of a Gaussian along one axis, the image mirrored at its edges (d c b a | a b c d).
 
     The cosines of the DCT are what a mirrored axis consists of, and a Gaussian scales each by exp(-(sigma w)^2 / 2).
@@ -31,8 +31,8 @@ def blur(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images under a Gaussian of `strengths` pixels at 224, scaled with the shorter side."""
     height, width = images.shape[-2:]
     sigma = strengths * (min(height, width) / REFERENCE_SIDE)
-    rows = _gaussian(height, sigma)
-    return separable(images, rows, rows if width == height else _gaussian(width, sigma))
+    rows = gaussian(height, sigma)
+    return separable(images, rows, rows if width == height else gaussian(width, sigma))
 
 
 BLUR = Augmentation(

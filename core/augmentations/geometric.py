@@ -5,26 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from core.augmentations.sampling import coverage, offsets, sample, sample_alike, separable, within
+from core.augmentations.sampling import coverage, cubic, filled, offsets, resampled, sample, sample_alike, separable
 from core.augmentations.seeding import seeded_sign, seeded_uniform
 from core.augmentations.spec import FILL, Augmentation, exact_at
-
-
-def _filled(images: Tensor, shown: Tensor) -> Tensor:
-    """Images where `shown` (B, H, W) is 1, grey where it is 0."""
-    # One pass, and exact at both ends.
-    return torch.lerp(images.new_tensor(FILL), images, shown[:, None])
-
-
-def _resampled(maps: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Maps read at the positions where the augmented frame shows each clean location, and which of these it shows."""
-    height, width = maps.shape[-2:]
-    x, y = torch.broadcast_tensors(x, y)
-    # Bilinear, as a cubic would overshoot and change the order of values, which the map metrics compare. A location
-    # in the outer half of an edge cell takes that cell's value: the cell covers it.
-    values = sample(maps[:, None].float(), x, y, "bilinear")[:, 0]
-    return values.to(maps.dtype), within(x, y, height, width)
-
 
 # --- rotation ---------------------------------------------------------------------------------------------------
 
@@ -46,7 +29,7 @@ def rotate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
         return _turned_alike(images, degrees)
     # Which images share an angle is a question that a GPU would have to be waited for.
     x, y = _turned(height, width, degrees)
-    return _filled(sample(images, x, y, "bicubic"), coverage(x, y, height, width))
+    return filled(sample(images, x, y, "bicubic"), coverage(x, y, height, width))
 
 
 def _turned_alike(images: Tensor, degrees: Tensor) -> Tensor:
@@ -65,7 +48,7 @@ def _turned_alike(images: Tensor, degrees: Tensor) -> Tensor:
 def unrotate(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     """Maps of rotated images in the clean frame, and which locations the rotation kept in view."""
     degrees = strengths.to(maps.device, torch.float32) * seeded_sign(seeds.to(maps.device))
-    return _resampled(maps, *_turned(maps.shape[1], maps.shape[2], degrees))
+    return resampled(maps, *_turned(maps.shape[1], maps.shape[2], degrees))
 
 
 # --- translation ------------------------------------------------------------------------------------------------
@@ -100,7 +83,7 @@ def untranslate(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor,
     height, width = maps.shape[-2:]
     right, down = _shift(height, width, strengths.to(maps.device, torch.float32), seeds.to(maps.device))
     x, y = offsets(width, maps.device), offsets(height, maps.device)[:, None]
-    return _resampled(maps, x + right.view(-1, 1, 1), y + down.view(-1, 1, 1))
+    return resampled(maps, x + right.view(-1, 1, 1), y + down.view(-1, 1, 1))
 
 
 # --- scale ------------------------------------------------------------------------------------------------------
@@ -115,9 +98,7 @@ def _shrinking(size: int, zoom: Tensor) -> Tensor:
     # A pixel that the shrunk frame's edge cuts through takes the colour of the last whole one; `coverage` blends it.
     limit = zoom * (size / 2) - 0.5
     distance = (position * zoom - position[:, None].clamp(-limit, limit)).abs()
-    near = (1.5 * distance - 2.5) * distance.square() + 1
-    far = ((-0.5 * distance + 2.5) * distance - 4) * distance + 2
-    weights = torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+    weights = cubic(distance, -0.5)
     return weights / weights.sum(dim=2, keepdim=True)
 
 
@@ -127,14 +108,14 @@ def shrink(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     smaller = separable(images, _shrinking(height, strengths), _shrinking(width, strengths))
     x, y, zoom = offsets(width, images.device), offsets(height, images.device)[:, None], strengths.view(-1, 1, 1)
-    return _filled(smaller, coverage(x, y, zoom * height, zoom * width))
+    return filled(smaller, coverage(x, y, zoom * height, zoom * width))
 
 
 def unshrink(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     """Maps of shrunk images in the clean frame; every location stays in view, at a coarser grain."""
     zoom = strengths.to(maps.device, torch.float32).view(-1, 1, 1)
     x, y = offsets(maps.shape[2], maps.device), offsets(maps.shape[1], maps.device)[:, None]
-    return _resampled(maps, x * zoom, y * zoom)
+    return resampled(maps, x * zoom, y * zoom)
 
 
 # --- entries ----------------------------------------------------------------------------------------------------

@@ -13,14 +13,13 @@ def brighten(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     return images * (1 + strengths * seeded_sign(seeds)).view(-1, 1, 1, 1)
 
 
-@exact_at(0.0)
-def turn_hue(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
-    """Images with their HSV hue turned by `strengths` degrees, either way by the seed.
+def hue_turned(images: Tensor, degrees: Tensor) -> Tensor:
+    """Images (B, 3, H, W) with their HSV hue turned by `degrees` (B,), red towards green where positive.
 
     Value and saturation stay, so that no colour leaves the range and gets clipped, as it would in a turn about the
     grey axis; greys do not change, and a third of a turn permutes the channels.
     """
-    sextants = (strengths * seeded_sign(seeds) / 60).view(-1, 1, 1)
+    sextants = (degrees / 60).view(-1, 1, 1)
     red, green, blue = images.unbind(1)
     value = images.amax(dim=1)
     chroma = value - images.amin(dim=1)
@@ -31,6 +30,12 @@ def turn_hue(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     phase = (torch.tensor([5.0, 3.0, 1.0], device=images.device).view(3, 1, 1) + hue[:, None]) % 6
     empty = torch.minimum(phase, 4 - phase).clamp(0, 1)
     return value[:, None] - chroma[:, None] * empty
+
+
+@exact_at(0.0)
+def turn_hue(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
+    """Images with their HSV hue turned by `strengths` degrees, either way by the seed."""
+    return hue_turned(images, strengths * seeded_sign(seeds))
 
 
 # Both ways, by the seed: darkening loses nothing but range, brightening also clips, and a study wants the two in its

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.augmentations.spec import FILL
+
 
 def offsets(size: int, device: torch.device) -> Tensor:
     """(size,) offsets of the pixel centres along one axis from the centre of the frame, in pixels."""
@@ -79,6 +81,18 @@ def _taps(offset: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return pixels.clamp_(0, size - 1), weights
 
 
+def cubic(distance: Tensor, a: float) -> Tensor:
+    """Keys' (1981) cubic kernel at distances of at least 0, in pixels.
+
+    Args:
+        distance: of a pixel from the position that is read.
+        a: -3/4, as in `grid_sample`, or -1/2, as in antialiased resizing.
+    """
+    near = ((a + 2) * distance - (a + 3)) * distance.square() + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return torch.where(distance < 1, near, torch.where(distance < 2, far, 0.0))
+
+
 def coverage(x: Tensor, y: Tensor, height: int | Tensor, width: int | Tensor) -> Tensor:
     """The share of a unit pixel at each position that lies within a frame: 1 inside, 0 outside, between on the edge.
 
@@ -114,3 +128,25 @@ def separable(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     batch, channels, height, width = images.shape
     across = torch.bmm(images.reshape(batch, channels * height, width), columns.transpose(1, 2))
     return rows[:, None] @ across.view(batch, channels, height, width)
+
+
+def filled(images: Tensor, shown: Tensor) -> Tensor:
+    """Images where `shown` (B, H, W) is 1, grey where it is 0."""
+    # One pass, and exact at both ends.
+    return torch.lerp(images.new_tensor(FILL), images, shown[:, None])
+
+
+def resampled(maps: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Maps (B, h, w) read where the augmented frame shows each clean location, and which of these it shows.
+
+    Args:
+        maps: of the augmented images.
+        x: offsets from the centre, in cells; broadcast against y to (B, h, w).
+        y: likewise.
+    """
+    height, width = maps.shape[-2:]
+    x, y = torch.broadcast_tensors(x, y)
+    # Bilinear, as a cubic would overshoot and change the order of values, which the map metrics compare. A location
+    # in the outer half of an edge cell takes that cell's value: the cell covers it.
+    values = sample(maps[:, None].float(), x, y, "bilinear")[:, 0]
+    return values.to(maps.dtype), within(x, y, height, width)

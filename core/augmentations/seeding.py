@@ -51,6 +51,16 @@ def seeded_uniform(seeds: Tensor, low: float, high: float) -> Tensor:
     return low + (high - low) * (bits.float() / (1 << 24))
 
 
+def seeded_uniforms(seeds: Tensor, count: int) -> Tensor:
+    """(B, count) float32, uniform in [0, 1), row i fixed by seed i; the first is what `seeded_uniform` takes.
+
+    Args:
+        seeds: (B,) int64.
+        count: how many for each seed.
+    """
+    return ((seeded_bits(seeds, count) >> 40) & 0xFFFFFF).float() / (1 << 24)
+
+
 def seeded_sign(seeds: Tensor) -> Tensor:
     """(B,) float32 of -1 and +1, each fixed by its own seed."""
     # The sign bit is the highest of the 24 that `seeded_uniform` takes: unset, it means less than one half.

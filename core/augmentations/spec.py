@@ -28,7 +28,7 @@ class Augmentation:
     Attributes:
         id: key in the registry and in addresses, such as "rotation".
         label: name for people.
-        family: "geometric", "photometric", "degradation" or "occlusion".
+        family: "geometric", "photometric", "degradation", "occlusion", or "combined" for several of them at once.
         unit: what strength counts.
         description: one sentence for people: what strength means and what the seed chooses.
         identity: the strength that changes no pixel, exactly.
@@ -39,7 +39,7 @@ class Augmentation:
         apply: (images (B, 3, H, W) in [0, 1], strengths (B,), seeds (B,) int64) to images of the same shape,
             dtype and device, in [0, 1]. Each row depends on nothing but its own image, strength and seed. It does
             not check strengths, which would wait for the device: `check` does, once, where a request comes in.
-        inverse_warp: for geometric ones (maps (B, h, w) of the augmented images, strengths, seeds) to the maps
+        inverse_warp: for those that move content (maps (B, h, w) of the augmented images, strengths, seeds) to the maps
             resampled into the clean image's frame, and a (B, h, w) mask, True where the augmented image still
             shows that location; else None, as places do not move.
     """

@@ -15,6 +15,8 @@ from core.augmentations import AUGMENTATIONS, Augmentation
 from core.errors import InvalidRequest
 
 EVERY = pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS.keys())
+# The least share of the frame that stays in view at any strength.
+IN_VIEW = {"random-crop": 0.09}
 MOVING = pytest.mark.parametrize(
     "augmentation", [a for a in AUGMENTATIONS.values() if a.inverse_warp], ids=lambda entry: entry.id
 )
@@ -41,8 +43,8 @@ def spread(augmentation: Augmentation) -> tuple[torch.Tensor, torch.Tensor, torc
 def test_ids_and_families() -> None:
     for name, augmentation in AUGMENTATIONS.items():
         assert augmentation.id == name
-        assert augmentation.family in {"geometric", "photometric", "degradation", "occlusion"}
-        assert (augmentation.inverse_warp is not None) == (augmentation.family == "geometric")
+        assert augmentation.family in {"geometric", "photometric", "degradation", "occlusion", "combined"}
+        assert (augmentation.inverse_warp is not None) == (augmentation.family in {"geometric", "combined"})
         assert augmentation.label
         assert augmentation.unit
         assert augmentation.description.endswith(".")
@@ -53,7 +55,7 @@ def test_ids_and_families() -> None:
 def test_grid_runs_from_identity_to_strongest(augmentation: Augmentation) -> None:
     grid = augmentation.strengths
     away = [abs(strength - augmentation.identity) for strength in grid]
-    assert 9 <= len(grid) <= 11
+    assert 9 <= len(grid) <= 11 or grid == (0, 1)
     assert away[0] == 0
     assert all(a < b for a, b in pairwise(away))
     assert {min(grid), max(grid)} == {augmentation.minimum, augmentation.maximum}
@@ -151,7 +153,8 @@ def test_change_grows_along_the_grid(augmentation: Augmentation, photo: torch.Te
     change = (out - images).abs().flatten(1).mean(1).tolist()
     assert change[0] == 0
     assert min(change[1:]) > 1e-3
-    assert all(a < b for a, b in pairwise(change[:5]))
+    # Patches are away from their places as soon as there are any.
+    assert augmentation.id == "patch-shuffle" or all(a < b for a, b in pairwise(change[:5]))
     if augmentation.family == "geometric" or augmentation.id == "hue":
         # Once content is away from its place, or a colour is opposite, pixels differ as those of strangers do.
         assert all(b > 0.8 * a for a, b in zip(accumulate(change[:-1], max), change[1:], strict=True))
@@ -194,7 +197,12 @@ def test_mismatched_rows_are_refused(augmentation: Augmentation) -> None:
         augmentation.apply(torch.rand(2, 3, 32, 32), torch.full((1,), augmentation.maximum), torch.arange(2))
 
 
-@MOVING
+@pytest.mark.parametrize(
+    # What combines moving with recolouring has a test of its own.
+    "augmentation",
+    [a for a in AUGMENTATIONS.values() if a.family == "geometric"],
+    ids=lambda entry: entry.id,
+)
 @pytest.mark.parametrize("device", DEVICES)
 def test_inverse_warp_brings_content_back(augmentation: Augmentation, device: str) -> None:
     strengths = torch.tensor(augmentation.strengths, device=device).repeat(4)
@@ -206,7 +214,7 @@ def test_inverse_warp_brings_content_back(augmentation: Augmentation, device: st
     assert (back.shape, valid.shape, valid.dtype) == (moved.shape, moved.shape, torch.bool)
     assert back.device == valid.device == moved.device
     for row, mask in zip(back, valid, strict=True):
-        assert mask.float().mean() > 0.2
+        assert mask.float().mean() > IN_VIEW.get(augmentation.id, 0.2)
         assert np.corrcoef(row[mask].cpu(), smooth[mask].cpu())[0, 1] > 0.98
 
 
