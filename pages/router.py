@@ -24,6 +24,10 @@ IMAGE_PAGES = [
 STUDY_PAGES: list[StreamlitPage] = [
     st.Page("study.py", title="Study", icon=":material/analytics:", url_path="study"),
     st.Page("confidence.py", title="Confidence", icon=":material/speed:", url_path="confidence"),
+    st.Page("study_attribution.py", title="Study: attribution", icon=":material/filter_center_focus:", url_path="maps"),
+    st.Page("study_invariance.py", title="Study: invariance", icon=":material/fingerprint:", url_path="fingerprint"),
+    st.Page("explanation.py", title="Explanation", icon=":material/psychology_alt:", url_path="explanation"),
+    st.Page("representation.py", title="Representation", icon=":material/scatter_plot:", url_path="representation"),
     st.Page("samples.py", title="Samples", icon=":material/grid_view:", url_path="samples"),
     st.Page("run_study.py", title="Run a study", icon=":material/play_circle:", url_path="run-study"),
 ]

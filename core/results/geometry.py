@@ -130,3 +130,35 @@ def chosen_figures(table: pd.DataFrame, dataset: str, encoders: Sequence[str]) -
     )
     shown = [id for id in encoders if id in mine]
     return mine.reindex([name for name in FIGURES if name in mine.index])[shown].reset_index()
+
+
+def neighbours(info: StudyInfo, dataset: str, encoder: str, sample_id: str, count: int) -> list[str]:
+    """Ids of the kept images nearest to one of them, by cosine, the nearest first; empty when it is not kept.
+
+    Raises:
+        DataUnavailable: as `figures`.
+    """
+    ids, _, found = features(info, dataset)
+    if sample_id not in ids or encoder not in found:
+        return []
+    values = found[encoder].astype(np.float64)
+    units = values / np.linalg.norm(values, axis=1, keepdims=True).clip(1e-12)
+    place = ids.index(sample_id)
+    order = np.argsort(-(units @ units[place]), kind="stable")
+    return [ids[i] for i in order if i != place][:count]
+
+
+def who_is_right(info: StudyInfo, dataset: str, first: str, second: str, protocol: str = "linear") -> dict[str, str]:
+    """Which of two contenders answers a sample right (`both`, `first`, `second`, `none`), by sample id, seed 0.
+
+    Raises:
+        DataUnavailable: there are no such answers, or a file is missing or damaged.
+    """
+    with Results(info, protocol, (first, second), (dataset,), tables=("cells",)) as results:
+        table = results.frame(
+            "SELECT sample_id, bool_or(encoder = $first AND prediction = label) AS one, "
+            "bool_or(encoder = $second AND prediction = label) AS two FROM rows WHERE seed = 0 GROUP BY sample_id",
+            {"first": first, "second": second},
+        )
+    words = {(True, True): "both", (True, False): "first", (False, True): "second", (False, False): "none"}
+    return {id: words[bool(one), bool(two)] for id, one, two in table.itertuples(index=False)}

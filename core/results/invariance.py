@@ -9,7 +9,7 @@ import pandas as pd
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
-from core.metrics.interval import student_interval
+from core.metrics.interval import LEVEL, Interval, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results.info import StudyInfo
 from core.results.store import Results
@@ -47,7 +47,7 @@ WAYS: dict[str, Way] = {
 NORMALISATIONS = ("cosine", "centred", "whitened", "rank")
 FINGERPRINT = (
     *("augmentation", "label", "family", "first", "first_low", "first_high", "second", "second_low", "second_high"),
-    *("difference", "low", "high", "trained_first", "trained_second"),
+    *("difference", "low", "high", "found", "trained_first", "trained_second"),
 )
 
 _AREAS = """
@@ -135,7 +135,7 @@ def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.
 
 
 def fingerprint(
-    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], draws: int = 1000
+    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], draws: int = 4000
 ) -> pd.DataFrame:
     """Each augmentation's area for two contenders with 95 % intervals over images, and their paired difference.
 
@@ -150,8 +150,9 @@ def fingerprint(
         draws: number of resamples.
 
     Returns:
-        Columns `FINGERPRINT`, in the registry's order; `trained_first` says whether the first's card names the
-        augmentation among those of its pre-training.
+        Columns `FINGERPRINT`, in the registry's order. Intervals are of 95 % each; `found` says whether the difference
+        leaves 0 out by intervals that all hold together (Bonferroni over augmentations), and `trained_first` whether
+        the first's card names the augmentation among those of its pre-training.
 
     Raises:
         DataUnavailable: as `areas`.
@@ -180,16 +181,48 @@ def fingerprint(
         one, two = (mean_of(figures[name]) for name in ("first", "second"))
         kind = AUGMENTATIONS[id]
         intervals = [figure.percentile() for figure in (one, two, two - one)]
+        together = (two - one).percentile(1 - (1 - LEVEL) / len(found))
         rows.append(
             (
                 *(id, kind.label, kind.family),
                 *(value for i in intervals for value in (i.estimate, i.low, i.high)),
+                together.found,
                 *(id in learned[encoder] for encoder in (first, second)),
             )
         )
     if not rows:
         raise DataUnavailable(f"Study '{info.id}' holds no invariance of {first} and {second}.")
     return pd.DataFrame(rows, columns=list(FINGERPRINT))
+
+
+def overall(
+    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
+) -> Interval:
+    """The second's mean invariance minus the first's, over augmentations but for some, with its 95 % interval.
+
+    Args:
+        info: the study.
+        way: key of `WAYS`.
+        first: id.
+        second: id.
+        chosen: ids of data sets; their images are drawn apart and the sets' means averaged.
+        without: ids of augmentations to leave out.
+
+    Raises:
+        DataUnavailable: as `areas`.
+    """
+    table = per_image(areas(info, way, (first, second), chosen), without)
+    rng, found = np.random.default_rng(0), []
+    for dataset in chosen:
+        wide = (
+            table[table["dataset"] == dataset]
+            .pivot_table(index="sample_id", columns="encoder", values="invariance", observed=True)
+            .dropna()
+        )
+        values = (wide[second] - wide[first]).to_numpy()
+        drawn = resamples(len(values), rng=rng).mean(np.arange(len(values)), values)
+        found.append(Bootstrapped(float(values.mean()), drawn))
+    return mean_of(found).percentile()
 
 
 def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> pd.DataFrame:

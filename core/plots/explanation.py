@@ -1,0 +1,114 @@
+"""Does it explain it? What the test of the paper's explanation comes to, as sentences and two charts."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from core.metrics.domain import RankCorrelation
+from core.metrics.explanation import Explained
+from core.plots.style import GREY, UNSURE, Style, finish, whiskers
+
+DOMAIN_MARKS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
+
+
+def verdict(found: Explained, what: str, first: str, second: str) -> str:
+    """One property inside one data set: effect, interval, what would overturn it; never a bare yes."""
+    counts = f"{found.only_second} images that only {second} gets right, {found.only_first} that only {first} does"
+    if found.auroc.estimate != found.auroc.estimate:
+        return f"{what}: too few images to say ({counts})."
+    effect = _reach(found.auroc.estimate, found.auroc.low, found.auroc.high)
+    if found.auroc.low > 0.5:
+        beyond = (
+            "and more than clean confidence says already"
+            if found.beyond.low > 0.5
+            else "but not beyond what clean confidence says already"
+        )
+        said = f"goes with who is right, {beyond}"
+    elif found.auroc.high < 0.5:
+        said = "goes against who is right: the steadier contender is the wrong one more often"
+    else:
+        said = f"does not tell who is right: {UNSURE}"
+    rest = _reach(found.beyond.estimate, found.beyond.low, found.beyond.high)
+    return f"{what} {said} (AUROC {effect}; with confidence taken out {rest}; {counts})."
+
+
+def _reach(estimate: float, low: float, high: float) -> str:
+    return f"{estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}"
+
+
+def across_verdict(found: RankCorrelation | None, sets: int, what: str, first: str, second: str) -> str:
+    """One property over data sets, in a sentence."""
+    if found is None:
+        return f"{what}: {sets} data sets are too few to rank."
+    if found.rho != found.rho:
+        return f"{what}: the same on all {sets} sets, which ranks nothing."
+    p = f"ρ = {found.rho:+.2f}, {'exact ' if found.exact else ''}permutation p = {found.p:.3f}".replace("-", "−")
+    if found.p >= 0.05:
+        return f"{what}: no relation found between it and accuracy over {sets} data sets ({p}); more sets may show one."
+    way = "more accurate" if found.rho > 0 else "less accurate"
+    return (
+        f"{what}: where {second} has more of it than {first}, it is the {way} ({p}, {sets} data sets). A set that "
+        "breaks the order would weaken this, and sets chosen otherwise may."
+    )
+
+
+def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, second: str) -> go.Figure:
+    """A point a data set: the accuracy advantage over the advantage in a property."""
+    figure = go.Figure()
+    for domain, part in sets.groupby("domain", sort=False):
+        figure.add_scatter(
+            x=part[prop],
+            y=100 * part["accuracy"],
+            mode="markers+text",
+            text=part["label"],
+            name=str(domain),
+            textposition="top center",
+            marker={"symbol": DOMAIN_MARKS[str(domain)], "size": 11},
+            cliponaxis=False,
+            hovertemplate="%{text}: %{x:+.3f}, %{y:+.1f} points<extra></extra>",
+        )
+    for add in (figure.add_hline, figure.add_vline):
+        add(**({"y": 0} if add == figure.add_hline else {"x": 0}), line={"color": GREY, "width": 1.2})
+    reach = max(float(sets[prop].abs().max()) * 1.35, 1e-3)
+    figure.update_xaxes(title=f"{what}: {second} minus {first}", range=[-reach, reach])
+    figure.update_yaxes(title="accuracy advantage (points)")
+    return finish(figure, said, height=420)
+
+
+def within_chart(
+    found: Mapping[str, Mapping[str, Explained]],
+    labels: Mapping[str, str],
+    properties: Mapping[str, str],
+    look: Style,
+    said: str,
+) -> go.Figure:
+    """AUROC of every property in every data set with 95 % intervals; ½ says nothing.
+
+    Args:
+        found: by data set and property.
+        labels: of the data sets by id.
+        properties: names by key.
+        look: of the second contender.
+        said: the finding.
+    """
+    figure = go.Figure()
+    marks = ("circle", "square", "diamond", "x")
+    for place, (key, name) in enumerate(properties.items()):
+        rows = [(labels[id], each[key].auroc) for id, each in found.items() if each[key].auroc.estimate >= 0]
+        if not rows:
+            continue
+        table = pd.DataFrame([(label, i.estimate, i.low, i.high) for label, i in rows], columns=["set", "v", "l", "h"])
+        figure.add_scatter(
+            x=table["v"],
+            y=table["set"],
+            mode="markers",
+            name=name,
+            marker={"symbol": marks[place % 4], "size": 10, "color": look.colour if place == 0 else GREY},
+            error_x=whiskers(table["v"], table["l"], table["h"], color=look.colour if place == 0 else GREY),
+            hovertemplate=f"{name}, %{{y}}: %{{x:.2f}}<extra></extra>",
+        )
+    figure.add_vline(x=0.5, line={"color": GREY, "width": 1.5})
+    figure.update_xaxes(title="AUROC: ½ says nothing, 1 tells every image", range=[0, 1])
+    figure.update_layout(scattermode="group")
+    return finish(figure, said, height=150 + 60 * len(found))

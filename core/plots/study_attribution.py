@@ -1,0 +1,130 @@
+"""Maps of whole data sets: how far two contenders' agree, how concentrated they are, and what speaks for them."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from numpy.typing import NDArray
+from PIL import Image
+
+from core.plots.overlay import colour
+from core.plots.style import GREY, UNSURE, Style, finish, whiskers
+
+MAP_SIDE = 168
+
+
+def agreement_finding(table: pd.DataFrame, first: str, second: str) -> str:
+    """How alike two contenders' maps are, in the middle and at both ends.
+
+    Args:
+        table: of `attribution.agreement`, not empty.
+        first: name.
+        second: name.
+    """
+    low, middle, high = table["spearman"].quantile([0.1, 0.5, 0.9])
+    overlap, chance = table["iou"].mean(), table["chance"].iloc[0]
+    return (
+        f"Maps of {first} and {second} agree by Spearman {middle:.2f} in the median ({low:.2f} to {high:.2f} for the "
+        f"middle 80 % of images; chance 0); their strongest fifths overlap by {overlap:.0%} (chance {chance:.0%})"
+    )
+
+
+def agreement_chart(table: pd.DataFrame, said: str) -> go.Figure:
+    """The distribution of the rank correlation over images."""
+    figure = go.Figure()
+    figure.add_histogram(x=table["spearman"], xbins={"start": -1, "end": 1, "size": 0.1}, marker={"color": GREY})
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
+    figure.update_xaxes(title="Spearman of the two maps of the true class", range=[-1, 1])
+    figure.update_yaxes(title="images")
+    figure.update_layout(showlegend=False, bargap=0.05)
+    return finish(figure, said, height=280)
+
+
+def map_png(values: NDArray[np.float32]) -> bytes:
+    """A map on its own grid as a PNG: evidence for the class in warm, against it in cold colours, one scale a map."""
+    reach = float(np.abs(values).max()) or 1.0
+    image = Image.fromarray(colour(values, reach, signed=True)).resize((MAP_SIDE, MAP_SIDE), Image.Resampling.NEAREST)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def concentration_finding(table: pd.DataFrame, what: str, names: Mapping[str, str], pair: tuple[str, str]) -> str:
+    """One figure of both contenders when right and when wrong, as means over data sets.
+
+    Args:
+        table: of `attribution.means` by data set, encoder and outcome, of one figure.
+        what: its name.
+        names: of the contenders by id.
+        pair: their ids.
+    """
+    parts = []
+    for id in pair:
+        mine = table[table["encoder"] == id]
+        said = [
+            f"{mine[mine['right'] == right]['mean'].mean():.2f} when {word}"
+            for right, word in ((True, "right"), (False, "wrong"))
+            if (mine["right"] == right).any()
+        ]
+        parts.append(f"{names[id]} {', '.join(said)}")
+    return f"{what[:1].upper()}{what[1:]}: {'; '.join(parts)}"
+
+
+def concentration_chart(
+    table: pd.DataFrame,
+    labels: Mapping[str, str],
+    names: Mapping[str, str],
+    look: Mapping[str, Style],
+    pair: tuple[str, str],
+    what: str,
+    said: str,
+) -> go.Figure:
+    """A figure by data set: filled where the contender is right, hollow where it is wrong, with 95 % intervals."""
+    figure = go.Figure()
+    for id in pair:
+        for right, word in ((True, "right"), (False, "wrong")):
+            mine = table[(table["encoder"] == id) & (table["right"] == right)]
+            figure.add_scatter(
+                x=mine["mean"],
+                y=[labels[str(d)] for d in mine["dataset"]],
+                mode="markers",
+                name=f"{names[id]}, {word}",
+                marker={
+                    "symbol": look[id].marker if right else f"{look[id].marker.split('-')[0]}-open",
+                    "size": 10,
+                    "color": look[id].colour,
+                },
+                error_x=whiskers(mine["mean"], mine["low"], mine["high"], color=look[id].colour),
+                hovertemplate=f"{names[id]}, {word}, %{{y}}: %{{x:.3f}}<extra></extra>",
+            )
+    figure.update_xaxes(title=what)
+    figure.update_yaxes(automargin=True, autorange="reversed")
+    figure.update_layout(scattermode="group")
+    return finish(figure, said, height=150 + 62 * table["dataset"].nunique())
+
+
+def trust_lines(table: pd.DataFrame) -> list[str]:
+    """What speaks for and against one contender's maps on one data set, a sentence each.
+
+    Args:
+        table: of `attribution.means`, of one contender and data set.
+    """
+    rows = {str(row["figure"]): row for _, row in table.iterrows()}
+    lines = []
+    for key, what in (
+        ("deletion_gain", "covering what the map marks takes more from the answer than a random order does"),
+        ("insertion_gain", "showing what the map marks brings the answer back sooner than a random order does"),
+        ("centre_gain", "showing what the map marks brings the answer back sooner than an order from the centre does"),
+    ):
+        if key in rows:
+            row = rows[key]
+            reach = f"{row['mean']:+.3f}, 95 % interval {row['low']:+.3f} to {row['high']:+.3f}".replace("-", "−")
+            word = "Yes" if row["low"] > 0 else "No, the opposite" if row["high"] < 0 else UNSURE.capitalize()
+            lines.append(f"{what[:1].upper()}{what[1:]}: {word} ({reach}, {int(row['images'])} images).")
+    for key, what in (("sanity_head", "a random head"), ("sanity_stage", "a random last stage")):
+        if key in rows:
+            row = rows[key]
+            lines.append(f"Likeness to its map under {what}: Spearman {row['mean']:.2f} (0 is as it should be).")
+    return lines

@@ -1,0 +1,173 @@
+"""The invariance of two contenders on whole data sets: the fingerprint, its curves, and which answers flip when."""
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from core.augmentations.spec import Augmentation
+from core.metrics.interval import Interval
+from core.plots.style import GREY, UNSURE, Style, band, finish, line, panel_titles, whiskers
+
+ROW = 26  # pixels of an augmentation
+MARK = " †"
+"""After the name of an augmentation that a contender was pre-trained with."""
+
+
+def finding(table: pd.DataFrame, mean: Interval, names: Mapping[str, str], first: str, second: str) -> str:
+    """Who keeps more, under how many augmentations, and by how much on the whole.
+
+    Args:
+        table: of `invariance.fingerprint`.
+        mean: of `invariance.overall`.
+        names: of the contenders by id.
+        first: id.
+        second: id.
+    """
+    found = table[table["found"]]
+    more, less = int((found["difference"] > 0).sum()), int((found["difference"] < 0).sum())
+    limits = f"{_signed(mean.estimate)} (95 % interval {_signed(mean.low)} to {_signed(mean.high)})"
+    ahead = names[second if mean.estimate > 0 else first]
+    verdict = f"{ahead} is the more invariant on the whole" if mean.found else f"On the whole {UNSURE}"
+    return (
+        f"{verdict}: {names[second]} minus {names[first]} {limits}. {names[second]} keeps more under {more}, "
+        f"{names[first]} under {less} of {len(table)} augmentations; {UNSURE} in {len(table) - more - less}."
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def fingerprint(
+    table: pd.DataFrame,
+    names: Mapping[str, str],
+    look: Mapping[str, Style],
+    first: str,
+    second: str,
+    said: str,
+    unit: str,
+) -> go.Figure:
+    """Augmentations × contenders: what each keeps, and the paired difference, sorted by it.
+
+    A row carries its augmentation as customdata, which is what a click gives back.
+    """
+    rows = table.sort_values("difference", ignore_index=True)
+    labels = [
+        row["label"] + (MARK if row["trained_first"] or row["trained_second"] else "")
+        for row in rows.to_dict("records")
+    ]
+    figure = make_subplots(
+        rows=1,
+        cols=2,
+        shared_yaxes=True,
+        horizontal_spacing=0.03,
+        column_widths=[0.6, 0.4],
+        subplot_titles=[unit, f"{names[second]} minus {names[first]}"],
+    )
+    for role, id in (("first", first), ("second", second)):
+        figure.add_scatter(
+            x=rows[role],
+            y=labels,
+            mode="markers",
+            name=names[id],
+            row=1,
+            col=1,
+            marker={"symbol": look[id].marker, "size": 9, "color": look[id].colour},
+            error_x=whiskers(rows[role], rows[f"{role}_low"], rows[f"{role}_high"], color=look[id].colour),
+            customdata=rows[["augmentation"]],
+            hovertemplate=f"{names[id]}, %{{y}}: %{{x:.2f}}<extra></extra>",
+        )
+    colours = [
+        (look[second] if row["difference"] > 0 else look[first]).colour if row["found"] else GREY
+        for row in rows.to_dict("records")
+    ]
+    figure.add_bar(
+        x=rows["difference"],
+        y=labels,
+        orientation="h",
+        row=1,
+        col=2,
+        showlegend=False,
+        marker={"color": colours, "opacity": 0.75},
+        error_x=whiskers(rows["difference"], rows["low"], rows["high"], color=GREY, thickness=1.5),
+        customdata=rows[["augmentation"]],
+        hovertemplate="%{y}: %{x:+.2f}<extra></extra>",
+    )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.2}, row=1, col=2)
+    figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dot"}, row=1, col=1)
+    figure.update_yaxes(automargin=True, tickfont={"size": 12})
+    panel_titles(figure, 2)
+    return finish(figure, said, height=120 + ROW * len(rows))
+
+
+def alt(table: pd.DataFrame, names: Mapping[str, str], first: str, second: str) -> str:
+    """The fingerprint in words."""
+    parts = [
+        f"{row['label']}: {names[first]} {row['first']:.2f}, {names[second]} {row['second']:.2f}"
+        for row in table.to_dict("records")
+    ]
+    return "Invariance by augmentation. " + "; ".join(parts) + "."
+
+
+def curves(
+    table: pd.DataFrame, augmentation: Augmentation, names: Mapping[str, str], look: Mapping[str, Style], unit: str
+) -> go.Figure:
+    """What is kept over strength: mean over images with its 95 % interval; 0 is as of another image.
+
+    Args:
+        table: of `invariance.curve`.
+        augmentation: on the axis.
+        names: of the contenders by id.
+        look: of the contenders by id.
+        unit: of the axis upwards.
+    """
+    figure = go.Figure()
+    for id, part in table.groupby("encoder", sort=False):
+        figure.add_trace(band(part["strength"], part["low"], part["high"], look[str(id)].colour))
+        figure.add_scatter(
+            x=part["strength"],
+            y=part["mean"],
+            mode="lines+markers",
+            name=names[str(id)],
+            line=line(look[str(id)]),
+            marker={"symbol": look[str(id)].marker, "size": 7},
+            hovertemplate=f"{names[str(id)]}: %{{y:.2f}} at %{{x:g}}<extra></extra>",
+        )
+    figure.add_hline(y=0, line={"color": GREY, "dash": "dot", "width": 1.2})
+    figure.update_xaxes(title=augmentation.unit)
+    figure.update_yaxes(title=unit)
+    ends = table[table["strength"] == table["strength"].iloc[-1]].set_index("encoder")["mean"]
+    said = ", ".join(f"{names[str(id)]} {value:.2f}" for id, value in ends.items())
+    return finish(figure, f"{augmentation.label} at its strongest: kept {said}", height=340)
+
+
+def survival(
+    table: pd.DataFrame, augmentation: Augmentation, names: Mapping[str, str], look: Mapping[str, Style]
+) -> go.Figure:
+    """Share of answers that have not flipped yet, over strength.
+
+    Args:
+        table: of `invariance.survival`.
+        augmentation: on the axis.
+        names: of the contenders by id.
+        look: of the contenders by id.
+    """
+    figure = go.Figure()
+    halves = []
+    for key, part in table.groupby("encoder", sort=False):
+        id = str(key)
+        figure.add_scatter(
+            x=part["strength"],
+            y=part["share"],
+            mode="lines",
+            name=names[id],
+            line=line(look[id]) | {"shape": "hv"},
+            hovertemplate=f"{names[id]}: %{{y:.0%}} at %{{x:g}}<extra></extra>",
+        )
+        below = part[part["share"] <= 0.5]
+        halves.append(f"{names[id]} {below['strength'].iloc[0]:.3g}" if len(below) else f"{names[id]} never")
+    figure.update_xaxes(title=augmentation.unit)
+    figure.update_yaxes(title="answers that stay", tickformat=".0%", range=[-0.02, 1.02])
+    return finish(figure, f"Half of the answers have flipped at: {', '.join(halves)}", height=340)

@@ -1,0 +1,100 @@
+"""Feature spaces beside each other: which are alike, how they are used, and their images as points."""
+
+import streamlit as st
+
+from core.plots import representation as charts
+from core.results import geometry
+from core.text import plain
+from pages.ui import blocks, resources, study_inputs, study_measures, study_samples
+
+NEIGHBOURS_SHOWN = 6
+
+st.title("How alike are the spaces?")
+chosen = study_inputs.chosen()
+info = chosen.info
+first, second = study_measures.pair(chosen)
+names, look = study_measures.looks(info)
+sets = geometry.datasets(info)
+study_measures.require(info, sets, "geometry")
+with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    picked = study_measures.pick(info, sets, together=False)[0]
+    measure = st.segmented_control(
+        "Likeness",
+        ["cka", "neighbours"],
+        default="cka",
+        required=True,
+        key="likeness",
+        bind="query-params",
+        format_func={"cka": "CKA", "neighbours": "shared neighbours"}.__getitem__,
+        help="Linear CKA, debiased (Kornblith et al. 2019, Nguyen et al. 2021), or the share of the ten nearest "
+        "neighbours that two spaces have in common (Huh et al. 2024).",
+    )
+measure = measure or "cka"
+label = str(info.datasets[picked]["label"])
+
+kinship = resources.of_study(info, geometry.kinship, picked)
+here = [id for id in info.encoders if id in {*kinship["first"], *kinship["second"]}]
+said = charts.kinship_finding(kinship, measure, names, first, second)
+left, right = st.columns([0.45, 0.55], gap="large")
+with left:
+    blocks.figure(
+        charts.matrix(kinship, measure, names, here, said),
+        kinship,
+        f"Likeness of feature spaces on {label}. {said}",
+        "kin",
+    )
+with right:
+    st.markdown("**How each uses its space**")
+    figures = resources.of_study(info, geometry.figures)
+    table = geometry.chosen_figures(figures, picked, here).rename(columns=names)
+    table["figure"] = table["figure"].map(geometry.FIGURES)
+    st.dataframe(table, hide_index=True, alt=f"Geometry of the feature spaces on {label}.", key="geometry")
+    st.caption(
+        "Of the pooled features of test images, as the encoder gives them. More dimensions are no merit by themselves: "
+        "an untrained network fills its space, too."
+    )
+
+st.subheader("Images as points")
+with st.container(horizontal=True, gap="medium"):
+    kind = st.segmented_control(
+        "Projection",
+        ["pca", "tsne"],
+        default="pca",
+        required=True,
+        key="projection",
+        bind="query-params",
+        format_func={"pca": "PCA", "tsne": "t-SNE"}.__getitem__,
+        help="PCA keeps distances as far as two dimensions can. t-SNE keeps neighbours; how far its clusters lie apart "
+        "means nothing.",
+    )
+    by = st.segmented_control(
+        "Colour", ["class", "who is right"], default="class", required=True, key="colour", bind="query-params"
+    )
+classes = info.datasets[picked]["classes"]
+right_of = resources.of_study(info, geometry.who_is_right, picked, first, second) if by == "who is right" else None
+for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
+    places = resources.of_study(info, geometry.projection, picked, id, kind or "pca")
+    if right_of is None:
+        colour = places["label"].map(lambda i: plain(str(classes[int(i)])))
+    else:
+        words = {"both": "both", "first": f"only {names[first]}", "second": f"only {names[second]}", "none": "neither"}
+        colour = places["sample_id"].map(right_of).fillna("none").map(words)
+    with column:
+        blocks.figure(
+            charts.points(places, colour, f"{names[id]} on {label}: {len(places)} images", by or "class"),
+            places,
+            f"Two coordinates of each image in the space of {names[id]}.",
+            f"points_{id}",
+            select=True,
+        )
+        clicked = blocks.selected(f"points_{id}")
+        if clicked:
+            st.caption(f"Sample {plain(str(clicked[0]))}: its nearest neighbours in this space")
+            near = geometry.neighbours(info, picked, id, str(clicked[0]), NEIGHBOURS_SHOWN)
+            gallery = study_samples.opened(info, picked)
+            if gallery is not None:
+                for place, sample in zip(st.columns(len(near) + 1), [str(clicked[0]), *near], strict=True):
+                    with place:
+                        study_samples.picture(gallery, sample, f"Sample {sample}")
+            else:
+                st.dataframe({"sample": near}, hide_index=True, key=f"near_{id}")

@@ -1,0 +1,92 @@
+"""Where the contenders look, on whole data sets: agreement, concentration, and whether the maps can be trusted."""
+
+import numpy as np
+import streamlit as st
+
+from core.plots import study_attribution as charts
+from core.results import attribution
+from core.text import plain
+from pages.ui import blocks, resources, study_inputs, study_measures, study_samples
+
+SHOWN = 4  # images of a gallery
+
+st.title("Do they look at the same places?")
+chosen = study_inputs.chosen()
+info = chosen.info
+first, second = study_measures.pair(chosen)
+names, look = study_measures.looks(info)
+sets = attribution.datasets(info, (first, second))
+study_measures.require(info, sets, "attribution")
+picked = study_measures.pick(info, sets, together=False)[0]
+label = str(info.datasets[picked]["label"])
+
+table = resources.of_study(info, attribution.agreement, first, second, picked)
+images = resources.of_study(info, attribution.images, (first, second), tuple(sets))
+if table.empty:
+    st.info("The two contenders' maps have different grids, and are not laid over each other.", icon=":material/info:")
+else:
+    said = charts.agreement_finding(table, names[first], names[second])
+    blocks.figure(
+        charts.agreement_chart(table, said),
+        table.drop(columns=["first_map", "second_map"]),
+        f"Rank correlation of the two maps of the true class, {len(table)} images of {label}. {said}",
+        "map_agreement",
+    )
+    kind = st.segmented_control(
+        "Images",
+        ["best", "median", "worst"],
+        default="best",
+        required=True,
+        key="gallery",
+        bind="query-params",
+        help="The images whose maps agree most, about as the median, and least; chosen by that number alone.",
+    )
+    middle = max(0, (len(table) - SHOWN) // 2)
+    start = {"best": 0, "median": middle, "worst": max(0, len(table) - SHOWN)}[kind or "best"]
+    rows = table.iloc[start : start + SHOWN]
+    gallery = study_samples.opened(info, picked)
+    for column, row in zip(st.columns(SHOWN, gap="medium"), rows.to_dict("records"), strict=False):
+        with column:
+            if gallery is not None:
+                study_samples.picture(gallery, str(row["sample_id"]), f"Sample {row['sample_id']}")
+            st.caption(f"{plain(str(row['sample_id']))}: Spearman {row['spearman']:+.2f}, overlap {row['iou']:.0%}")
+            shape = (int(row["height"]), int(row["width"]))
+            maps = [np.asarray(m, np.float32).reshape(shape) for m in (row["first_map"], row["second_map"])]
+            for name, data in zip((names[first], names[second]), maps, strict=True):
+                st.image(charts.map_png(data), caption=plain(name), width="stretch")
+
+st.subheader("How concentrated, right and wrong, near and far")
+means = attribution.means(images, ("dataset", "encoder", "right"))
+figure = st.selectbox(
+    "Figure",
+    list(attribution.FIGURES),
+    key="map_figure",
+    bind="query-params",
+    width=320,
+    format_func=lambda id: attribution.FIGURES[id].capitalize(),
+)
+figure = figure or "effective"
+mine = means[means["figure"] == figure]
+labels = {id: str(info.datasets[id]["label"]) for id in sets}
+said = charts.concentration_finding(mine, attribution.FIGURES[figure], names, (first, second))
+blocks.figure(
+    charts.concentration_chart(mine, labels, names, look, (first, second), attribution.FIGURES[figure], said),
+    mine,
+    f"{attribution.FIGURES[figure]} by data set, contender and outcome. {said}",
+    "map_concentration",
+)
+
+st.subheader("Can the maps be trusted?")
+trust = attribution.means(images)
+columns = st.columns(2, gap="large")
+for column, id in zip(columns, (first, second), strict=True):
+    with column, st.container(border=True):
+        st.markdown(f"**{plain(names[id])}**")
+        for line in charts.trust_lines(trust[(trust["encoder"] == id) & (trust["dataset"] == picked)]):
+            st.markdown(f"- {plain(line)}")
+st.caption(
+    "Deletion and insertion (Petsiuk et al. 2018) cover and uncover cells with the mean colour in the order of the "
+    "map; a gain says how much more that does than a random order, or one from the centre outwards. Sanity (Adebayo et "
+    "al. 2018): likeness to the map of the same network with a random head or last stage; a map that stays shows the "
+    "picture and not the network."
+)

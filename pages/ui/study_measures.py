@@ -1,0 +1,55 @@
+"""What the pages about measured properties share: the pair, the data sets that have them, and what is absent."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from core.plots import study
+from core.plots.style import Style, short_labels, styles
+from core.results.info import StudyInfo
+from core.study.measures import MEASURES
+from core.text import plain
+from pages.ui.study_inputs import ChosenStudy
+
+ALL = "all data sets"
+
+
+def pair(chosen: ChosenStudy) -> tuple[str, str]:
+    """The two contenders; ends the page where there is one alone."""
+    if chosen.first == chosen.second:
+        st.info("This page compares two contenders; the study has one by this protocol.", icon=":material/info:")
+        st.stop()
+    return chosen.first, chosen.second
+
+
+def looks(info: StudyInfo) -> tuple[dict[str, str], dict[str, Style]]:
+    """Short names and styles of a study's encoders by id."""
+    nets = study.encoders_of(info)
+    return short_labels(nets), styles(nets)
+
+
+def require(info: StudyInfo, found: Sequence[str], *measures: str) -> None:
+    """End the page, after saying how to measure it, where a study holds nothing of it."""
+    if found:
+        return
+    names = " and ".join(MEASURES[id].label.lower() for id in measures)
+    asked = ",".join(("answers", *measures))
+    st.info(
+        f"The study '{plain(info.id)}' holds answers, and {names} of these contenders were not measured. Measuring "
+        "goes on where the study stands:",
+        icon=":material/add_chart:",
+    )
+    st.code(f"invariscope study --out {info.id} --measures {asked}", language="bash")
+    st.stop()
+
+
+def pick(info: StudyInfo, found: Sequence[str], together: bool) -> tuple[str, ...]:
+    """The data sets to look at: one of those that have what the page shows, or all of them."""
+    options = [ALL, *found] if together and len(found) > 1 else list(found)
+    if st.session_state.get("measured") not in options:
+        st.session_state.pop("measured", None)
+    labels = {id: str(info.datasets[id]["label"]) for id in found} | {ALL: "All data sets"}
+    chosen = st.selectbox(
+        "Data set", options, key="measured", bind="query-params", width=260, format_func=lambda id: plain(labels[id])
+    )
+    return tuple(found) if chosen == ALL else (str(chosen or options[0]),)
