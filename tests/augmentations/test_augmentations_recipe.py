@@ -70,21 +70,20 @@ def test_a_marked_place_comes_back_whatever_the_colours(strength: float) -> None
     back, valid = RECIPE.inverse_warp(views.mean(1), strengths, seeds)
     whole = valid[:, 20:37, 30:47].flatten(1).all(1)
     assert whole.sum() >= 10
-    assert not whole.all()
-    for row, mask in zip(back[whole], valid[whole], strict=True):
-        down, right = divmod(torch.where(mask, row, 0).flatten().argmax().item(), 64)
-        assert abs(down - 28) <= 1
-        assert abs(right - 38) <= 1
+    place = torch.arange(-8.0, 9)
+    for window in back[whole][:, 20:37, 30:47]:
+        # Brightness and contrast may have clipped its top: half way up it is round all the same.
+        high = (window > (window.max() + window.min()) / 2).float()
+        assert abs((high.sum(0) * place).sum() / high.sum()) < 1
+        assert abs((high.sum(1) * place).sum() / high.sum()) < 1
 
 
 def test_half_the_images_are_blurred_at_the_end() -> None:
-    """A checkerboard keeps its contrast where only crops that keep all of it are made."""
-    weak = torch.full((200,), 1.0)
+    seeds = torch.arange(200)
     noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).expand(200, -1, -1, -1)
-    draws = seeded_uniforms(torch.arange(200), DRAWS)
-    out = RECIPE.apply(noise, weak, torch.arange(200))
-    detail = (out.diff(dim=3).abs().mean((1, 2, 3)) + 1e-6) / (out.std((1, 2, 3)) + 1e-6)
-    blurred = draws[:, 11] < 0.5
+    out = RECIPE.apply(noise, torch.ones(200), seeds)
+    blurred = seeded_uniforms(seeds, DRAWS)[:, 11] < 0.5
     assert 70 < blurred.sum() < 130
-    # The same crop, once blurred and once not: what is blurred has less detail for its contrast.
+    # Blur takes from the difference of neighbours more than from the contrast.
+    detail = out.diff(dim=3).abs().mean((1, 2, 3)) / (out.std((1, 2, 3)) + 1e-3)
     assert detail[blurred].mean() < 0.95 * detail[~blurred].mean()
