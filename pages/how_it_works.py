@@ -82,7 +82,7 @@ than a stranger, and 1 where nothing changed. The paper's own formula was not av
 **cosine invariance** and do not claim that it is theirs.
 
 Beside it: the share of **changed answers**, the **probability of the clean answer**, and **map stability**, the
-rank correlation (Spearman) of the map before and after, brought back into place for geometric augmentations.
+rank correlation (Spearman) of the map before and after, brought back into place where the augmentation moves content.
 
 *Limits.* With one image the band shows its seeds only. Invariance is not a virtue in itself: a random network
 keeps much of its feature under blur. That is why it can be drawn along as a floor.

@@ -22,14 +22,16 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     name = st.selectbox("Augmentation", list(AUGMENTATIONS), key="augmentation", bind="query-params", width=220)
     augmentation = pipeline.augmentation(name)
     grid = augmentation.strengths
-    reach = st.select_slider(
-        f"Up to ({plain(augmentation.unit)})",
-        options=[f"{s:g}" for s in grid[2:]],
-        value=f"{grid[-1]:g}",
-        key=f"reach_{name}",
-        bind="query-params",
-        width=260,
-    )
+    reach = f"{grid[-1]:g}"
+    if len(grid) > 3:  # A flip has one strength besides none: nothing to choose.
+        reach = st.select_slider(
+            f"Up to ({plain(augmentation.unit)})",
+            options=[f"{s:g}" for s in grid[2:]],
+            value=reach,
+            key=f"reach_{name}",
+            bind="query-params",
+            width=260,
+        )
     seeds = st.slider(
         "Seeds",
         1,

@@ -136,8 +136,8 @@ def test_number_of_seeds_out_of_range_is_refused_at_once(seeds: int, name: str) 
 
 
 def test_unknown_augmentation_and_empty_grid_are_refused() -> None:
-    with pytest.raises(UnknownName, match=r"no augmentation called 'swirl'.*rotation"):
-        pipeline.sweep(literal(), PICTURES, "swirl")
+    with pytest.raises(UnknownName, match=r"no augmentation called 'rotatian'.*rotation"):
+        pipeline.sweep(literal(), PICTURES, "rotatian")
     with pytest.raises(InvalidRequest, match="at least one strength"):
         list(pipeline.sweep(literal(), PICTURES, "rotation", ()))
 

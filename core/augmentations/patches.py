@@ -32,26 +32,42 @@ def _cycles(sides: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:
     return shows.scatter_(1, order, following), shown.scatter_(1, following, order)
 
 
-def _patches(height: int, width: int, sides: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, height, 1) and (B, 1, width) int64: the row and the column of patches that a pixel's centre is in."""
-    sides = sides.view(-1, 1, 1)
+def _line(size: int, sides: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """One axis cut into patches, in int64.
+
+    Returns:
+        (B, size) the patch that each pixel's centre is in; (B, size) its pixels from the first of the patch; (B,
+        MOST + 1) the first pixel of each patch.
+    """
+    sides = sides[:, None]
     # In half pixels and whole numbers: a centre on a border belongs to one side of it on every device.
-    down = (2 * torch.arange(height, device=sides.device)[:, None] + 1) * sides // (2 * height)
-    return down, (2 * torch.arange(width, device=sides.device) + 1) * sides // (2 * width)
+    pixel = torch.arange(size, device=sides.device)
+    patch = (2 * pixel + 1) * sides // (2 * size)
+    first = (2 * size * torch.arange(MOST + 1, device=sides.device) + sides - 1) // (2 * sides)
+    return patch, pixel - first.gather(1, patch), first
+
+
+def _sources(into: Tensor, first: Tensor, partner: Tensor) -> Tensor:
+    """(B, H, W) pixels along one axis that show the partner patches: as far from the first, or else the last.
+
+    Args:
+        into: (B, H, 1) or (B, 1, W) pixels from the first of the patch.
+        first: (B, MOST + 1) pixel of each patch.
+        partner: (B, H, W) patches.
+    """
+    start, end = (first.gather(1, (partner + i).flatten(1)).view_as(partner) for i in (0, 1))
+    return torch.minimum(start + into, end - 1).clamp_(min=0)
 
 
 def _rearranged(images: Tensor, sides: Tensor, partners: Tensor) -> Tensor:
     """Images (B, C, H, W) whose every patch shows its partner (B, MOST**2), `sides` (B,) int64 patches a side."""
     channels, height, width = images.shape[1:]
-    down, right = _patches(height, width, sides)
+    (down, below, tops), (right, beside, lefts) = _line(height, sides), _line(width, sides)
     square = sides.view(-1, 1, 1)
-    partner = partners.gather(1, (down * square + right).flatten(1)).view(-1, height, width)
-    down, right = partner // square - down, partner % square - right
-    # Half pixels again: the pixel that holds the centre, moved by so many patches.
-    rows = ((2 * torch.arange(height, device=images.device)[:, None] + 1) * square + 2 * height * down) // (2 * square)
-    columns = ((2 * torch.arange(width, device=images.device) + 1) * square + 2 * width * right) // (2 * square)
-    source = (rows * width + columns).flatten(1)[:, None].expand(-1, channels, -1)
-    return images.flatten(2).gather(2, source).view_as(images)
+    partner = partners.gather(1, (down[:, :, None] * square + right[:, None]).flatten(1)).view(-1, height, width)
+    rows = _sources(below[:, :, None], tops, partner // square)
+    source = rows * width + _sources(beside[:, None], lefts, partner % square)
+    return images.flatten(2).gather(2, source.flatten(1)[:, None].expand(-1, channels, -1)).view_as(images)
 
 
 def _sides(strengths: Tensor) -> Tensor:
@@ -63,8 +79,7 @@ def _sides(strengths: Tensor) -> Tensor:
 def shuffle(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images cut into `strengths` patches a side, to the nearest whole number, in the order that the seed picks.
 
-    Where the side does not divide, borders lie between pixels and each pixel shows the one nearest to what belongs
-    there: patches then differ by a line of pixels, which is doubled or left out.
+    Where the side does not divide, patches differ by a line of pixels: their last is doubled or left out.
     """
     sides = _sides(strengths)
     return _rearranged(images, sides, _cycles(sides, seeds)[0])

@@ -37,9 +37,9 @@ def _recoloured(images: Tensor, strengths: Tensor, draws: Tensor) -> Tensor:
     """Images after jitter of brightness, contrast, saturation and hue, in this order, and grey where it is drawn."""
     amount = strengths * (draws[:, 0] < JITTERED)
     factors = 1 + JITTER * amount[:, None] * (2 * draws[:, 1:4] - 1)
-    images = (images * factors[:, 0].view(-1, 1, 1, 1)).clamp(0, 1)
-    images = contrasted(images, factors[:, 1]).clamp(0, 1)
-    images = saturated(images, factors[:, 2]).clamp(0, 1)
+    images = (images * factors[:, 0].view(-1, 1, 1, 1)).clamp_(0, 1)
+    images = contrasted(images, factors[:, 1]).clamp_(0, 1)
+    images = saturated(images, factors[:, 2]).clamp_(0, 1)
     images = hue_turned(images, HUE_TURN * amount * (2 * draws[:, 4] - 1))
     return saturated(images, 1 - strengths * (draws[:, 5] < GREY))
 
@@ -52,7 +52,7 @@ def train(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     for the order of the jitter, which is fixed here.
     """
     draws = seeded_uniforms(seeds, DRAWS)
-    views = enlarge(images, *_frame(strengths, draws[:, :5])).clamp(0, 1)
+    views = enlarge(images, *_frame(strengths, draws[:, :5])).clamp_(0, 1)
     views = _recoloured(views, strengths, draws[:, 5:11])
     height, width = images.shape[-2:]
     sigma = (SIGMA[0] + (SIGMA[1] - SIGMA[0]) * draws[:, 12]) * (min(height, width) / REFERENCE_SIDE)

@@ -85,7 +85,7 @@ def untilt(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tens
 # --- elastic ----------------------------------------------------------------------------------------------------
 
 WAVES = 3  # half waves along each axis: enough to bend a shape, few enough to leave texture alone
-TURNS = 40  # of the fixed-point iteration, which halves the error in 3 or fewer
+TURNS = 25  # of the fixed-point iteration; at the strongest, the slowest leaves some hundredths of a pixel
 
 
 def _waves(seeds: Tensor) -> Tensor:
@@ -101,9 +101,9 @@ def _waves(seeds: Tensor) -> Tensor:
 
 
 def _sines(position: Tensor, size: int) -> Tensor:
-    """(..., WAVES) half waves over an axis of this size, at offsets from its centre."""
+    """(..., WAVES, P) half waves over an axis of this size, at offsets (..., P) from its centre."""
     order = torch.arange(1, WAVES + 1, device=position.device) * math.pi
-    return ((position / size + 0.5)[..., None] * order).sin()
+    return ((position / size + 0.5)[..., None, :] * order[:, None]).sin()
 
 
 @exact_at(0.0)
@@ -112,7 +112,7 @@ def bend(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     x, y = offsets(width, images.device), offsets(height, images.device)
     waves = _waves(seeds) * (strengths * min(height, width)).view(-1, 1, 1, 1)
-    field = _sines(y, height) @ waves @ _sines(x, width).T
+    field = _sines(y, height).T @ waves @ _sines(x, width)
     return sample(images, x + field[:, 0], y[:, None] + field[:, 1], "bicubic")
 
 
@@ -125,14 +125,14 @@ def unbend(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tens
     height, width = maps.shape[-2:]
     seeds, strengths = seeds.to(maps.device), strengths.to(maps.device, torch.float32)
     waves = _waves(seeds) * (strengths * min(height, width)).view(-1, 1, 1, 1)
-    clean = torch.stack(
-        torch.broadcast_tensors(offsets(width, maps.device), offsets(height, maps.device)[:, None])
-    ).expand(len(maps), -1, -1, -1)
-    place = clean
+    x, y = torch.broadcast_tensors(offsets(width, maps.device), offsets(height, maps.device)[:, None])
+    clean = torch.stack((x, y)).flatten(1)
+    place = clean.expand(len(maps), -1, -1)
     for _ in range(TURNS):
-        down, across = _sines(place[:, 1], height), _sines(place[:, 0], width)
-        place = clean - torch.einsum("bhwj,bajk,bhwk->bahw", down, waves, across)
-    return resampled(maps, place[:, 0], place[:, 1])
+        # Waves across first, for both axes of displacement and each wave down.
+        across = (waves.flatten(1, 2) @ _sines(place[:, 0], width)).unflatten(1, (2, WAVES))
+        place = clean - (across * _sines(place[:, 1], height)[:, None]).sum(2)
+    return resampled(maps, *place.unflatten(2, (height, width)).unbind(1))
 
 
 # --- entries ----------------------------------------------------------------------------------------------------
