@@ -1,11 +1,11 @@
 """Start a study in the background, watch it, stop it, and go to its results."""
 
 import shlex
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
-from core import public
 from core.datasets import DATASETS
 from core.datasets.address import text_of
 from core.datasets.folder import here, safe_id
@@ -15,12 +15,15 @@ from core.encoders import partners
 from core.encoders.files import weights
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
+from core.pace import duration
 from core.paths import data_folder
-from core.study import jobs
+from core.results.info import ANSWERS
+from core.study import estimate, jobs
+from core.study.measures import MEASURES
 from core.study.plan import MAX_SEEDS, Plan
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import access, inputs, resources
+from pages.ui import access, inputs, resources, study_jobs
 from pages.ui.places import said, worded
 
 UPLOADS = "study_uploads"
@@ -36,67 +39,16 @@ if access.locked():
     st.stop()
 
 
-def words(started: str) -> str:
-    return datetime.fromisoformat(started).astimezone().strftime("%d %b, %H:%M")
-
-
-def may_stop(job: jobs.Job) -> bool:
-    return not public.is_public() or job.owner == access.owner()
-
-
-def stop(job: jobs.Job) -> None:
-    # Asked again where it counts: a button that is not drawn is no lock.
-    if may_stop(job):
-        jobs.cancel(job.folder)
-
-
-def open_study(name: str) -> None:
-    # Set here and not by a link: a choice that the address holds already would win over the link's.
-    st.session_state["study"] = name
-
-
-def show(job: jobs.Job) -> None:
-    name, progress = job.folder.name, job.progress
-    done, total = int(progress.get("done", 0)), int(progress.get("total", 0))
-    if job.running:
-        text = said(progress.get("line", "Starting")) if not job.cancelled else "Stopping after the step at hand"
-        share = (done + (progress["share"] if progress.get("kind") == "features" else 0)) / total if total else 0.0
-        st.markdown(f"**{plain(name)}** · running since {plain(words(job.started))}")
-        st.progress(min(1.0, share), text=text)
-        if may_stop(job):
-            st.button("Cancel", icon=":material/stop:", on_click=stop, args=(job,), key=f"cancel_{name}")
-    elif job.ended:
-        failed, unopened = int(progress.get("failed", 0)), int(progress.get("unopened", 0))
-        if failed or unopened:
-            lost = f"{failed:d} of {total:d} cells failed" if failed else f"{unopened:d} data set(s) did not open"
-            ended = f"**{plain(name)}** ended, but {lost}; the log says why."
-            if done > failed:
-                st.warning(ended, icon=":material/warning:")
-            else:
-                st.error(ended, icon=":material/warning:")
-        else:
-            st.success(f"**{plain(name)}** is done: {done:d} of {total:d} cells.", icon=":material/check_circle:")
-    elif job.cancelled:
-        st.info(
-            f"**{plain(name)}** was stopped after {done:d} of {total:d} cells. Start it again to go on.",
-            icon=":material/stop:",
-        )
-    else:
-        st.error(f"**{plain(name)}** ended before its end. {said(last_words(job.log))}", icon=":material/error:")
-    if done > int(progress.get("failed", 0)):
-        with st.container(horizontal=True):
-            for page, label in (("study.py", "Accuracy"), ("confidence.py", "Confidence"), ("samples.py", "Samples")):
-                if st.button(
-                    label, key=f"{page}_{name}", on_click=open_study, args=(name,), icon=":material/arrow_forward:"
-                ):
-                    st.switch_page(page, query_params={})
-    with st.expander("Log", icon=":material/notes:"):
-        st.code(worded(job.log) or "Nothing yet.", language=None, wrap_lines=True)
-
-
-def last_words(log: str) -> str:
-    lines = [line for line in log.strip().splitlines() if line.strip()]
-    return lines[-1].removeprefix("invariscope: ") if lines else "It left no message."
+def estimated(plan: Plan, sets: Sequence[Mapping[str, int]]) -> str:
+    """What a plan will take on this machine; encoders that do not ship are not loaded only to ask them."""
+    known = [id for id in plan.encoders if encoders()[id].weights.packaged]
+    if not known:
+        return "How long it takes is told as soon as the first images are read."
+    found = estimate.cost(replace(plan, encoders=tuple(known)), sets, {id: resources.speed(id) for id in known})
+    untold = [encoders()[id].label for id in plan.encoders if id not in known]
+    untold += [PROTOCOLS[id].label for id in found.untold]
+    beside = f", without {', '.join(untold)}" if untold else ""
+    return f"About {duration(found.seconds)} and {found.megabytes:,.0f} MB, if nothing else runs{beside}."
 
 
 known_jobs = jobs.jobs()
@@ -108,7 +60,7 @@ def latest() -> None:
     job = jobs.job_of((running or known_jobs[0]).folder)
     if job is not None:
         with st.container(border=True):
-            show(job)
+            study_jobs.show(job)
         if running and not job.running:
             st.rerun()
 
@@ -136,6 +88,18 @@ with left:
     )
     for id in protocols:
         st.caption(f"**{PROTOCOLS[id].label}**: {PROTOCOLS[id].description}")
+    measures = st.multiselect(
+        "Measures",
+        [ANSWERS, *MEASURES],
+        default=[ANSWERS, *MEASURES],
+        format_func=lambda id: "Answers: accuracy and confidence" if id == ANSWERS else MEASURES[id].label,
+        key="run_measures",
+        help="The paper's four questions: accuracy and confidence come of the answers, attribution and invariance of "
+        "the linear probe; geometry compares the feature spaces.",
+    )
+    looked = st.number_input(
+        "Images a measure looks at", 10, 5000, 100, key="run_samples", help="Of the test part, chosen by a hash."
+    )
     seeds = st.number_input("Seeds", 1, MAX_SEEDS, 1, key="run_seeds", help="Validation splits and training draws.")
 with right:
     root = data_folder()
@@ -173,7 +137,7 @@ with right:
         except InvariscopeError as error:
             inputs.explain(error)
 
-final = []
+final, counted = [], []
 for address in addresses:
     try:
         facts = resources.described_set(address)
@@ -197,16 +161,41 @@ for address in addresses:
         if facts["note"]:
             st.caption(f":material/info: {said(facts['note'])}")
     changed = address.startswith("folder:") and domain != facts["domain"]
+    counted.append(facts["counts"])
     final.append(f"{address}{'&' if '?' in address else '?'}domain={domain}" if changed else address)
 
 if "run_name" not in st.session_state:
     st.session_state["run_name"] = jobs.unused_name("my-study")
 name = st.text_input("Name", key="run_name", max_chars=64, help="Lower-case letters, digits, '.', '_' and '-'.")
-cells = len(chosen) * len(final) * len(protocols) * int(seeds)
+options = {
+    "invariance": {"samples": int(looked), "strengths": 4},
+    "attribution": {"samples": int(looked), "paths": int(looked) // 2},
+}
+asked = Plan(
+    name,
+    tuple(chosen),
+    tuple(final),
+    tuple(protocols),
+    int(seeds),
+    title=name,
+    measures=tuple(measures),
+    options={id: given for id, given in options.items() if id in measures},
+)
+answers = len(protocols) * int(seeds) if ANSWERS in measures else 0
+cells = len(chosen) * len(final) * (answers + len([id for id in measures if id != ANSWERS])) if protocols else 0
 if cells:
-    counts = ((chosen, "encoder"), (final, "data set"), (protocols, "protocol"), (range(int(seeds)), "seed"))
-    product = " × ".join(f"{len(group)} {plain(word)}{'' if len(group) == 1 else 's'}" for group, word in counts)
-    st.caption(f"{cells:d} {'cell' if cells == 1 else 'cells'}: {product}.")
+    counts = (
+        (chosen, "encoder"),
+        (final, "data set"),
+        (protocols if answers else [], "protocol"),
+        (range(int(seeds)) if answers else [], "seed"),
+    )
+    product = " × ".join(
+        f"{len(group)} {plain(word)}{'' if len(group) == 1 else 's'}" for group, word in counts if group
+    )
+    others = [MEASURES[id].label.lower() for id in measures if id != ANSWERS]
+    more = f", and of each encoder on each set {plain(', '.join(others))}" if others else ""
+    st.caption(f"{cells:d} {'cell' if cells == 1 else 'cells'}: {product}{more}. {plain(estimated(asked, counted))}")
 else:
     st.caption("Choose at least one encoder, one protocol and one data set.")
 
@@ -223,7 +212,7 @@ def begin() -> None:
         return
     try:
         jobs.start(
-            Plan(name, tuple(chosen), tuple(final), tuple(protocols), int(seeds), title=name),
+            replace(asked, name=name, title=name),
             data_folder(),
             owner=access.owner(),
         )
@@ -251,7 +240,10 @@ if cells:
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(
             f"invariscope study --encoders {','.join(chosen)} --datasets {shlex.quote(worded(','.join(final)))} "
-            f"--protocols {','.join(protocols)} --seeds {seeds} --name {name}",
+            f"--protocols {','.join(protocols)} --measures {','.join(measures)} --seeds {seeds} --name {name}"
+            + "".join(
+                f" --option {id}.{key}={value}" for id, given in asked.options.items() for key, value in given.items()
+            ),
             language="bash",
             wrap_lines=True,
         )

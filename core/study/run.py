@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from core.results.info import fault
 from core.study import distances, plan
 from core.study.engines import engine as engine_called
 from core.study.engines.base import Engine, Setup
+from core.study.estimate import Pace
 from core.study.plan import Plan
 from core.study.state import Work
 
@@ -141,13 +141,14 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
     work = Work(setup, engine, stored_manifest(setup.out), asked)
     setup, pairs = work.setup, work.pairs()
     work.write()
-    total, begun = len(work.states), time.monotonic()
-    ran = 0
+    total, pace = (
+        len(work.states),
+        Pace({id: sum(len(part) for part in images.parts.values()) for id, images in work.sets.items()}),
+    )
 
     def event(kind: Kind, what: str, **more: Any) -> Event:
-        left = work.count("waiting")
-        remaining = (time.monotonic() - begun) / ran * left if ran else None
-        return Event(kind, what, total - left, total, remaining=remaining, **more)
+        waiting = [cell for cell, state in work.states.items() if state["state"] == "waiting"]
+        return Event(kind, what, total - len(waiting), total, remaining=pace.remaining(waiting), **more)
 
     for id, images in work.sets.items():
         counts = ", ".join(f"{len(part):,} {name}" for name, part in images.parts.items())
@@ -162,11 +163,11 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
             if step.cell is None:
                 yield event("features", f"{step.encoder} on {step.dataset}", share=step.share)
                 continue
-            ran += 1
             if step.kind == "failed":
                 work.states[step.cell] = {"state": "failed", "reason": step.reason}
             else:
                 work.states[step.cell] = step.done
+                pace.told(step.cell, float(step.done["facts"]["seconds"]))
             work.write()
             yield event(step.kind, step.cell.id, reason=step.reason, top1=step.done.get("facts", {}).get("top1"))
         if work.distances_key is not None:

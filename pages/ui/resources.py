@@ -13,11 +13,12 @@ import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 
+from core import devices, images, invariance, pipeline, samples
 from core import doubts as doubting
-from core import images, invariance, pipeline, samples
 from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
 from core.encoders.registry import encoder_spec
+from core.encoders.resident import residents
 from core.encoders.spec import Preprocessing
 from core.errors import Cancelled
 from core.heads import store
@@ -26,6 +27,7 @@ from core.pipeline import RESULT_VERSION, Reading
 from core.plots import whole
 from core.readout import Contender
 from core.results.info import StudyInfo
+from core.study import estimate
 from core.study import gallery as galleries
 from core.study.gallery import Gallery
 from pages.ui import sessions
@@ -246,6 +248,13 @@ def described_set(address: str) -> dict[str, Any]:
         "label": found.spec.label,
         "domain": found.spec.domain,
         "classes": len(found.classes),
+        "counts": {name: len(part) for name, part in found.parts.items()},
         "samples": ", ".join(f"{len(part):,} {name}" for name, part in found.parts.items()),
         "note": found.spec.note,
     }
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def speed(encoder_id: str) -> float:
+    """Images a second that a packaged encoder reads here, measured once."""
+    return estimate.images_per_second(residents().get(encoder_id, devices.pick("auto")))

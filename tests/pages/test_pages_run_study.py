@@ -49,6 +49,7 @@ def test_a_study_is_started_watched_and_found_again(open_page) -> None:
     at = open_page("run_study.py")
     at.multiselect(key="run_encoders").set_value(["random"])
     at.multiselect(key="run_protocols").set_value(["knn"])
+    at.multiselect(key="run_measures").set_value(["answers"])
     at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
     assert not at.exception
     at.selectbox(key="run_domain_folder:near").set_value("different").run()
@@ -67,11 +68,27 @@ def test_a_study_is_started_watched_and_found_again(open_page) -> None:
     assert any("mine" in done.value and "1 of 1 cells" in done.value for done in at.success)
 
 
+def test_the_four_questions_are_asked_unless_told_otherwise(open_page) -> None:
+    at = open_page("run_study.py")
+    at.multiselect(key="run_encoders").set_value(["supervised", "simclr"])
+    at.number_input(key="run_samples").set_value(12)
+    at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
+    (told,) = [caption.value for caption in at.caption if "10 cells" in caption.value]
+    assert "2 encoders × 1 data set × 2 protocols × 1 seed" in told
+    assert "invariance, attribution, geometry" in told
+    assert "About " in told
+    assert " MB, if nothing else runs." in told
+    (line,) = [code.value for code in at.code if "--measures" in code.value]
+    assert "--measures answers,invariance,attribution,geometry" in line
+    assert "--option invariance.samples=12 --option invariance.strengths=4" in line
+
+
 def test_running_into_a_study_of_the_name_asks_first(open_page) -> None:
     def asked(name: str):
         at = open_page("run_study.py")
         at.multiselect(key="run_encoders").set_value(["random"])
         at.multiselect(key="run_protocols").set_value(["knn"])
+        at.multiselect(key="run_measures").set_value(["answers"])
         at.multiselect(key="run_datasets_0").set_value(["folder:near"]).run()
         at.text_input(key="run_name").set_value(name)
         return at.button(key="run_start").click().run()

@@ -5,8 +5,9 @@ evidence is, how much of it lies on the object where the set has masks, whether 
 answer, and whether it depends on what was learned.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,8 @@ from core.study.protocols.base import Material
 from core.study.settings import Settings
 
 BLOCK = 64
+SAMPLES, PATHS = 200, 100
+"""Images of a set, and how many of them have their cells covered one by one, unless a plan says otherwise."""
 ROLES = ("true", "predicted")
 
 
@@ -35,7 +38,7 @@ def run(material: Material) -> Found:
         DataUnavailable: images cannot be read.
     """
     given = Settings("measure attribution", material.options, ATTRIBUTION.options)
-    samples, paths = given.whole("samples", 200, 10, 5000), given.whole("paths", 100, 0, 5000)
+    samples, paths = given.whole("samples", SAMPLES, 10, 5000), given.whole("paths", PATHS, 0, 5000)
     who, chosen = contender(material), choose(material, samples)
     doubted = {"head": sanity.random_head(who), "stage": sanity.random_stage(who)}
     tables = []
@@ -151,6 +154,10 @@ def _rows(
     return schema.table(columns, schema.ATTRIBUTION)
 
 
+def _count(options: Mapping[str, Any], name: str, default: int, test: int) -> int:
+    return min(int(options.get(name, default)), test)
+
+
 ATTRIBUTION = Measure(
     id="attribution",
     label="Attribution",
@@ -160,4 +167,9 @@ ATTRIBUTION = Measure(
     tables=("attribution",),
     options=("samples", "paths"),
     run=run,
+    passes=lambda options, test: (
+        3 * _count(options, "samples", SAMPLES, test)
+        + 6 * (faithfulness.STEPS + 1) * _count(options, "paths", PATHS, test)
+    ),
+    size=lambda options, test: 500.0 * _count(options, "samples", SAMPLES, test),
 )

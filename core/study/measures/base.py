@@ -42,6 +42,8 @@ class Measure:
         tables: the folders of its tables, the one that makes a cell done last.
         options: names of the settings that a plan may give.
         run: material to what was found.
+        passes: (options, test images) to how many images an encoder reads.
+        size: (options, test images) to bytes of its tables, about.
     """
 
     id: str
@@ -51,6 +53,8 @@ class Measure:
     tables: tuple[str, ...]
     options: tuple[str, ...]
     run: Callable[[Material], Found]
+    passes: Callable[[Mapping[str, Any], int], float]
+    size: Callable[[Mapping[str, Any], int], float]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,6 +19,8 @@ from core.study.measures.invariance import draw_of
 from core.study.protocols.base import Material
 from core.study.settings import Settings
 
+SAMPLES = 300
+"""Images of a set whose features are kept, unless a plan says otherwise."""
 POSITIVES = "training-recipe"
 """The augmentation whose two draws of an image are a positive pair of alignment."""
 
@@ -31,7 +33,7 @@ def run(material: Material) -> Found:
         DataUnavailable: images cannot be read, or features are not finite.
     """
     given = Settings("measure geometry", material.options, GEOMETRY.options)
-    kept, samples = given.whole("samples", 300, 20, 20_000), given.whole("bank", 2000, 20, 100_000)
+    kept, samples = given.whole("samples", SAMPLES, 20, 20_000), given.whole("bank", 2000, 20, 100_000)
     order = by_hash(material.test.ids, max(kept, samples))
     values = np.asarray(material.test.values[order], np.float32)
     if not np.isfinite(values).all():
@@ -90,4 +92,6 @@ GEOMETRY = Measure(
     tables=("features", "geometry"),
     options=("samples", "bank"),
     run=run,
+    passes=lambda options, test: 2.0 * min(int(options.get("samples", SAMPLES)), test),
+    size=lambda options, test: 1200.0 * min(int(options.get("samples", SAMPLES)), test),
 )

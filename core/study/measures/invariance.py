@@ -6,7 +6,8 @@ its answer withstands.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,8 @@ BLOCK = 256
 """Images whose pixels are in memory at once."""
 BANK = 5000
 """Training features that the whitener is fitted on, at most."""
+SAMPLES, STRENGTHS = 200, 6
+"""Images of a set and strengths of an augmentation, unless a plan says otherwise."""
 DRAWS = 8
 """Random draws that images share: each image takes one by its hash. Views of one draw are made together, which for a
 rotation is far cheaper, and eight of them are enough for the sense of a turn to differ between images."""
@@ -47,8 +50,8 @@ def run(material: Material) -> Found:
         DataUnavailable: images cannot be read.
     """
     given = Settings("measure invariance", material.options, INVARIANCE.options)
-    samples, seeds = given.whole("samples", 200, 10, 5000), given.whole("seeds", 1, 1, invariance.MAX_SEEDS)
-    steps, shrinkage = given.whole("strengths", 6, 2, 32), given.real("shrinkage", 0.1, 0, 1)
+    samples, seeds = given.whole("samples", SAMPLES, 10, 5000), given.whole("seeds", 1, 1, invariance.MAX_SEEDS)
+    steps, shrinkage = given.whole("strengths", STRENGTHS, 2, 32), given.real("shrinkage", 0.1, 0, 1)
     kinds = _augmentations(material.options.get("augmentations"))
     who, chosen = contender(material), choose(material, samples)
     bank = material.train.values[by_hash(material.train.ids, BANK)]
@@ -72,6 +75,15 @@ def run(material: Material) -> Found:
         **{f"floor_{name}": round(value, 6) for name, value in space.floors.items()},
     }
     return Found({name: pa.concat_tables(tables).unify_dictionaries() for name, tables in found.items()}, facts)
+
+
+def _views(options: Mapping[str, Any], test: int, halvings: float) -> float:
+    """Views of a plan; half of the answers flip somewhere, and `halvings` are spent on each of these."""
+    kinds = _augmentations(options.get("augmentations"))
+    seeds, steps = int(options.get("seeds", 1)), int(options.get("strengths", STRENGTHS))
+    count = min(int(options.get("samples", SAMPLES)), test)
+    views = sum(len(strengths_of(a, steps)) * invariance.seeds_for(a, seeds) + halvings / 2 for a in kinds)
+    return count * (2 + views)
 
 
 def _augmentations(names: object) -> list[Augmentation]:
@@ -243,4 +255,6 @@ INVARIANCE = Measure(
     tables=("critical", "invariance"),
     options=("samples", "seeds", "strengths", "shrinkage", "augmentations"),
     run=run,
+    passes=lambda options, test: _views(options, test, HALVINGS),
+    size=lambda options, test: 16 * _views(options, test, 0),
 )
