@@ -62,9 +62,9 @@ SHOT_NOISE = Augmentation(
     description="Adds noise that grows with the root of the value, this strong at white; the seed picks its field.",
     identity=0.0,
     minimum=0.0,
-    maximum=0.6,
+    maximum=0.58,
     # Holds, rounded, the levels of ImageNet-C's shot noise: 60, 25, 12, 5 and 3 photons at white.
-    strengths=(0, 0.03, 0.06, 0.09, 0.13, 0.2, 0.29, 0.37, 0.45, 0.58, 0.6),
+    strengths=(0, 0.03, 0.06, 0.09, 0.13, 0.2, 0.29, 0.37, 0.45, 0.58),
     seeded=True,
     apply=count_photons,
 )

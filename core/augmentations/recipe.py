@@ -22,6 +22,8 @@ BLURRED = 0.5
 SIGMA = (0.1, 2.0)  # pixels at 224
 DRAWS = 13
 
+AT_ONCE = 4 * 224**2  # pixels on a CPU
+
 
 def _frame(strengths: Tensor, draws: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 2) sizes and centres of the crops, as `cropped` gives them, the width negative where the image is flipped.
@@ -44,13 +46,8 @@ def _recoloured(images: Tensor, strengths: Tensor, draws: Tensor) -> Tensor:
     return saturated(images, 1 - strengths * (draws[:, 5] < GREY))
 
 
-@exact_at(0.0)
-def train(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
-    """Images after random crop, flip, colour jitter, grey and blur, each at `strengths` of SimCLR's own amount.
-
-    The seed draws what happens and how much of it, the strength multiplies that: at 1 these are SimCLR's views, but
-    for the order of the jitter, which is fixed here.
-    """
+def _views(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
+    """Images (B, 3, H, W) after all that their seeds draw."""
     draws = seeded_uniforms(seeds, DRAWS)
     views = enlarge(images, *_frame(strengths, draws[:, :5])).clamp_(0, 1)
     views = _recoloured(views, strengths, draws[:, 5:11])
@@ -59,6 +56,19 @@ def train(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     sigma = strengths * (draws[:, 11] < BLURRED) * sigma
     rows = gaussian(height, sigma)
     return separable(views, rows, rows if width == height else gaussian(width, sigma))
+
+
+@exact_at(0.0)
+def train(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
+    """Images after random crop, flip, colour jitter, grey and blur, each at `strengths` of SimCLR's own amount.
+
+    The seed draws what happens and how much of it, the strength multiplies that: at 1 these are SimCLR's views, but
+    for the order of the jitter, which is fixed here.
+    """
+    # So many steps go over the same pixels that on a CPU it pays to keep to what its caches hold.
+    at_once = max(AT_ONCE // images[0, 0].numel(), 1) if images.device.type == "cpu" else len(images)
+    parts = (tensor.split(at_once) for tensor in (images, strengths, seeds))
+    return torch.cat([_views(*part) for part in zip(*parts, strict=True)])
 
 
 def retrace(maps: Tensor, strengths: Tensor, seeds: Tensor) -> tuple[Tensor, Tensor]:

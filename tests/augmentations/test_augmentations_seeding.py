@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from core.augmentations import seeded_normal, seeded_sign, seeded_uniform
+from core.augmentations import seeded_normal, seeded_sign, seeded_uniform, seeded_uniforms
 from core.augmentations.seeding import seeded_bits
 
 MASK = (1 << 64) - 1
@@ -40,6 +40,15 @@ def test_uniform_is_uniform_even_for_consecutive_seeds() -> None:
     assert draws.max() < 6
     assert kstest(((draws + 2) / 8).numpy(), "uniform").pvalue > 0.01
     assert abs(np.corrcoef(draws[1:], draws[:-1])[0, 1]) < 0.02
+
+
+def test_several_uniforms_of_a_seed_have_nothing_to_do_with_each_other() -> None:
+    draws = seeded_uniforms(torch.arange(20_000), 5)
+    assert torch.equal(draws[:, 0], seeded_uniform(torch.arange(20_000), 0, 1))
+    assert torch.equal(draws[7:8, :3], seeded_uniforms(torch.tensor([7]), 3))
+    for column in draws.T:
+        assert kstest(column.numpy(), "uniform").pvalue > 0.01
+    assert np.abs(np.corrcoef(draws.T.numpy()) - np.eye(5)).max() < 0.03
 
 
 def test_signs_are_even() -> None:

@@ -73,12 +73,12 @@ def test_perspective_is_that_of_a_tilted_sheet(degrees: float, height: int, widt
     images = smooth(height, width)
     tilted = PERSPECTIVE.apply(images, torch.full((8,), degrees), SEEDS)
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - np.array([width, height]) / 2
-    away, lost = seeded_uniform(SEEDS, 0, 2 * math.pi).tolist(), DISTANCE * max(height, width)
+    away, camera = seeded_uniform(SEEDS, 0, 2 * math.pi).tolist(), DISTANCE * max(height, width)
     for image, result, angle in zip(images, tilted, away, strict=True):
         axis = np.array([math.sin(angle), -math.cos(angle), 0])
         turned = Rotation.from_rotvec(axis * math.radians(degrees)).apply(np.pad(corners, ((0, 0), (0, 1))))
         assert turned[(corners @ [math.cos(angle), math.sin(angle)]).argmax(), 2] > 0, "the seed points to the far side"
-        projected = turned[:, :2] * lost / (lost + turned[:, 2:])
+        projected = turned[:, :2] * camera / (camera + turned[:, 2:])
         start, end = (corner + np.array([width, height]) / 2 for corner in (corners, projected))
 
         def theirs(picture: torch.Tensor, start=start, end=end) -> torch.Tensor:
