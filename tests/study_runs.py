@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from study_folders import folder
 
-from core.results import store
+from core.results import reading, store
 from core.study.engines.base import Setup
 from core.study.plan import Plan
 
@@ -30,6 +30,6 @@ def cells_on_disk(setup: Setup) -> dict[str, int]:
     return {p.stem: pq.read_metadata(p).num_rows for p in sorted(Path(setup.out).glob("cells/*.parquet"))}
 
 
-def opened(setup: Setup) -> store.Results:
+def opened(setup: Setup) -> reading.Results:
     """The study for queries."""
-    return store.Results(store.study("toy", [str(Path(setup.out).parent)]))
+    return reading.Results(store.study("toy", [str(Path(setup.out).parent)]))

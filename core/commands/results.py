@@ -17,7 +17,7 @@ def add_parser(commands: Commands) -> None:
     actions = results.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="list the studies of all result folders (INVARISCOPE_RESULTS)")
     listing.set_defaults(run=list_studies)
-    asking = actions.add_parser("query", help="answer a SELECT over the views rows, logits and distances of a study")
+    asking = actions.add_parser("query", help="answer a SELECT over the tables of a study")
     asking.add_argument("study", metavar="STUDY")
     asking.add_argument("sql", metavar="SQL")
     asking.add_argument("--limit", type=int, default=1000, help="rows to print, 0 for all (default: 1000)")
@@ -81,11 +81,11 @@ def list_studies(arguments: argparse.Namespace) -> int:
 
 def query(arguments: argparse.Namespace) -> int:
     """The answer to one SELECT over a study's views."""
-    from core.results import store
-    from core.results.store import Results
+    from core.results import schema, store
+    from core.results.reading import Results
 
     limit = arguments.limit or None
-    with Results(store.study(arguments.study), sealed=True) as results:
+    with Results(store.study(arguments.study), sealed=True, tables=tuple(schema.TABLES)) as results:
         found = results.typed(arguments.sql, None if limit is None else limit + 1)
     cut = limit is not None and len(found) > limit
     found = found.head(limit) if limit is not None else found

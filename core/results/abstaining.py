@@ -11,7 +11,7 @@ from core.metrics.calibration import bin_index, consistency_band, reliability_bi
 from core.metrics.selective import answered_from, risk_at_coverage
 from core.results.info import StudyInfo
 from core.results.measures import BINS, Ranked
-from core.results.store import Results
+from core.results.reading import Results
 
 Answers = Mapping[str, Sequence[Ranked]]
 """Of some contenders by id, one ranking a seed."""

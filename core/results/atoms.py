@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.metrics.accuracy import counted_accuracy, counted_accuracy_draws, wilson_interval
 from core.metrics.interval import Interval, normal_interval
 from core.metrics.resampling import Bootstrapped
-from core.results.store import Results
+from core.results.reading import Results
 
 _ATOMS = """
     WITH sample AS (

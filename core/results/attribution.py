@@ -8,7 +8,7 @@ import pandas as pd
 from core.metrics import attribution as metrics
 from core.metrics.interval import student_interval
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 MEASURE = "attribution"
 AGREEMENT = ("sample_id", "spearman", "iou", "chance", "mass", "first_map", "second_map", "height", "width")

@@ -14,7 +14,7 @@ from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results import abstaining, training_noise
 from core.results.info import StudyInfo
 from core.results.measures import MEASURES, Ranked, Redrawn
-from core.results.store import Results
+from core.results.reading import Results
 
 DRAWS = 500
 FIGURES = (

@@ -7,7 +7,7 @@ import pandas as pd
 
 from core.metrics.domain import RankCorrelation, rank_correlation
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 DISTANCES = ("encoder", "dataset", "label", "domain", "reference", "measure", "value", "samples")
 LEAST_SETS = 5  # fewer have no rank correlation worth a number

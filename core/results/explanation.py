@@ -12,7 +12,7 @@ from core.metrics.domain import RankCorrelation, rank_correlation
 from core.metrics.explanation import Explained, explains
 from core.results import attribution, invariance, pairs
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 PROTOCOL = "linear"
 PROPERTIES: dict[str, str] = {

@@ -15,7 +15,7 @@ import core
 from core.errors import InvalidRequest, UnknownName
 from core.results import distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 from core.results.writing import FACTS, whole_at, write_bytes
 from core.spreadsheet import MARK, harmless_batches, to_csv
 

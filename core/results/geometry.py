@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.metrics import representation as metrics
 from core.metrics.interval import Z
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 MEASURE = "geometry"
 FIGURES: dict[str, str] = {

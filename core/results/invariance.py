@@ -12,7 +12,7 @@ from core.errors import DataUnavailable
 from core.metrics.interval import LEVEL, Interval, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 MEASURE = "invariance"
 

@@ -14,7 +14,7 @@ from core.metrics.interval import Interval, difference_of_means, normal_interval
 from core.metrics.resampling import Bootstrapped, resampled_counts
 from core.results import training_noise
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 LEVEL = 0.05
 AHEAD = {1: "second ahead", -1: "first ahead", 0: "no difference found"}

@@ -13,7 +13,7 @@ from core.metrics import domain
 from core.metrics.resampling import Bootstrapped
 from core.results import atoms
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 ACCURACY = (
     *("dataset", "label", "domain", "metric", "encoder", "encoder_label", "regime", "family", "samples", "seeds"),

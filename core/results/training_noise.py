@@ -6,7 +6,7 @@ import pandas as pd
 
 from core.results import summary
 from core.results.info import StudyInfo
-from core.results.store import Results
+from core.results.reading import Results
 
 OF_ONE_RUN = ("label", "weights", "training_seed")
 

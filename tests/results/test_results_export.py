@@ -12,7 +12,7 @@ from toy_studies import toy
 
 from core.cli import main
 from core.errors import InvalidRequest, UnknownName
-from core.results import export, latex, store, summary
+from core.results import export, latex, reading, store, summary
 from core.results.writing import FACTS
 
 TRUTH = [0] * 40
@@ -54,7 +54,7 @@ def test_summaries_come_back_from_files(whole, tmp_path, monkeypatch, table):
 @pytest.mark.parametrize("protocol", [None, "knn"])
 def test_rows_come_back_from_files(whole, tmp_path, protocol):
     info = whole
-    with store.Results(info, protocol) as results:
+    with reading.Results(info, protocol) as results:
         expected = results.frame("SELECT * FROM rows")
     export.write(info, str(tmp_path / "rows.parquet"), "parquet", "rows", protocol)
     back = pq.read_table(tmp_path / "rows.parquet")

@@ -6,7 +6,7 @@ import pytest
 from toy_studies import toy
 
 from core.errors import InvalidRequest
-from core.results.store import Results
+from core.results.reading import Results
 
 
 @pytest.fixture

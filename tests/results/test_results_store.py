@@ -15,7 +15,7 @@ from toy_studies import toy
 
 from core.errors import DataUnavailable, UnknownName
 from core.results import distances, pairs, schema, store, summary
-from core.results.store import Results
+from core.results.reading import Results
 
 SAID = {("a", "x", 0): [0, 1, 0], ("b", "x", 0): [0, 0, 0]}
 LABELS = {"x": [0, 1, 1]}

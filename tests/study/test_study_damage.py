@@ -16,7 +16,7 @@ from study_runs import DATASETS, opened, toy_folders, toy_setup
 from toy_studies import toy
 
 from core.errors import DataUnavailable, InvalidRequest
-from core.results import origin, store, summary
+from core.results import origin, reading, store, summary
 from core.results.info import StudyInfo
 from core.study import features, jobs
 from core.study import run as running
@@ -38,7 +38,7 @@ def flip(path: Path, position: float, bit: int) -> bytes:
 
 def told(info: StudyInfo) -> list[Any]:
     """Everything that pages draw of a study."""
-    with store.Results(info) as results:
+    with reading.Results(info) as results:
         tables = [results.frame(f"SELECT * FROM {view}") for view in ("rows", "logits", "distances")]
     tables[1] = tables[1].drop(columns="filename")
     return [*tables, summary.accuracy(info, "knn"), info.encoders, info.datasets, info.title, origin.plan_file(info)]
