@@ -72,8 +72,8 @@ if way in invariance.NORMALISATIONS:
             for ahead in (True, False)
         }
         st.warning(
-            f"The order of the two turns with what is called alike: {plain(names[second])} is ahead {ahead[True]}; "
-            f"{plain(names[first])} is ahead {ahead[False]}. Say which one you mean.",
+            f"The order of the two turns with what is called alike: {plain(names[second])} is ahead {plain(ahead[True])}; "
+            f"{plain(names[first])} is ahead {plain(ahead[False])}. Say which one you mean.",
             icon=":material/swap_vert:",
         )
 

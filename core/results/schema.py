@@ -63,7 +63,7 @@ DISTANCES = pa.schema(
 """Columns of `distances.parquet`: how far each set is from the reference set in an encoder's own features."""
 
 
-_CELL = [pa.field(name, _WORD) for name in ("encoder", "dataset")]
+_CELL = (pa.field("encoder", _WORD), pa.field("dataset", _WORD))
 """What stands before the columns of a measure's table."""
 
 INVARIANCE = pa.schema(
