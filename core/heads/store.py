@@ -40,6 +40,11 @@ def encoders_for(task_id: str) -> list[str]:
     return order(id for id, spec in encoders().items() if task_id in tasks_of(spec))
 
 
+def fit_command(encoder_id: str, task_id: str) -> str:
+    """The command that gives an encoder a head for a task; DIR is the labelled folder."""
+    return f"invariscope fit-heads DIR --task {task_id} --encoders {encoder_id}"
+
+
 def is_here(spec: EncoderSpec, task_id: str) -> bool:
     """Whether encoder and head are on this machine."""
     files = [spec.weights] + [head.weights for head in spec.heads if head.task == task_id]
@@ -101,7 +106,10 @@ def _native(encoder: Encoder, task_id: str, progress: Progress) -> LinearHead:
                 facts={"source": native.weights.url},
             )
     can = ", ".join(tasks_of(spec)) or "none"
-    raise HeadUnavailable(f"{spec.label} has no head for {task_id}. It has heads for: {can}.")
+    raise HeadUnavailable(
+        f"{spec.label} has no head for {task_id}. It has heads for: {can}. One is fitted on a labelled folder DIR by: "
+        f"{fit_command(spec.id, task_id)}"
+    )
 
 
 def _published(encoder: Encoder, native: NativeHead, progress: Progress) -> tuple[Tensor, Tensor]:
