@@ -20,11 +20,11 @@ from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
 from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.partners import network
-from core.encoders.registry import encoder_spec, encoders, own_folder, untagged
+from core.encoders.registry import encoder_spec, encoders, untagged
 from core.encoders.spec import REGIMES, EncoderSpec, NativeHead, Pretraining, Published, WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.files import write_whole
-from core.paths import expanded
+from core.paths import expanded, own_folder
 from core.tasks import task
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
