@@ -3,6 +3,7 @@
 import streamlit as st
 
 from core.encoders import own
+from core.encoders.own_entries import LONGEST
 from core.encoders.registry import encoders
 from core.encoders.spec import REGIMES
 from core.errors import InvariscopeError
@@ -60,7 +61,7 @@ def form() -> None:
         left.text_input(
             "File on the server", key="own_path", placeholder="/data/checkpoints/epoch-200.pth", disabled=not allowed
         )
-        right.text_input("Name", key="own_id", placeholder="my-moco", max_chars=own.LONGEST, disabled=not allowed)
+        right.text_input("Name", key="own_id", placeholder="my-moco", max_chars=LONGEST, disabled=not allowed)
         left.text_input(
             "Architecture",
             key="own_architecture",
