@@ -46,17 +46,6 @@ def key(contender: Contender, *images: SafeImage, head: bool = True) -> str:
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-OF_A_HEAD = {
-    "prediction": "Int64",
-    "flipped": "boolean",
-    "confidence": "float64",
-    "kept": "float64",
-    "drift_bits": "float64",
-    "map_stability": "float64",
-}
-"""Columns of `points_table` that only a head gives, with a kind that may be empty."""
-
-
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one contender gives for one image.
@@ -251,11 +240,7 @@ def points_table(
                     }
                 )
     table = pd.DataFrame(rows)
-    if not answers:
-        table[list(OF_A_HEAD)] = None
-        # Kinds that know of an empty value, so that rows with and without a head share one column.
-        table = table.astype(OF_A_HEAD)
-    return table
+    return table if answers else invariance.without_answers(table)
 
 
 def controlled(first: Contender, second: Contender) -> list[str]:
@@ -281,6 +266,8 @@ def uncontrolled(contenders: Sequence[Contender]) -> list[str]:
 
 def device_label(device: torch.device) -> str:
     """The device in words, for provenance lines."""
+    if device.type == "mps":
+        return "Apple GPU"
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 

@@ -90,7 +90,7 @@ def shared_without_head(
         InvariscopeError: the name is unknown, the file is missing or wrong, or there is no room for it.
     """
     encoder = residents().get(encoder_id, device, progress)
-    return Contender(encoder, linear.stand_in(encoder.spec.pooling, encoder.spec.feature_dim, device))
+    return Contender(encoder, linear.stand_in(encoder.spec.pooling, encoder.spec.feature_dim, encoder.device))
 
 
 @cache

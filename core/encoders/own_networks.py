@@ -69,7 +69,8 @@ def named_inside(content: object) -> tuple[str, str]:
     said = dict(_said(content))
     if not said:
         return "", ""
-    names, found = set(timm_catalog.names()), {}
+    names = set(timm_catalog.names())
+    found: dict[str, str] = {}
     for where, text in said.items():
         for spelling in (text, text.lower(), text.lower().replace("-", "_")):
             if untagged(spelling) in names:
