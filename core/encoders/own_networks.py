@@ -3,11 +3,12 @@
 import argparse
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from core.encoders.partners import network
 from core.encoders.registry import encoders, untagged
-from core.encoders.spec import EncoderSpec
+from core.encoders.spec import EncoderSpec, Preprocessing
 from core.errors import InvalidRequest, UnknownName
 
 BAGS = ("args", "hyper_parameters", "hparams", "config", "cfg", "opt", "opts")
@@ -50,6 +51,26 @@ def like_which(like: str, architecture: str) -> EncoderSpec:
         some = ", ".join(spec.id for spec in named[:5])
         raise InvalidRequest(f"'{like}' stands for encoders of several regimes. Say like which: {some}.")
     return named[0]
+
+
+@lru_cache(maxsize=32)
+def usual_input(architecture: str) -> Preprocessing | None:
+    """The input that timm states for a network, which an entry has where a person says nothing.
+
+    Args:
+        architecture: as timm or the catalog calls it, with or without tag.
+
+    Returns:
+        None where nobody has written it down.
+
+    Raises:
+        UnknownName: there is no such network.
+    """
+    from core.encoders import skeletons, timm_catalog  # seconds, and only who adds a file needs them
+
+    if untagged(architecture) not in timm_catalog.names():
+        raise UnknownName("architecture in the catalog or in timm", architecture, timm_catalog.names())
+    return timm_catalog.preprocessing_of(skeletons.blank(architecture))
 
 
 def named_inside(content: object) -> tuple[str, str]:
