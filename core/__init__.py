@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 # busy processes spinning made 20 photos wait 26.9 s instead of 1.8 s; on idle cores it gains nothing that can be seen.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")  # the same to Intel's OpenMP
+# What Apple's GPU has no operation for is computed by the CPU, instead of ending the work.
+os.environ.setdefault("PYTORCH_ENABLE_MPS_FALLBACK", "1")
 
 try:
     __version__ = version("invariscope")

@@ -100,6 +100,8 @@ def interleaved(works: Sequence[Callable[[], object]], repetitions: int, device:
 def _finish(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def untrained_resnet50(device: torch.device) -> Contender:

@@ -32,6 +32,11 @@ def state(spec: EncoderSpec) -> str:
     return FETCHED if here else TO_FETCH
 
 
+def headless() -> list[str]:
+    """Ids of the encoders that run with no download and have no head for any task, in the order of pickers."""
+    return order(id for id, spec in encoders().items() if state(spec) in HERE and not store.tasks_of(spec))
+
+
 def commercial(spec: EncoderSpec) -> str:
     """Whether the licence of the weights allows commercial use: `yes`, `no` or `unknown`."""
     if spec.non_commercial:

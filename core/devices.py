@@ -22,21 +22,26 @@ KEPT_BYTES = 256 * 2**20
 MAPPED_BYTES = 32 * 2**20
 """The most that glibc takes; larger blocks, a 40-megapixel image, go back to the system at once."""
 
+NAMES = ("auto", "cpu", "cuda", "mps")
+"""What `pick` takes."""
+
 _slot = threading.RLock()
 
 
 def pick(name: str = "auto") -> torch.device:
-    """The device called `name`; `auto` is the GPU when there is one.
+    """The device called `name`; `auto` is the GPU when there is one, NVIDIA's before Apple's (`mps`).
 
     Raises:
         InvalidRequest: the name is unknown, or names a GPU that this machine lacks.
     """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InvalidRequest(f"Device '{name}' is not known. Use auto, cpu or cuda.")
+    if name not in NAMES:
+        raise InvalidRequest(f"Device '{name}' is not known. Use auto, cpu, cuda or mps.")
     if name == "cuda" and not torch.cuda.is_available():
         raise InvalidRequest("PyTorch finds no CUDA device here. Use --device cpu, or install a CUDA build of torch.")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise InvalidRequest("PyTorch finds no Apple GPU (MPS) here. Use --device cpu.")
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     _prepare(name)
     return torch.device(name)
 
@@ -44,7 +49,7 @@ def pick(name: str = "auto") -> torch.device:
 @cache
 def _prepare(name: str) -> None:
     """Set what may be set only once per process."""
-    if name == "cpu":
+    if name != "cuda":  # on Apple's GPU, what it cannot do is the CPU's work
         # In a container PyTorch may count cores that this process is not given.
         if hasattr(os, "sched_getaffinity"):
             torch.set_num_threads(max(1, min(torch.get_num_threads(), len(os.sched_getaffinity(0)))))
@@ -68,6 +73,8 @@ def _keep_memory() -> None:
 @cache
 def has_fast_bf16(device: torch.device) -> bool:
     """Whether bfloat16 is computed by hardware here; emulated bfloat16 is slower than float32."""
+    if device.type == "mps":
+        return False  # not every chip has it, and float32 is fast enough to need no guard of its own
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     # AVX-512 alone emulates it and gains nothing; its dot products of bfloat16 double a small network's training speed.

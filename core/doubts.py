@@ -13,5 +13,6 @@ def doubts(contender: Contender) -> list[str]:
     if spec.weights.packaged or spec.regime == "random":
         return []
     of_network = training_signs.of_network(contender.encoder.network)
-    checks = [*of_network, *training_signs.of_head(head.weight.cpu(), head.bias.cpu())]
+    of_head = training_signs.of_head(head.weight.cpu(), head.bias.cpu()) if head.answers else ()
+    checks = [*of_network, *of_head]
     return [check.detail for check in checks if not check.ok]

@@ -20,10 +20,19 @@ from core.metrics import invariance as metrics
 from core.metrics.interval import Interval, student_interval
 from core.readout import Contender
 
-VIEWS_AT_ONCE = {"cpu": 32, "cuda": 256}
+VIEWS_AT_ONCE = {"cpu": 32, "cuda": 256, "mps": 64}
 MAX_SEEDS = 32
 RANGES = {"cosine": (0.0, 1.0), "kept": (0.0, 1.0), "flipped": (0.0, 1.0), "map_stability": (-1.0, 1.0)}
 """What a curve is drawn of, and between which values."""
+OF_A_HEAD = {
+    "prediction": "Int64",
+    "flipped": "boolean",
+    "confidence": "float64",
+    "kept": "float64",
+    "drift_bits": "float64",
+    "map_stability": "float64",
+}
+"""Columns of `pipeline.points_table` that only a head gives, with a kind that may be empty."""
 CURVE = ("encoder", "strength", "measure", "mean", "low", "high", "images", "seeds")
 
 
@@ -202,6 +211,12 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
 
     names = [field.name for field in fields(Point) if field.name != "strength"]
     return Point(strength=float(strength), **{name: table(getattr(found, name)) for name in names})
+
+
+def without_answers(points: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `pipeline.points_table` of an encoder without a head: what a head would say is empty."""
+    # Of kinds that know of an empty value, so that rows with and without a head share one column.
+    return points.assign(**dict.fromkeys(OF_A_HEAD)).astype(OF_A_HEAD)
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:

@@ -63,6 +63,11 @@ def weights_folder() -> Path:
     return _folder("INVARISCOPE_WEIGHTS", "XDG_CACHE_HOME", "~/.cache", "weights")
 
 
+def own_folder() -> Path:
+    """Where a person's own entries are, their heads (`heads/<encoder>`) and tasks (`tasks`): in the weights folder."""
+    return weights_folder() / "own"
+
+
 def data_folder() -> Path:
     """Where data sets are looked for and downloaded to: `INVARISCOPE_DATA`, or a folder in the user's data."""
     return _folder("INVARISCOPE_DATA", "XDG_DATA_HOME", "~/.local/share", "data")

@@ -207,8 +207,18 @@ def sweep(
     return invariance.sweep(lambda s: invariance.measure(contender, reference, asked, s, seeds), grid)
 
 
-def points_table(points: Sequence[invariance.Point], encoder: str, name: str, digests: Sequence[str]) -> pd.DataFrame:
-    """One row a strength, image and seed: the table every invariance figure is drawn from."""
+def points_table(
+    points: Sequence[invariance.Point], encoder: str, name: str, digests: Sequence[str], answers: bool = True
+) -> pd.DataFrame:
+    """One row a strength, image and seed: the table every invariance figure is drawn from.
+
+    Args:
+        points: of one encoder and augmentation.
+        encoder: its id.
+        name: of the augmentation.
+        digests: of the N images, in order.
+        answers: whether there was a head; without one all that it would say is empty.
+    """
     rows = []
     for point in points:
         for i, digest in enumerate(digests):
@@ -229,7 +239,8 @@ def points_table(points: Sequence[invariance.Point], encoder: str, name: str, di
                         "map_stability": float(point.map_stability[i, seed]),
                     }
                 )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if answers else invariance.without_answers(table)
 
 
 def controlled(first: Contender, second: Contender) -> list[str]:
@@ -255,7 +266,18 @@ def uncontrolled(contenders: Sequence[Contender]) -> list[str]:
 
 def device_label(device: torch.device) -> str:
     """The device in words, for provenance lines."""
+    if device.type == "mps":
+        return "Apple GPU"
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+
+
+def load_without_head(encoder_id: str, device: str = "auto") -> Contender:
+    """An encoder by name, shared, for similarity alone: its head is a stand-in that answers nothing.
+
+    Raises:
+        InvariscopeError: the name is unknown, or a file is missing or wrong.
+    """
+    return readout.shared_without_head(encoder_id, devices.pick(device))
 
 
 def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:

@@ -12,7 +12,7 @@ from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.layouts import TrunkOutput
 from core.encoders.resident import residents
-from core.heads import store
+from core.heads import linear, store
 from core.heads.linear import LinearHead
 from core.pace import Progress
 
@@ -79,6 +79,18 @@ def shared_contender(
     if task_id not in heads:
         heads.setdefault(task_id, store.load(encoder, task_id, progress))
     return Contender(encoder, heads[task_id])
+
+
+def shared_without_head(
+    encoder_id: str, device: torch.device, progress: Progress = lambda done, total: None
+) -> Contender:
+    """As `shared_contender`, for what asks of features alone: similarity, its curve and its map.
+
+    Raises:
+        InvariscopeError: the name is unknown, the file is missing or wrong, or there is no room for it.
+    """
+    encoder = residents().get(encoder_id, device, progress)
+    return Contender(encoder, linear.stand_in(encoder.spec.pooling, encoder.spec.feature_dim, encoder.device))
 
 
 @cache

@@ -1,15 +1,18 @@
 """Label spaces: what a head can answer."""
 
 import difflib
+import logging
+import os
 import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 
 from core.errors import InvalidRequest, UnknownName
-from core.paths import ASSETS
+from core.paths import ASSETS, own_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,54 @@ class Task:
     note: str = ""
 
 
-@cache
+DOMAINS = ("source", "similar", "different")
+
+
 def tasks() -> dict[str, Task]:
-    """All tasks by id, by domain; ImageNet-1k, which no packaged encoder answers, is the last."""
-    found = []
-    for path in ASSETS.glob("tasks/*.toml"):
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-        found.append(Task(id=path.stem, **{**table, "classes": tuple(table["classes"])}))
-    order = {"source": 0, "similar": 1, "different": 2}
-    found.sort(key=lambda task: (task.id == "imagenet-1k", order[task.domain], task.id))
-    return {task.id: task for task in found}
+    """All tasks by id, by domain; ImageNet-1k, which no packaged encoder answers, is the last.
+
+    A person's own, of the weights folder, are among them; one that is added there is seen at once.
+    """
+    folder = own_folder() / "tasks"
+    return _tasks(folder, _state(folder))
+
+
+def _state(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Names and times of the files in a folder: a glance."""
+    try:
+        with os.scandir(folder) as inside:
+            return tuple(sorted((file.name, file.stat().st_mtime_ns) for file in inside if file.name.endswith(".toml")))
+    except OSError:
+        return ()
+
+
+@lru_cache(maxsize=4)
+def _tasks(folder: Path, state: tuple[tuple[str, int], ...]) -> dict[str, Task]:
+    found = dict(_shipped())
+    for name, _ in state:
+        path = folder / name
+        try:
+            if path.stem not in found:
+                found[path.stem] = _read(path)
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            # Heads for it are not offered then; the rest of the app needs none of them.
+            logging.getLogger(__name__).warning("%s is left out: %s. Mend it, or fit its heads again.", path, error)
+    order = {domain: place for place, domain in enumerate(DOMAINS)}
+    ordered = sorted(found.values(), key=lambda task: (task.id == "imagenet-1k", order[task.domain], task.id))
+    return {task.id: task for task in ordered}
+
+
+@cache
+def _shipped() -> dict[str, Task]:
+    return {path.stem: _read(path) for path in ASSETS.glob("tasks/*.toml")}
+
+
+def _read(path: Path) -> Task:
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    task = Task(id=path.stem, **{**table, "classes": tuple(table["classes"])})
+    if task.domain not in DOMAINS:
+        raise ValueError(f"there is no domain '{task.domain}'")
+    return task
 
 
 def task(id: str) -> Task:

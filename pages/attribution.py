@@ -3,9 +3,10 @@
 import numpy as np
 import streamlit as st
 
-from core import images, pipeline, samples
+from core import choosing, images, pipeline, samples
 from core.attribution import METHODS
 from core.encoders.preprocess import display_crop
+from core.errors import InvariscopeError
 from core.metrics import attribution as agreement
 from core.plots import overlay
 from core.text import plain
@@ -137,15 +138,29 @@ st.caption(
 options = [id for id in samples.samples() if resources.sample_image(id).digest != chosen.image.digest]
 other_id = st.selectbox("Other image", options, key="pair_image", width=260)
 other_image = resources.sample_image(other_id)
-columns = st.columns([1, *[1.4] * len(contenders)], gap="medium")
+compared = list(contenders)
+if without_head := choosing.headless():
+    more = st.multiselect(
+        "And encoders that have no head",
+        without_head,
+        key="pair_headless",
+        max_selections=inputs.MAX_CONTENDERS,
+        help="They can answer nothing yet, and need not here.",
+    )
+    for id in more:
+        try:
+            compared.append(resources.without_head(id))
+        except InvariscopeError as error:
+            inputs.explain(error)
+columns = st.columns([1, *[1.4] * len(compared)], gap="medium")
 columns[0].image(
     resources.thumbnail(other_image.digest, 320, other_image),
     width="stretch",
     alt=f"The other image: {samples.samples()[other_id].title}.",
 )
-pairs = [resources.pair(contender, chosen.image, other_image) for contender in contenders]
+pairs = [resources.pair(contender, chosen.image, other_image) for contender in compared]
 pair_scales = maps.scales([found for _, found in pairs], shared)
-for column, contender, (cosine, found), pair_scale in zip(columns[1:], contenders, pairs, pair_scales, strict=True):
+for column, contender, (cosine, found), pair_scale in zip(columns[1:], compared, pairs, pair_scales, strict=True):
     spec = contender.encoder.spec
     with column:
         crop = display_crop(chosen.image.rgb, spec.preprocessing, maps.SIDE)

@@ -102,7 +102,8 @@ def test_add_makes_a_file_an_encoder(capsys, tmp_path: Path) -> None:
     assert "my-own" in encoders()
     assert (row["regime"], row["note"].split(";")[0]) == (
         "self-supervised",
-        "Your own file. Weights taken from 'state_dict', prefix 'module.encoder_q.'.",
+        "Your own file. Weights taken from 'state_dict', prefix 'module.encoder_q.'. Taken over from "
+        "resnet50-moco-v2-800: regime self-supervised, method MoCo v2, preprocessing.",
     )
     assert "already" in refused(capsys, "models", "add", file, "--arch", "resnet50")
     line = refused(capsys, "models", "add", file, "--arch", "resnet101", "--id", "other")

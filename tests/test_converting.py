@@ -88,7 +88,7 @@ def test_trap_9_4_a_malicious_pickle_is_refused_and_nothing_runs(folder: Path, n
 def test_truncated_files_are_refused(folder: Path, end: float) -> None:
     path = written(folder / "toy.pth", CONTENT, "torch")
     path.write_bytes(path.read_bytes()[: int(end * path.stat().st_size)])
-    with pytest.raises(WeightsInvalid, match=r"toy\.pth was not read: it is damaged"):
+    with pytest.raises(WeightsInvalid, match=r"toy\.pth was not read: it ends early"):
         convert(path, reading.converted_path(path))
     assert names(folder) == {"toy.pth"}
 

@@ -12,10 +12,11 @@ from core.encoders import architectures, encoder, own
 from core.encoders.files import weights
 from core.encoders.opening import converting, reading
 from core.encoders.own import Said
-from core.encoders.registry import encoder_spec, encoders, own_folder, unreadable
+from core.encoders.registry import encoder_spec, encoders, unreadable
 from core.encoders.spec import Preprocessing
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
 from core.heads import store
+from core.paths import own_folder
 
 NETWORK = "resnet18"
 """The catalog's ResNet-50 recipes on a smaller network, to be quick."""

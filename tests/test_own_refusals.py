@@ -35,6 +35,17 @@ def _halved(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def _halved_of_2019(path: Path) -> None:
+    torch.save(BODY, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _without_middle(path: Path) -> None:
+    torch.save(BODY, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:1_000_000] + whole[2_000_000:])
+
+
 def _half_safetensors(path: Path) -> None:
     save_file(BODY, path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -53,7 +64,14 @@ OTHER_KINDS: dict[str, tuple[str, Callable[[Path], object], str]] = {
         lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 102502400\n"),
         r"a Git LFS pointer, not the file of 102\.5 MB",
     ),
-    "cut download": ("x.pth", _halved, "it is cut off"),
+    "cut download": ("x.pth", _halved, r"it ends early, after 2\.\d MB\. Download it again"),
+    "cut download of 2019": ("x.pth", _halved_of_2019, r"it ends early, after 2\.\d MB\. Download it again"),
+    "cut file of a published name": (
+        "dino_resnet50_pretrain.pth",
+        _halved,
+        r"it is cut off: 2\.\d MB are here, and the published file of its name has about \d+ MB\. Download it again",
+    ),
+    "beginning lost": ("x.pth", _without_middle, r"it is cut off: 3\.\d MB are here, 4\.\d MB should be\. Download"),
     "cut safetensors": ("x.safetensors", _half_safetensors, r"it is cut off: 2\.\d MB are here, 4\.\d MB should be"),
     "TorchScript": ("x.pt", _traced, "it is TorchScript"),
     "gzip": ("x.pth.gz", lambda path: path.write_bytes(gzip.compress(b"x")), "gzip-compressed"),

@@ -81,7 +81,7 @@ def test_head_stays_in_float32(hardware: None) -> None:
 
 
 def test_unknown_device_and_encoder() -> None:
-    with pytest.raises(InvalidRequest, match="auto, cpu or cuda"):
+    with pytest.raises(InvalidRequest, match="auto, cpu, cuda or mps"):
         devices.pick("tpu")
     with pytest.raises(UnknownName, match=r"no encoder called 'resnet'\. Nearest of \d+: resnet"):
         readout.load_contender("resnet", "tiny-imagenet", CPU)

@@ -39,7 +39,7 @@ def add_common(parser: argparse.ArgumentParser, device: bool = True, weights: bo
     unsaid = argparse.SUPPRESS
     parser.add_argument("--json", action="store_true", default=unsaid, help="print JSON instead of text")
     if device:
-        parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
+        parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute")
     if weights:
         told = "folder of fetched weights (also INVARISCOPE_WEIGHTS)"
         parser.add_argument("--weights-dir", metavar="DIR", default=unsaid, help=told)

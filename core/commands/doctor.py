@@ -56,6 +56,7 @@ def examine(device_name: str) -> dict[str, Any]:
         "packages": {name: version(name) for name in PACKAGES},
         "device": pipeline.device_label(device),
         "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
         "fast_bf16": devices.has_fast_bf16(device),
         "threads": torch.get_num_threads(),
         "packaged": packaged,

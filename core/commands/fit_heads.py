@@ -5,8 +5,10 @@ import tomllib
 from pathlib import Path
 
 from core.commands.common import Commands, add_common, fetch_progress, folder_address, ids, print_json, say
+from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
-from core.paths import ASSETS, cache_folder
+from core.paths import ASSETS, cache_folder, own_folder
+from core.tasks import tasks
 
 
 def add_parser(commands: Commands) -> None:
@@ -23,7 +25,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--source", default="unknown", help="where the images came from")
     parser.add_argument("--licence", default="unknown", help="of the images")
     parser.add_argument("--note", default="", help="what people must know before they trust an answer")
-    parser.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
+    told = "assets folder to write to (default: the app's own for encoders that ship, the weights folder for others)"
+    parser.add_argument("--out", metavar="ASSETS", help=told)
     add_common(parser)
     parser.set_defaults(run=run)
 
@@ -35,14 +38,21 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         InvalidRequest: a new task lacks its label or domain, or the classes differ from the known ones.
     """
     path = assets / "tasks" / f"{arguments.task}.toml"
+    known = None
     if path.is_file():
-        known = tomllib.loads(path.read_text(encoding="utf-8"))["classes"]
-        if known != list(classes):
-            raise InvalidRequest(f"{path} lists other classes than {arguments.data}. Give the folder another --task.")
+        known = tuple(tomllib.loads(path.read_text(encoding="utf-8"))["classes"])
+    elif not arguments.out and arguments.task in tasks():
+        known = tasks()[arguments.task].classes
+    if known is not None and known != classes:
+        raise InvalidRequest(
+            f"Task '{arguments.task}' has other classes than {arguments.data}. Give the folder another --task."
+        )
     if not (arguments.label and arguments.domain):
-        if not path.is_file():
+        if known is None:
             raise InvalidRequest(f"Task '{arguments.task}' is new: give it a --label and a --domain.")
         return
+    if known is not None and not path.is_file():
+        return  # one that ships is described already, and comes before any other of its name
     import tomli_w
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,16 +75,20 @@ def run(arguments: argparse.Namespace) -> int:
     from core.pretraining import export
     from core.study.heads import fit_head, write_head
 
-    assets = Path(arguments.out) if arguments.out else ASSETS
+    ship = {id: encoder_spec(id).weights.packaged for id in arguments.encoders}
     device = devices.pick(arguments.device)
     images = open_address(folder_address(arguments.data, arguments.every, arguments.drop_duplicates))
     say(f"{images.spec.images} images. {images.spec.note}".rstrip())
-    write_task(arguments, images.classes, assets)
+    # What is not the app's does not go into it, where an update or another user's rights would take it away.
+    usual = {True: ASSETS, False: own_folder()}
+    write_task(arguments, images.classes, Path(arguments.out) if arguments.out else usual[all(ship.values())])
     rows = []
     for id in arguments.encoders:
         encoder = residents().get(id, device, fetch_progress(id))
+        assets = Path(arguments.out) if arguments.out else usual[ship[id]]
         head = fit_head(encoder, arguments.task, images, cache_folder(), say)
         path = write_head(head, id, assets)
+        say(f"{path} is the head of {id} for {arguments.task}.")
         if (assets / "models" / id / "card.toml").is_file():
             export.add_measured(head, id, assets)
         rows.append({"encoder": id, "task": arguments.task, "file": str(path), **head.facts})

@@ -9,9 +9,12 @@ from core.datasets.clutter import told
 from core.datasets.reading import file_bytes
 from core.datasets.tree import is_image, scan
 from core.doubts import doubts
+from core.encoders.registry import encoder_spec
 from core.errors import DataUnavailable, ImageError, UnreadableImage
+from core.heads import store
 from core.images import Fit, SafeImage, crop_told, framed, open_copy
-from core.readout import Contender, shared_contender
+from core.readout import Contender, shared_contender, shared_without_head
+from core.tasks import task as label_space
 
 
 def read_image(path: Path, fit: Fit = "crop", bands: tuple[int, ...] = ()) -> SafeImage:
@@ -75,9 +78,26 @@ def remarks(image: SafeImage) -> list[str]:
     return [*notes, *filter(None, (crop_told(image),))]
 
 
-def open_contenders(ids: list[str], task: str, device: torch.device) -> list[Contender]:
-    """The contenders called `ids`, fetched with progress when they are not here."""
-    found = [shared_contender(id, task, device, fetch_progress(id)) for id in ids]
+def open_contenders(ids: list[str], task: str, device: torch.device, headless: bool = False) -> list[Contender]:
+    """The contenders called `ids`, fetched with progress when they are not here.
+
+    Args:
+        ids: of encoders.
+        task: label space of the heads.
+        device: to compute on.
+        headless: whether an encoder that has no head for any task will do; it is told what is missing then.
+
+    Raises:
+        InvariscopeError: a name is unknown, a file is missing or wrong, or a head is needed and not there.
+    """
+    label_space(task)
+    found = []
+    for id in ids:
+        if headless and not store.tasks_of(encoder_spec(id)):
+            say(f"{id} has no head, so only its features are compared; {store.fit_command(id, task)} gives it one.")
+            found.append(shared_without_head(id, device, fetch_progress(id)))
+        else:
+            found.append(shared_contender(id, task, device, fetch_progress(id)))
     for contender in found:
         for doubt in doubts(contender):
             say(f"{contender.encoder.spec.id} loaded, and may be untrained: {doubt}")

@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
     models_convert.add_parser(actions)
     add = actions.add_parser("add", help="use a file of weights of your own, where it is")
     add.add_argument("file", metavar="FILE")
-    add.add_argument("--arch", default="", metavar="NAME", help="the network, as timm or the catalog calls it")
+    add.add_argument("--arch", default="", metavar="NAME", help="its network in timm (default: as the file says)")
     add.add_argument(
         "--like", default="", metavar="ID|METHOD", help="take network, regime, method and preprocessing of this one"
     )
@@ -114,7 +114,7 @@ def _add(arguments: argparse.Namespace) -> int:
         f"deviation {recipe.std}."
     )
     if spec.heads:
-        print("Its classifier of 1,000 classes is taken for ImageNet-1k's. It can be chosen on every page now.")
+        print("It can be chosen on every page now.")
     else:
         print(f"It has no head yet: invariscope fit-heads DIR --task ID --encoders {spec.id}")
     return 0

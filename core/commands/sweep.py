@@ -34,7 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InvalidRequest(f"--out takes a .parquet file, not {out.name}.")
     pipeline.augmentation(arguments.augmentation)
     images, bad = read_images(arguments.paths, arguments.fit, parse_bands(arguments.bands))
-    contenders = open_contenders(arguments.encoders, arguments.task, devices.pick(arguments.device))
+    device = devices.pick(arguments.device)
+    contenders = open_contenders(arguments.encoders, arguments.task, device, headless=True)
     digests = [image.digest for _, image in images]
     tables, floors = [], {}
     for contender in contenders:
@@ -45,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         ):
             points.append(point)
             say(f"{id}: {done}/{total}, strength {point.strength:g}, cosine {point.cosine.mean():.3f}")
-        tables.append(pipeline.points_table(points, id, arguments.augmentation, digests))
+        answers = contender.head.answers
+        tables.append(pipeline.points_table(points, id, arguments.augmentation, digests, answers))
         floors[id] = pipeline.strangers_floor(contender)
     table = pd.concat(tables, ignore_index=True)
     paths = {image.digest: str(path) for path, image in images}

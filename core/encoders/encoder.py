@@ -1,13 +1,14 @@
 """A frozen encoder: a network with its weights, on its device, and nothing that changes."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from core import devices
-from core.encoders import skeletons, timm_files
+from core import devices, samples
+from core.encoders import preprocess, skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.files import weights
 from core.encoders.layouts import LAYOUTS, Layout, TrunkOutput
@@ -16,6 +17,10 @@ from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 from core.pace import Progress
 
+GUARDED = ("mps",)
+"""Kinds of device whose answers are held against the CPU's as an encoder is loaded."""
+MIN_COSINE, MOST_APART = 0.999, 0.01
+"""Of every sample's feature with the CPU's, and the largest difference as a share of the largest number."""
 SINGLE_SIDE, SINGLE_BATCH = 96, 24
 """Up to this side in pixels and this many images, a batch is read by one thread."""
 
@@ -68,6 +73,8 @@ class Encoder:
 def load(id: str, device: torch.device, progress: Progress = lambda done, total: None) -> Encoder:
     """The encoder called `id`, ready; its weights are fetched first when they are not here.
 
+    On Apple's GPU only where it gives the CPU's answers there; else it stays on the CPU, which its `device` says.
+
     Raises:
         UnknownName: the catalog has no such encoder.
         WeightsUnavailable: the weights are not here and cannot be fetched.
@@ -80,10 +87,59 @@ def load(id: str, device: torch.device, progress: Progress = lambda done, total:
     published = _for_heads(spec, tensors)
     if spec.weights.reader == "timm":
         loaded = timm_files.load(spec, tensors)
-        return freeze(spec, loaded.network, device, digest, loaded.classifier, published)
-    network = skeletons.build(spec)
-    reading.load_strictly(network, spec.weights, tensors)
-    return freeze(spec, network, device, digest, published=published)
+        network, classifier = loaded.network, loaded.classifier
+    else:
+        network, classifier = skeletons.build(spec), None
+        reading.load_strictly(network, spec.weights, tensors)
+    if device.type in GUARDED:
+        found = freeze(spec, network, torch.device("cpu"), digest, classifier, published)
+        return moved(found, device)
+    return freeze(spec, network, device, digest, classifier, published)
+
+
+def moved(encoder: Encoder, device: torch.device) -> Encoder:
+    """An encoder on the CPU, on another device instead where it gives the same features of sample images there.
+
+    Args:
+        encoder: on the CPU, nobody else's yet.
+        device: whose kernels may be wrong.
+
+    Returns:
+        The encoder on the device, or as it was, with a warning that says why.
+    """
+    crops = preprocess.model_crops((samples.image(id).rgb for id in samples.samples()), encoder.spec.preprocessing)
+    probe = preprocess.normalise(preprocess.to_unit(crops), encoder.spec.preprocessing)
+    expected = _pooled(encoder, probe)
+    try:
+        there = freeze(
+            encoder.spec, encoder.network, device, encoder.sha256, encoder.classifier, dict(encoder.published)
+        )
+        found = _pooled(there, probe)
+        reason = _differs(expected, found)
+    # PyTorch says with any of these that a device has no kernel, no memory, or is none.
+    except (RuntimeError, NotImplementedError, TypeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0][:160] or type(error).__name__
+    if not reason:
+        return there
+    logging.getLogger(__name__).warning("%s stays on the CPU: on %s %s.", encoder.spec.id, device, reason)
+    encoder.network.to(encoder.device)
+    return encoder
+
+
+def _pooled(encoder: Encoder, probe: Tensor) -> Tensor:
+    with devices.inference_slot():
+        return encoder.pool(encoder.trunk(probe.to(encoder.device))).float().cpu()
+
+
+def _differs(expected: Tensor, found: Tensor) -> str:
+    """A clause on how (N, D) features differ from the expected ones; empty where they agree."""
+    if not found.isfinite().all():
+        return "its features of sample images are not finite"
+    apart = ((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12)).item()
+    cosine = torch.nn.functional.cosine_similarity(found, expected).min().item()
+    if apart > MOST_APART or cosine < MIN_COSINE:
+        return f"features of sample images differ by up to {apart:.2%} of the largest, to a cosine of {cosine:.5f}"
+    return ""
 
 
 def _for_heads(spec: EncoderSpec, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -5,30 +5,26 @@ person said: nothing is taken over from a neighbour in silence. Where in the fil
 (`opening.finding`), and the entry's note says what was taken.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import tomli_w
 import torch
 
 from core import public
-from core.encoders import encoder, preprocess, skeletons, timm_files, trial
+from core.encoders import encoder, own_entries, preprocess, skeletons, timm_files, trial
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
 from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.own_networks import like_which, named_inside
 from core.encoders.partners import network
-from core.encoders.registry import encoder_spec, encoders, own_folder, untagged
-from core.encoders.spec import REGIMES, EncoderSpec, NativeHead, Pretraining, Published, WeightFile
+from core.encoders.registry import encoder_spec, untagged
+from core.encoders.spec import REGIMES, EncoderSpec, NativeHead, Pretraining, WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid, WeightsUnavailable
-from core.files import write_whole
 from core.paths import expanded
 from core.tasks import task
 
-ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
-LONGEST = 64
 PERMISSION = "INVARISCOPE_ALLOW_PATHS"
 """The environment variable with which a server's owner lets visitors name files on it."""
 
@@ -38,7 +34,8 @@ class Said:
     """What a person says of a file of weights; what is left empty is found, taken from `like`, or stays unknown.
 
     Attributes:
-        architecture: the network, as timm calls it or as the catalog does.
+        architecture: the network, as timm calls it or as the catalog does; without it, and without `like`, the file's
+            own word for it counts.
         like: an entry of the catalog, or a method, whose network, regime, method and preprocessing it shares.
         regime: how it was pre-trained, one of `REGIMES`.
         method: the training method's name.
@@ -81,58 +78,31 @@ def add(path: str | Path, id: str, said: Said) -> EncoderSpec:
         WeightsUnavailable: there is no such file, or the entry could not be written.
         WeightsInvalid: the file is no checkpoint, does not fit, or gives no features.
     """
-    _check_id(id)
+    own_entries.check_id(id)
     file = expanded(str(path), "The file").absolute()
     if not file.is_file():
         raise WeightsUnavailable(f"There is no file {file} on this machine. Give the path of the file of weights.")
-    like = _like(said.like, said.architecture) if said.like else None
-    name = said.architecture or (like.architecture if like else "")
-    if not name:
-        raise InvalidRequest("Say which network it is: --arch NAME, as timm calls it, or --like ID of the catalog.")
+    like = like_which(said.like, said.architecture) if said.like else None
     if said.regime and said.regime not in REGIMES:
         raise UnknownName("regime", said.regime, REGIMES)
+    name, inside, opened = said.architecture or (like.architecture if like else ""), "", None
+    if not name:
+        opened = _opened(file)
+        name, inside = named_inside(opened[1])
+    if not name:
+        raise InvalidRequest("Say which network it is: --arch NAME, as timm calls it, or --like ID of the catalog.")
     spec = _described(file, id, name, like, said)
-    reader, content = _opened(file)
-    spec = _placed(spec, reader, content, said)
+    spec, places = _placed(spec, *(opened or _opened(file)), said)
     loaded, classes = _loaded(spec)
     trial.require_features(loaded)
     spec = replace(spec, heads=_heads(spec, classes))
-    _write(spec)
+    own_entries.write(replace(spec, note=_note(spec, places, like, inside, said)))
     return encoder_spec(id)
 
 
-def _check_id(id: str) -> None:
-    if not ID.fullmatch(id) or len(id) > LONGEST:
-        raise InvalidRequest(
-            f"'{id}' is no good name: up to {LONGEST} lower-case letters and digits, joined by '-', '_' or '.'."
-        )
-    if id in encoders() or (own_folder() / f"{id}.toml").exists():
-        raise InvalidRequest(f"There is an encoder called '{id}' already. Choose another name.")
-
-
-def _like(like: str, architecture: str) -> EncoderSpec:
-    """The entry that a name means: an id, or a method whose entries for a network are all used in one way."""
-    known = encoders()
-    if like in known:
-        return known[like]
-
-    def plain(text: str) -> str:
-        return re.sub(r"[^a-z0-9]", "", text.casefold())
-
-    named = [spec for spec in known.values() if plain(spec.method) == plain(like)]
-    named = named or [spec for spec in known.values() if plain(like) and plain(spec.method).startswith(plain(like))]
-    if not named:
-        raise UnknownName("encoder or method", like, {*known, *(spec.method for spec in known.values())})
-    nets = sorted({network(spec) for spec in named})
-    if architecture:
-        asked = architecture.partition(".")[0]
-        named = [spec for spec in named if asked in (network(spec), spec.architecture)] or named
-    elif len(nets) > 1:
-        raise InvalidRequest(f"'{like}' stands for several networks. Name the architecture: {', '.join(nets)}.")
-    if len({spec.regime for spec in named}) > 1:
-        some = ", ".join(spec.id for spec in named[:5])
-        raise InvalidRequest(f"'{like}' stands for encoders of several regimes. Say like which: {some}.")
-    return named[0]
+def _is_of(like: EncoderSpec, name: str) -> bool:
+    """Whether an entry's network is the one called so; only then input and cut are the same."""
+    return network(replace(like, architecture=name)) == network(like)
 
 
 def _described(file: Path, id: str, name: str, like: EncoderSpec | None, said: Said) -> EncoderSpec:
@@ -140,7 +110,7 @@ def _described(file: Path, id: str, name: str, like: EncoderSpec | None, said: S
     # It takes seconds to import, and only who adds a file needs it.
     from core.encoders import timm_catalog
 
-    same = like is not None and network(replace(like, architecture=name)) == network(like)
+    same = like is not None and _is_of(like, name)
     options = like.options if like is not None and same else ()
     if untagged(name) not in timm_catalog.names():
         raise UnknownName("architecture in the catalog or in timm", name, timm_catalog.names())
@@ -186,8 +156,8 @@ def _opened(file: Path) -> tuple[str, object]:
     return reader, reading.opened(file, reader)
 
 
-def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> EncoderSpec:
-    """The entry with the place of its weights, and a note of what was taken."""
+def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tuple[EncoderSpec, list[finding.Place]]:
+    """The entry with the place of its weights, and every place that fits, the one that was taken first."""
     blank = skeletons.blank(spec.architecture, spec.options)
     wanted = blank.state_dict()
     namings = {"": lambda tensors: tensors, **KEYMAPS, "timm": timm_files.naming(blank)}
@@ -217,7 +187,28 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> Enco
         drop=(*said.drop, *taken.drop),
         keys="" if by_timm else taken.keys,
     )
-    return replace(spec, weights=weights, note=f"Your own file. {finding.said(fitting)}")
+    return replace(spec, weights=weights), fitting
+
+
+def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | None, inside: str, said: Said) -> str:
+    """What was found in a file and what was taken from elsewhere, as sentences for its card."""
+    taken, text = places[0], ""
+    for head in spec.heads:
+        name = head.weight.removesuffix(".weight") or "its classifier"
+        text += f" {name}: 1000 classes, taken for ImageNet-1k's because there are 1,000."
+        # What is used is not left out.
+        left = tuple(words for words in taken.left if not f"{name} ".startswith(words.partition(" ")[0]))
+        taken = replace(taken, left=left)
+    text = f"Your own file. {finding.said([taken, *places[1:]])}{text}"
+    if inside:
+        text += f" The file names its network itself: {spec.architecture} ('{inside}')."
+    if like is not None:
+        over = [f"{what} {getattr(spec, what)}" for what in ("regime", "method") if not getattr(said, what)]
+        if _is_of(like, spec.architecture):
+            given = any(value is not None for value in said.preprocessing.values())
+            over.append("what is not said of the preprocessing" if given else "preprocessing")
+        text += f" Taken over from {like.id}: {', '.join(over)}." if over else ""
+    return text
 
 
 def _without(drop: tuple[str, ...], naming: finding.Naming) -> finding.Naming:
@@ -254,33 +245,3 @@ def _heads(spec: EncoderSpec, classes: int) -> tuple[NativeHead, ...]:
         if is_classifier and tensor.ndim == 2 and tensor.shape == (count, spec.feature_dim) and bias in tensors:
             return (NativeHead("imagenet-1k", spec.weights, weight, bias, spec.pooling),)
     return ()
-
-
-def _plain(value: Any) -> Any:
-    """A value as TOML knows it: no None, no tuples."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items() if item is not None}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _write(spec: EncoderSpec) -> None:
-    table = asdict(spec) | {"options": dict(spec.options)}
-    if spec.published == Published():
-        del table["published"]
-    del table["id"]
-    path = own_folder() / f"{spec.id}.toml"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x"):
-            pass  # the name is taken from here on
-        try:
-            write_whole(path, tomli_w.dumps(_plain(table)).encode())
-        except OSError:
-            path.unlink()
-            raise
-    except FileExistsError:
-        raise InvalidRequest(f"There is an encoder called '{spec.id}' already. Choose another name.") from None
-    except OSError as error:
-        raise WeightsUnavailable(
-            f"The entry {path} could not be written: {error.strerror or error}. Choose --weights-dir."
-        ) from error

@@ -59,6 +59,27 @@ def normalise(unit: Tensor, recipe: Preprocessing) -> Tensor:
     return torch.addcmul(-mean / std, unit, 1 / std, out=out)
 
 
+def three(text: str, called: str) -> list[float] | None:
+    """The numbers of three channels that a person typed with commas between them; None for nothing.
+
+    Args:
+        text: such as `0.5, 0.5, 0.5`.
+        called: what they are, for the message.
+
+    Raises:
+        InvalidRequest: it is something else.
+    """
+    if not text.strip():
+        return None
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != 3 or not all(math.isfinite(value) for value in values):
+        raise InvalidRequest(f"{called} takes three numbers with commas between them, R,G,B, not '{text.strip()}'.")
+    return values
+
+
 def changed(usual: Preprocessing | None, given: Mapping[str, Any]) -> Preprocessing:
     """A recipe with what a person says otherwise.
 

@@ -25,7 +25,7 @@ from core.encoders.spec import (
     WeightFile,
 )
 from core.errors import UnknownName, WeightsInvalid
-from core.paths import ASSETS, weights_folder
+from core.paths import ASSETS, own_folder
 
 CATALOG = Path(__file__).parent / "catalog"
 FACTS = CATALOG / "architectures.toml"
@@ -91,11 +91,6 @@ def parse(id: str, table: dict[str, Any]) -> EncoderSpec:
         covers=tuple(fields.pop("covers", ())),
         **fields,
     )
-
-
-def own_folder() -> Path:
-    """Where the entries of a person's own files are."""
-    return weights_folder() / "own"
 
 
 def encoders() -> dict[str, EncoderSpec]:

@@ -56,6 +56,9 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor)
     Raises:
         ValueError: fewer than two classes, nothing held out, or a class whose samples all are.
     """
+    home = features.device
+    # The solver adds up in float64, which Apple's GPU does not know.
+    features = features.cpu() if home.type == "mps" else features
     held_out, labels = held_out.to(features.device), labels.to(features.device)
     if not bool(held_out.any()):
         raise ValueError("no sample is held out: no class has two")
@@ -85,4 +88,4 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor)
         whole = logistic.problem(features, labels, classes)
         last = logistic.solve(whole, 1 / (c * len(labels)))
         weight, bias = last.on_raw_features(whole)
-        return Fit(weight, bias, temperature, c, tuple(found), iterations + last.iterations)
+        return Fit(weight.to(home), bias.to(home), temperature, c, tuple(found), iterations + last.iterations)

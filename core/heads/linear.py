@@ -15,6 +15,8 @@ from torch import Tensor
 from core.errors import WeightsInvalid
 from core.heads.familiarity import Familiarity
 
+NONE = "none"
+
 
 @dataclass(frozen=True, eq=False)
 class LinearHead:
@@ -22,7 +24,8 @@ class LinearHead:
 
     Attributes:
         task: id of the label space.
-        protocol: `linear` when fitted here on frozen features, `native` when published with the encoder.
+        protocol: `linear` when fitted here on frozen features, `native` when published with the encoder, `none` for
+            one that stands where an encoder has no head.
         pooling: recipe of the feature it reads.
         weight: (C, D) float32.
         bias: (C,) float32.
@@ -42,6 +45,11 @@ class LinearHead:
     facts: dict[str, Any]
     familiarity: Familiarity | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Whether its classes mean anything; what stands where there is no head has none to tell."""
+        return self.protocol != NONE
+
     def logits(self, pooled: Tensor) -> Tensor:
         """(B, C) raw logits of (B, D) features, in float32."""
         return torch.nn.functional.linear(pooled.float(), self.weight, self.bias)
@@ -59,6 +67,18 @@ class LinearHead:
             digest.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(tensor.detach().contiguous().cpu().numpy().data)
         return digest.hexdigest()
+
+
+def stand_in(pooling: str, width: int, device: torch.device) -> LinearHead:
+    """What stands where an encoder has no head and none is asked: one class without a name, whose score is always 0.
+
+    Args:
+        pooling: recipe of the encoder's feature.
+        width: D of it.
+        device: of the encoder.
+    """
+    weight, bias = torch.zeros(1, width, device=device), torch.zeros(1, device=device)
+    return LinearHead("", NONE, pooling, weight, bias, temperature=1.0, calibrated=False, facts={})
 
 
 def save(head: LinearHead, path: Path) -> None:

@@ -11,7 +11,7 @@ from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, NativeHead
 from core.errors import HeadUnavailable, WeightsInvalid
 from core.pace import Progress
-from core.paths import ASSETS
+from core.paths import ASSETS, own_folder
 from core.tasks import task, tasks
 
 # Listing what there is takes no PyTorch: only the functions that load import it.
@@ -27,17 +27,34 @@ def packaged_path(encoder_id: str, task_id: str) -> Path:
     return ASSETS / "heads" / encoder_id / f"{task_id}.safetensors"
 
 
+def own_path(encoder_id: str, task_id: str) -> Path:
+    """Where a head is that a person of this machine fitted on an encoder that does not ship."""
+    return own_folder() / "heads" / encoder_id / f"{task_id}.safetensors"
+
+
+def fitted_path(encoder_id: str, task_id: str) -> Path:
+    """Where the fitted head of an encoder is: the one that ships before a person's own; may not exist."""
+    ships = packaged_path(encoder_id, task_id)
+    return ships if ships.is_file() else own_path(encoder_id, task_id)
+
+
 def tasks_of(spec: EncoderSpec) -> list[str]:
     """The tasks an encoder can answer, in the order of `tasks()`."""
     native = {head.task for head in spec.heads}
-    # One look at the disk an encoder, not one a task: there are hundreds of encoders.
-    ships = (ASSETS / "heads" / spec.id).is_dir()
-    return [id for id in tasks() if id in native or (ships and packaged_path(spec.id, id).is_file())]
+    # Two looks at the disk an encoder, not two a task: there are hundreds of encoders.
+    folders = [root / "heads" / spec.id for root in (ASSETS, own_folder())]
+    fitted = {path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.safetensors")}
+    return [id for id in tasks() if id in native or id in fitted]
 
 
 def encoders_for(task_id: str) -> list[str]:
     """The encoders that have a head for a task, in the order of pickers."""
     return order(id for id, spec in encoders().items() if task_id in tasks_of(spec))
+
+
+def fit_command(encoder_id: str, task_id: str) -> str:
+    """The command that gives an encoder a head for a task; DIR is the labelled folder."""
+    return f"invariscope fit-heads DIR --task {task_id} --encoders {encoder_id}"
 
 
 def is_here(spec: EncoderSpec, task_id: str) -> bool:
@@ -58,7 +75,7 @@ def load(encoder: Encoder, task_id: str, progress: Progress = lambda done, total
     from core.heads import linear
 
     asked = task(task_id)
-    path = packaged_path(encoder.spec.id, task_id)
+    path = fitted_path(encoder.spec.id, task_id)
     if path.is_file():
         head = linear.load(path)
         fitted_on = head.facts.get("encoder_sha256")
@@ -101,7 +118,10 @@ def _native(encoder: Encoder, task_id: str, progress: Progress) -> LinearHead:
                 facts={"source": native.weights.url},
             )
     can = ", ".join(tasks_of(spec)) or "none"
-    raise HeadUnavailable(f"{spec.label} has no head for {task_id}. It has heads for: {can}.")
+    raise HeadUnavailable(
+        f"{spec.label} has no head for {task_id}. It has heads for: {can}. One is fitted on a labelled folder DIR by: "
+        f"{fit_command(spec.id, task_id)}"
+    )
 
 
 def _published(encoder: Encoder, native: NativeHead, progress: Progress) -> tuple[Tensor, Tensor]:

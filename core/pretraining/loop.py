@@ -174,7 +174,9 @@ class Trainer:
         if run.random is not None:
             generator.set_state(run.random.cpu())
         batches = order.split(recipe.batch)[: len(order) // recipe.batch]
-        total, saved = torch.tensor(run.loss, device=self.device, dtype=torch.float64), time.monotonic()
+        # Apple's GPU knows no float64.
+        exact = torch.float32 if self.device.type == "mps" else torch.float64
+        total, saved = torch.tensor(run.loss, device=self.device, dtype=exact), time.monotonic()
         earlier, began = run.seconds, time.perf_counter()
         for chosen in batches[run.step :]:
             images = pixels[chosen]

@@ -19,7 +19,7 @@ from core.errors import DataUnavailable, ImageError
 from core.study import features
 from core.study.features import Shard
 
-BATCH = {"cpu": 128, "cuda": 512}
+BATCH = {"cpu": 128, "cuda": 512, "mps": 128}
 NAMED = 3  # unreadable samples that a message names
 
 

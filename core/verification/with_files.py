@@ -17,6 +17,7 @@ from core.encoders.spec import EncoderSpec, WeightFile
 from core.errors import InvalidRequest, InvariscopeError
 from core.fetching import addresses
 from core.tasks import task
+from core.verification import inputs
 
 TASK = "imagenet-1k"
 COLLAPSED = 0.99
@@ -72,30 +73,41 @@ def _inputs(spec: EncoderSpec, ids: list[str]) -> Tensor:
 
 def _of_encoder(spec: EncoderSpec) -> list[Check]:
     loaded = encoder.load(spec.id, torch.device("cpu"))
-    inputs = _inputs(spec, ["cat", "rocket", "page"])
-    features = encoder.features(loaded, inputs)
+    images = _inputs(spec, ["cat", "rocket", "page"])
+    features = encoder.features(loaded, images)
 
     def again() -> Tensor:
-        return encoder.features(encoder.load(spec.id, torch.device("cpu")), inputs[:2])
+        return encoder.features(encoder.load(spec.id, torch.device("cpu")), images[:2])
 
-    return [*training_signs.of_network(loaded.network), features_differ(features), repeatable(again)]
+    return [
+        *training_signs.of_network(loaded.network),
+        *_of_input(loaded),
+        features_differ(features),
+        repeatable(again),
+    ]
+
+
+def _of_input(loaded: encoder.Encoder) -> list[Check]:
+    """Of a person's own file alone: what its publisher states of a published one is checked by its answers."""
+    return inputs.of_input(loaded) if loaded.spec.weights.own else []
 
 
 def _of_contender(spec: EncoderSpec) -> list[Check]:
     ids = [id for id, sample in samples.samples().items() if sample.right]
-    inputs = _inputs(spec, ids)
+    images = _inputs(spec, ids)
     contender = readout.load_contender(spec.id, TASK, torch.device("cpu"))
-    found = readout.read(contender, inputs)
+    found = readout.read(contender, images)
     zero = any(head.weight and not head.bias for head in spec.heads)
     names = [task(TASK).classes[index] for index in found.logits.argmax(1).tolist()]
     right = sum(name in samples.samples()[id].right for id, name in zip(ids, names, strict=True))
 
     def again() -> Tensor:
         fresh = readout.load_contender(spec.id, TASK, torch.device("cpu"))
-        return readout.read(fresh, inputs[:2]).logits
+        return readout.read(fresh, images[:2]).logits
 
     return [
         *training_signs.of_network(contender.encoder.network),
+        *_of_input(contender.encoder),
         *training_signs.of_head(contender.head.weight, contender.head.bias, zero_bias=zero),
         features_differ(found.pooled),
         repeatable(again),

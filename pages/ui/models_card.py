@@ -46,7 +46,8 @@ def _lineage(spec: EncoderSpec) -> str:
 def _recipe(spec: EncoderSpec) -> str:
     recipe = spec.preprocessing
     numbers = [" ".join(f"{x:g}" for x in values) for values in (recipe.mean, recipe.std)]
-    heads = "; ".join(f"{tasks()[head.task].label} ({head.pooling})" for head in spec.heads)
+    native = {head.task: f"{tasks()[head.task].label} ({head.pooling})" for head in spec.heads}
+    heads = "; ".join(native.get(id, f"{tasks()[id].label} (fitted here)") for id in store.tasks_of(spec))
     if spec.weights.packaged:
         heads = ", ".join(tasks()[id].label for id in store.tasks_of(spec))
     return _bullets(

@@ -3,15 +3,19 @@
 import streamlit as st
 
 from core.encoders import own
+from core.encoders.own_entries import LONGEST
+from core.encoders.own_networks import usual_input
+from core.encoders.preprocess import FILTERS, three
 from core.encoders.registry import encoders
-from core.encoders.spec import REGIMES
+from core.encoders.spec import REGIMES, Preprocessing
 from core.errors import InvariscopeError
 from core.plots.style import REGIME_NAMES
 from core.text import plain
 from pages.ui.places import said
 
 ADDED, REFUSED = "own_added", "own_refused"
-TYPED = ("path", "id", "architecture", "like", "method", "container", "prefix")
+TYPED = ("path", "id", "architecture", "like", "method", "container", "prefix", "drop", "mean", "std")
+CHOSEN = ("size", "resize", "crop", "interpolation")
 
 
 def _add() -> None:
@@ -28,6 +32,9 @@ def _add() -> None:
             method=typed["method"],
             container=typed["container"] or None,
             prefix=typed["prefix"] or None,
+            drop=tuple(part.strip() for part in typed["drop"].split(",") if part.strip()),
+            preprocessing={name: st.session_state[f"own_{name}"] for name in CHOSEN}
+            | {"mean": three(typed["mean"], "The mean"), "std": three(typed["std"], "The deviation")},
         )
         spec = own.add(typed["path"], typed["id"], said)
     except InvariscopeError as error:
@@ -55,28 +62,30 @@ def form() -> None:
         "The file stays where it is and is read once as a trial: as plain tensors, strictly, running nothing. "
         "Where in it the weights are is found and said; preprocessing is that of the architecture in timm."
     )
+    # Outside the form, so that what timm states for the network is seen before anything is added.
+    architecture = st.text_input(
+        "Architecture",
+        key="own_architecture",
+        placeholder="resnet50, or nothing where the file says it",
+        disabled=not allowed,
+        help="As timm calls it, such as resnet50 or vit_small_patch16_224.",
+    ).strip()
+    usual = _usual(architecture) if allowed and architecture else None
     with st.form("own", border=False):
         left, right = st.columns(2)
         left.text_input(
             "File on the server", key="own_path", placeholder="/data/checkpoints/epoch-200.pth", disabled=not allowed
         )
-        right.text_input("Name", key="own_id", placeholder="my-moco", max_chars=own.LONGEST, disabled=not allowed)
-        left.text_input(
-            "Architecture",
-            key="own_architecture",
-            placeholder="resnet50",
-            disabled=not allowed,
-            help="As timm calls it, such as resnet50 or vit_small_patch16_224.",
-        )
-        right.selectbox(
+        right.text_input("Name", key="own_id", placeholder="my-moco", max_chars=LONGEST, disabled=not allowed)
+        left.selectbox(
             "Regime",
             ["unknown", *(r for r in REGIMES if r not in ("unknown", "random"))],
             key="own_regime",
             format_func=REGIME_NAMES.__getitem__,
             disabled=not allowed,
         )
-        left.text_input("Method", key="own_method", placeholder="MoCo v2", disabled=not allowed)
-        right.text_input(
+        right.text_input("Method", key="own_method", placeholder="MoCo v2", disabled=not allowed)
+        left.text_input(
             "Like",
             key="own_like",
             placeholder="resnet50-moco-v2-800, or nothing",
@@ -84,6 +93,95 @@ def form() -> None:
             help=f"One of {len(encoders())} encoders by id, or a method, whose network, regime, method and "
             "preprocessing it shares where nothing else is said.",
         )
-        left.text_input("Container", key="own_container", placeholder="found by rule", disabled=not allowed)
-        right.text_input("Prefix", key="own_prefix", placeholder="found by rule", disabled=not allowed)
+        right.text_input("Container", key="own_container", placeholder="found by rule", disabled=not allowed)
+        left.text_input("Prefix", key="own_prefix", placeholder="found by rule", disabled=not allowed)
+        right.text_input(
+            "Drop",
+            key="own_drop",
+            placeholder="found by rule",
+            disabled=not allowed,
+            help="Beginnings of names to leave out, with commas between them.",
+        )
+        with st.expander("Preprocessing", icon=":material/tune:"):
+            _preprocessing(usual, allowed)
         st.form_submit_button("Add", icon=":material/add:", on_click=_add, disabled=not allowed)
+
+
+def _usual(architecture: str) -> Preprocessing | None:
+    """What timm states for a network; of a name that it does not know, the nearest ones are told."""
+    try:
+        return usual_input(architecture)
+    except InvariscopeError as error:
+        st.warning(said(error), icon=":material/warning:")
+        return None
+
+
+def _listed(values: tuple[float, ...]) -> str:
+    return ",".join(f"{value:g}" for value in values)
+
+
+def _preprocessing(usual: Preprocessing | None, allowed: bool) -> None:
+    """Inputs that say otherwise than timm, each empty with timm's value behind it."""
+    if usual is None:
+        st.caption("What stays empty is as timm has it for the network; name the architecture to see it.")
+    else:
+        st.caption(
+            f"What stays empty is as timm has it: {usual.size:d} px of a short side of {usual.resize:d} px, "
+            f"{plain(usual.interpolation)}, mean {plain(_listed(usual.mean))}, "
+            f"deviation {plain(_listed(usual.std))}; with *Like*, as that encoder has it."
+        )
+    left, middle, right = st.columns(3)
+    left.number_input(
+        "Size",
+        16,
+        4096,
+        value=None,
+        key="own_size",
+        placeholder=str(usual.size) if usual else "px",
+        disabled=not allowed,
+        help="Side of the square input in pixels.",
+    )
+    middle.number_input(
+        "Short side",
+        16,
+        4096,
+        value=None,
+        key="own_resize",
+        placeholder=str(usual.resize) if usual else "px",
+        disabled=not allowed,
+        help="Of the resized picture, in pixels, before the centre crop.",
+    )
+    right.number_input(
+        "Crop",
+        0.0,
+        1.0,
+        value=None,
+        step=0.005,
+        format="%.3f",
+        key="own_crop",
+        placeholder=f"{usual.size / usual.resize:.3f}" if usual else "share",
+        disabled=not allowed,
+        help="Share of the short side that the centre crop keeps; says the short side by the size.",
+    )
+    left.text_input(
+        "Mean",
+        key="own_mean",
+        placeholder=_listed(usual.mean) if usual else "R,G,B",
+        disabled=not allowed,
+        help="Of the channels in [0, 1], R,G,B.",
+    )
+    middle.text_input(
+        "Deviation",
+        key="own_std",
+        placeholder=_listed(usual.std) if usual else "R,G,B",
+        disabled=not allowed,
+        help="By which the channels are divided after the mean is taken off, R,G,B.",
+    )
+    right.selectbox(
+        "Interpolation",
+        list(FILTERS),
+        index=None,
+        key="own_interpolation",
+        placeholder=usual.interpolation if usual else "as timm has it",
+        disabled=not allowed,
+    )

@@ -40,6 +40,11 @@ def contender(encoder_id: str, task_id: str) -> Contender:
     return pipeline.load(encoder_id, task_id)
 
 
+def without_head(encoder_id: str) -> Contender:
+    """As `contender`, for what compares features alone."""
+    return pipeline.load_without_head(encoder_id)
+
+
 @st.cache_data(show_spinner=False, max_entries=256)
 def _doubts(key: str, _contender: Contender) -> list[str]:
     return doubting.doubts(_contender)

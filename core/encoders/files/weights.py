@@ -14,6 +14,10 @@ from core.paths import ASSETS, weights_folder
 __all__ = ["Progress", "fetch", "is_here", "path_of", "sha256_of", "unavailable", "verify", "weights_folder"]
 
 
+SHORT = 0.9
+"""Share of the size that the catalog states, about, below which a part of a file is missing."""
+
+
 def path_of(weights: WeightFile) -> Path:
     """Where the file is, or would be after it was fetched."""
     return (ASSETS if weights.packaged else weights_folder()) / weights.file
@@ -38,6 +42,9 @@ def verify(weights: WeightFile) -> str:
     if complaint:
         added = "Put it back as it was, or add it again under another name"
         todo = added if weights.own else "Delete it and fetch it again"
+        here = path.stat().st_size / 1e6
+        if here < SHORT * weights.megabytes:
+            complaint += f"; {here:.1f} MB are here, about {weights.megabytes:.0f} MB should be"
         raise WeightsInvalid(f"{path} is {complaint}. {todo}.")
     return digest
 

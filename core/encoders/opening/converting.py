@@ -28,8 +28,9 @@ from pathlib import Path
 import safetensors
 
 from core.encoders.files import hashes
+from core.encoders.opening import kinds
 from core.encoders.opening.quarantine import RESULT, seconds
-from core.encoders.opening.unpickling import MORE
+from core.encoders.opening.unpickling import ENDS_EARLY, MORE
 from core.errors import InvalidRequest, WeightsInvalid, WeightsUnavailable
 from core.paths import ROOT
 
@@ -139,6 +140,8 @@ def _in_quarantine(path: Path, folder: Path, request: tuple[str, tuple[str, ...]
     except (ValueError, TypeError, IndexError) as error:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["nothing was said"]
         raise _refused(path, f"its process ended without a result ({said[0]})") from error
+    if report.get("refused") == ENDS_EARLY:
+        raise _refused(path, kinds.cut(path))
     if "refused" in report:
         raise _refused(path, str(report["refused"]))
     return report

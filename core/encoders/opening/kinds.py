@@ -2,8 +2,11 @@
 
 import json
 import re
+import struct
 import zipfile
 from pathlib import Path
+
+from core.encoders.registry import encoders
 
 STARTS: tuple[tuple[bytes, str], ...] = (
     (b"<!doctype", "it is a web page that was saved in place of the file. Download it by hand, in a browser"),
@@ -60,9 +63,53 @@ def _cut_safetensors(path: Path, size: int) -> str:
         except (ValueError, KeyError, TypeError, IndexError, AttributeError):
             return ""  # the reader says what is wrong
     whole = 8 + length + max(ends, default=0)
-    if whole > size:
-        return f"it is cut off: {size / 1e6:.1f} MB are here, {whole / 1e6:.1f} MB should be. Download it again"
-    return ""
+    return cut(path, whole) if whole > size else ""
+
+
+def cut(path: Path, whole: int = 0) -> str:
+    """A clause on a file of which a part is missing: how much is here and, where anybody knows it, should be.
+
+    Args:
+        path: the file.
+        whole: bytes that it should have, as it says itself; 0 where it does not, and then a file that the catalog knows
+            by the same name says so, about.
+    """
+    here = path.stat().st_size
+    if whole:
+        return f"it is cut off: {_size(here)} are here, {_size(whole)} should be. Download it again"
+    stated = {
+        file.megabytes
+        for spec in encoders().values()
+        for file in spec.files
+        if file.megabytes and path.name in (file.file, *(url.rpartition("/")[2] for url in file.addresses))
+    }
+    if len(stated) == 1 and (megabytes := stated.pop()) * 1e6 > here:
+        return (
+            f"it is cut off: {_size(here)} are here, and the published file of its name has about {megabytes:.0f} MB. "
+            "Download it again"
+        )
+    return f"it ends early, after {_size(here)}. Download it again"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count:,} bytes"
+
+
+def _lost(path: Path, size: int) -> int:
+    """Bytes that are missing before a zip's end, which says where it should be; 0 and less where none are."""
+    with path.open("rb") as file:
+        file.seek(max(0, size - 22 - 0xFFFF - 76))
+        tail = file.read()
+    at = tail.rfind(b"PK\x05\x06")
+    if at < 0 or len(tail) < at + 22:
+        return 0
+    length, offset = struct.unpack("<II", tail[at + 12 : at + 20])
+    end = offset + length
+    # Archives that may be large have two more records between directory and end, with numbers of 64 bits.
+    if at >= 76 and tail[at - 20 : at - 16] == b"PK\x06\x07" and tail[at - 76 : at - 72] == b"PK\x06\x06":
+        length, offset = struct.unpack("<QQ", tail[at - 36 : at - 20])
+        end = offset + length + 76
+    return int(end - (size - len(tail) + at))
 
 
 def is_packed(path: Path) -> bool:
@@ -78,7 +125,9 @@ def _zip(path: Path, size: int) -> str:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except zipfile.BadZipFile:
-        return f"it is cut off: of the {size / 1e6:.1f} MB that are here the end is missing. Download it again"
+        return cut(path)
+    if (lost := _lost(path, size)) > 0:
+        return cut(path, size + lost)
     ends = {name.rpartition("/")[2] for name in names}
     if "constants.pkl" in ends:
         return (

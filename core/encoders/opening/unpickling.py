@@ -26,6 +26,9 @@ BAGS = (argparse.Namespace,)
 """What training scripts keep beside weights: a plain bag of values."""
 MORE = "it holds other objects beside its tensors"
 """What is said of a file whose tensors a conversion can keep."""
+ENDS_EARLY = "it ends early"
+TRUNCATED = "unexpected EOF|Ran out of input|data was truncated|exhausted before seeing STOP|finding central directory"
+"""What PyTorch, Python and its pickles say of files of which the end is missing."""
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first thing in torch's format from before 1.6: five pickles in a row, then the numbers."""
 DEEPEST = 64
@@ -130,6 +133,8 @@ def refusals() -> Iterator[None]:
         if named := re.search(r"GLOBAL (\S+) (was not|whose module)", str(error)):
             _require_harmless(named[1])
             raise Refused(f"{MORE} ('{named[1]}' among them)") from error
+        if isinstance(error, EOFError) or re.search(TRUNCATED, str(error)):
+            raise Refused(ENDS_EARLY) from error
         said = re.split(r"WeightsUnpickler error:|^Weights only load failed.*\n", str(error))[-1]
         text = "".join(c for c in said.strip().partition("\n")[0] if c.isprintable())[:120]
         raise Refused(

@@ -158,7 +158,7 @@ def share(options: ClusterOptions, device: str) -> Share:
         InvalidRequest: the device is unknown, or no node has what a task needs.
     """
     if device not in ("auto", "cpu", "cuda"):
-        raise InvalidRequest(f"Device '{device}' is not known. Use auto, cpu or cuda.")
+        raise InvalidRequest(f"A cluster computes on auto, cpu or cuda, not on '{device}'.")
     nodes = [node for node in _nodes() if node.get("CPU", 0) >= 1]
     with_gpu = [node for node in nodes if node.get("GPU", 0) >= options.gpus]
     if device == "cuda" and not with_gpu:

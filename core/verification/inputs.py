@@ -1,0 +1,156 @@
+"""Whether an entry's preprocessing is the one its network was trained with, told by BatchNorm.
+
+A BatchNorm layer keeps mean and variance of what it saw in training. Photos that are prepared as they were then give
+about the same again; others give another variance (a network of ImageNet's normalisation that gets [0, 1] sees a
+nineteenth) or another mean. Only what a person says of a file of their own needs this: published entries state it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import torch
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+from torch import Tensor
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from core import samples
+from core.encoders import preprocess
+from core.encoders.checked import Check
+from core.encoders.encoder import Encoder
+from core.encoders.spec import Preprocessing
+
+NAME = "input-statistics"
+PHOTOS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "flower", "temple", "brick", "page", "retina")
+"""Samples that were taken with a camera, near enough to what encoders learn from."""
+LAYERS = 3
+"""The first layers alone: deeper ones depend on what a picture shows more than on how it was prepared."""
+SHIFT, RATIO = 0.4, 0.8
+"""Means over a layer's channels from which on statistics are others. Right preprocessing gave shifts up to 0.2 standard
+deviations and |log variance ratios| up to 0.3; wrong ones a ratio of 1.6 or more, or a shift of 0.46 or more."""
+CLEARLY = 3
+"""Where none fits, as with pictures unlike photos, another preprocessing must be this many times nearer to be named."""
+DEAD = 1e-4
+"""Share of a layer's middle variance below which a channel is silent and its statistics say nothing."""
+
+Numbers = tuple[float, float, float]
+USUAL: dict[str, tuple[Numbers, Numbers]] = {
+    "ImageNet's mean and deviation": (IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD),
+    "0 to 1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "-1 to 1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "0 to 255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "CIFAR's mean and deviation": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+}
+"""Mean and deviation, of channels in [0, 1], by the words for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """How far statistics of photos are from those of training, at the layer where they are furthest.
+
+    Attributes:
+        shift: mean over channels of the difference of means, in standard deviations of training.
+        ratio: mean over channels of |log(variance of photos / variance of training)|.
+    """
+
+    shift: float
+    ratio: float
+
+    @property
+    def far(self) -> float:
+        """1 and less for statistics that agree."""
+        return max(self.shift / SHIFT, self.ratio / RATIO)
+
+    @property
+    def words(self) -> str:
+        """The two numbers for people."""
+        return f"mean {self.shift:.2f} deviations and log variance {self.ratio:.2f} apart"
+
+
+def of_input(encoder: Encoder) -> list[Check]:
+    """Whether photos under the entry's preprocessing give the statistics that BatchNorm kept of training.
+
+    Args:
+        encoder: on the CPU, in evaluation mode.
+
+    Returns:
+        One check; none where there is no BatchNorm near the input, or it is folded away or as it began.
+    """
+    given = encoder.spec.preprocessing
+    found = _apart(encoder, given)
+    if found is None:
+        return []
+    what = f"Photos give the statistics of training's first BatchNorm layers: {found.words}."
+    if found.far <= 1:
+        return [Check(NAME, True, what)]
+    others = {
+        words: other
+        for words, (mean, std) in USUAL.items()
+        if (other := _apart(encoder, replace(given, mean=mean, std=std))) is not None
+    }
+    best = min(others, key=lambda words: others[words].far)
+    unlike = f"Photos give other statistics than training's first BatchNorm layers hold: {found.words}"
+    if others[best].far > max(1, found.far / CLEARLY):
+        return [
+            Check(
+                NAME,
+                True,
+                f"{unlike}. No usual preprocessing gives them either, so it was trained on pictures unlike photos or "
+                "with an input of its own: not judged.",
+            )
+        ]
+    mean, std = (",".join(f"{value:.4g}" for value in numbers) for numbers in USUAL[best])
+    return [
+        Check(
+            NAME,
+            False,
+            f"{unlike}. Input of {best} would fit better ({others[best].words}): add the file again with "
+            f"--mean {mean} --std {std}.",
+        )
+    ]
+
+
+def _apart(encoder: Encoder, recipe: Preprocessing) -> Apart | None:
+    """The layer of the first that agrees least; None where none can tell."""
+    crops = preprocess.model_crops((samples.image(id).rgb for id in PHOTOS), recipe)
+    inputs = preprocess.normalise(preprocess.to_unit(crops), recipe)
+    with torch.inference_mode(), _watched(encoder) as seen:
+        encoder.trunk(inputs)
+    layers = [_compared(layer, values) for layer, values in seen[:LAYERS]]
+    return max(layers, key=lambda layer: layer.far, default=None)
+
+
+@contextmanager
+def _watched(encoder: Encoder) -> Iterator[list[tuple[_BatchNorm, Tensor]]]:
+    """What the first trained BatchNorm layers of a pass read, in the order in which they are reached."""
+    seen: list[tuple[_BatchNorm, Tensor]] = []
+
+    def look(layer: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
+        if isinstance(layer, _BatchNorm) and len(seen) < LAYERS and arguments[0].ndim == 4:
+            seen.append((layer, arguments[0]))
+
+    hooks = [layer.register_forward_pre_hook(look) for layer in encoder.network.modules() if _is_trained(layer)]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _is_trained(layer: torch.nn.Module) -> bool:
+    """Whether a layer is BatchNorm that has seen data; what was folded into a convolution is as it began."""
+    if not isinstance(layer, _BatchNorm) or layer.running_mean is None or layer.running_var is None:
+        return False
+    return not bool((layer.running_mean == 0).all() or (layer.running_var == 1).all())
+
+
+def _compared(layer: _BatchNorm, values: Tensor) -> Apart:
+    """Statistics of (N, C, H, W) values beside those of training, C channels of which count that are not silent."""
+    assert layer.running_mean is not None
+    assert layer.running_var is not None
+    kept, mean = layer.running_var.double(), layer.running_mean.double()
+    alive = kept > DEAD * kept.median()
+    flat = values.double().transpose(0, 1).flatten(1)
+    shift = (flat.mean(dim=1) - mean).abs() / (kept + layer.eps).sqrt()
+    ratio = ((flat.var(dim=1) + layer.eps) / (kept + layer.eps)).log().abs()
+    return Apart(shift[alive].mean().item(), ratio[alive].mean().item())

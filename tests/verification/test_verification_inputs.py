@@ -1,0 +1,99 @@
+"""An own file's preprocessing, held against what BatchNorm kept of training."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from checkpoints import folder, untried
+from safetensors.torch import load_file
+from torch import Tensor
+
+from core.encoders import own
+from core.encoders.checked import Check
+from core.encoders.own import Said
+from core.encoders.registry import encoder_spec
+from core.paths import ASSETS
+from core.verification import inputs, with_files
+
+__all__ = ["folder", "untried"]
+pytestmark = pytest.mark.usefixtures("untried")
+
+NETWORK = "resnet18-64px-small"
+HALF, UNIT = {"mean": [0.5] * 3, "std": [0.5] * 3}, {"mean": [0.0] * 3, "std": [1.0] * 3}
+BYTES = {"mean": [0.0] * 3, "std": [1 / 255] * 3}
+
+
+def trained(id: str = "supervised") -> dict[str, Tensor]:
+    """A network of this project, trained with ImageNet's mean and deviation."""
+    return load_file(ASSETS / "models" / id / "weights.safetensors")
+
+
+def verified(folder: Path, tensors: dict[str, Tensor], given: dict[str, list[float]]) -> list[Check]:
+    torch.save(tensors, folder / "mine.pth")
+    spec = own.add(folder / "mine.pth", "mine", Said(NETWORK, preprocessing={"size": 64, "resize": 64} | given))
+    return [check for check in with_files.here(spec) if check.name == inputs.NAME]
+
+
+@pytest.mark.parametrize("id", ["supervised", "simclr", "random"])
+def test_the_preprocessing_of_training_passes(id: str, folder: Path) -> None:
+    (check,) = verified(folder, trained(id), {})
+    assert check.ok
+    assert "Photos give the statistics of training's" in check.detail
+
+
+@pytest.mark.parametrize("given", [UNIT, HALF, BYTES], ids=["0..1", "-1..1", "0..255"])
+def test_another_one_is_told_with_the_one_that_fits(given: dict[str, list[float]], folder: Path) -> None:
+    (check,) = verified(folder, trained(), given)
+    assert not check.ok
+    assert "Input of ImageNet's mean and deviation would fit better" in check.detail
+    assert "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "words", "flags"),
+    [
+        (1.0, 0.0, "0 to 1", "--mean 0,0,0 --std 1,1,1"),
+        (2.0, -1.0, "-1 to 1", "--mean 0.5,0.5,0.5 --std 0.5,0.5,0.5"),
+        (255.0, 0.0, "0 to 255", "--std 0.003922,0.003922,0.003922"),
+    ],
+)
+def test_a_network_of_another_input_is_told_which(
+    scale: float, offset: float, words: str, flags: str, folder: Path
+) -> None:
+    """The same network made to read [0, 1] times a scale plus an offset: exact but at the zeros around a picture."""
+    tensors = trained()
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    weight = tensors["conv1.weight"]
+    # (unit - mean) / std = (seen - offset - scale * mean) / (scale * std); the constant moves BatchNorm's mean.
+    tensors["conv1.weight"] = weight / (scale * std)
+    tensors["bn1.running_mean"] = tensors["bn1.running_mean"] + (weight * (offset + scale * mean) / (scale * std)).sum(
+        dim=(1, 2, 3)
+    )
+    (check,) = verified(folder, tensors, {})
+    assert not check.ok
+    assert f"Input of {words} would fit better" in check.detail
+    assert flags in check.detail
+
+
+def test_no_alarm_where_batchnorm_is_folded_or_fresh(folder: Path) -> None:
+    tensors = trained()
+    for key in tensors:
+        if key.endswith("running_mean"):
+            tensors[key] = torch.zeros_like(tensors[key])
+        if key.endswith("running_var"):
+            tensors[key] = torch.ones_like(tensors[key])
+    assert verified(folder, tensors, BYTES) == []
+
+
+def test_statistics_that_no_usual_input_gives_are_no_alarm(folder: Path) -> None:
+    """As of pictures unlike photos: some channels hardly ever moved, others more than photos move them."""
+    tensors = trained()
+    factors = torch.logspace(-1, 1, len(tensors["bn1.running_var"]))
+    tensors["bn1.running_var"] = tensors["bn1.running_var"] * factors
+    (check,) = verified(folder, tensors, {})
+    assert check.ok
+    assert "not judged" in check.detail
+
+
+def test_published_entries_are_not_asked() -> None:
+    assert inputs.NAME not in {check.name for check in with_files.here(encoder_spec("supervised"))}
