@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core import invariance, pipeline
+from core import pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.encoders.registry import encoder_spec
 from core.plots import curves, strip
@@ -127,9 +127,9 @@ shown = pipeline.augmentation(shown_name)
 shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
-curve = invariance.curve(result["table"], result["floors"], corrected)
+curve = sweeps.curve(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
-strongest = invariance.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
+strongest = sweeps.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
 title = curves.finding(strongest, shown, labels)
 blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from core import invariance, pipeline
+from core import pipeline, sweeps
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import answers, curves, questions, shipped
@@ -97,10 +97,10 @@ with left, st.spinner("Turning the image", show_time=True):
     turned_specs = [contender.encoder.spec for contender in turned]
     labels = short_labels(turned_specs)
     table = pd.concat(points, ignore_index=True)
-    curve = invariance.curve(table, floors, corrected=True)
+    curve = sweeps.curve(table, floors, corrected=True)
 with left:
     untrained = [spec.id for spec in turned_specs if spec.family == "random"]
-    strongest = invariance.at_strength(table, floors, augmentation.strengths[-1], untrained)
+    strongest = sweeps.at_strength(table, floors, augmentation.strengths[-1], untrained)
     done = f"turned by {augmentation.strengths[-1]:g}°"
     trained = {id: label for id, label in labels.items() if id not in untrained}
     found[3].caption(plain(questions.invariance(strongest, done, trained)))

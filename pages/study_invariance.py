@@ -12,7 +12,7 @@ from pages.ui import blocks, resources, study_inputs, study_measures
 CHART = "fingerprint"
 BREAK = 8  # images that break first
 
-st.title("What leaves the representations unmoved?")
+st.title("Which changes do they not notice?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
@@ -72,8 +72,8 @@ if way in invariance.NORMALISATIONS:
             for ahead in (True, False)
         }
         st.warning(
-            f"The order of the two turns with what is called alike: {plain(names[second])} is ahead {plain(ahead[True])}; "
-            f"{plain(names[first])} is ahead {plain(ahead[False])}. Say which one you mean.",
+            f"The order of the two turns with what is called alike: {plain(names[second])} is ahead "
+            f"{plain(ahead[True])}; {plain(names[first])} is ahead {plain(ahead[False])}. Say which one you mean.",
             icon=":material/swap_vert:",
         )
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from plot_specs import SL, SSL
 
-from core import invariance
+from core import sweeps
 from core.augmentations import AUGMENTATIONS
 from core.plots import curves, style, training
 
@@ -44,7 +44,7 @@ T1, T2 = 12.7062, 4.30265
 
 
 def test_the_interval_of_one_image_spans_its_seeds():
-    row = at(invariance.curve(points("a", {10.0: [[0.6, 0.7, 0.8]]}), {}), "a", 10.0)
+    row = at(sweeps.curve(points("a", {10.0: [[0.6, 0.7, 0.8]]}), {}), "a", 10.0)
     # Standard deviation .1 of three seeds.
     assert row["mean"] == pytest.approx(0.7)
     assert row["high"] - row["mean"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
@@ -53,7 +53,7 @@ def test_the_interval_of_one_image_spans_its_seeds():
 
 
 def test_the_interval_of_several_images_is_that_of_their_means():
-    row = at(invariance.curve(points("a", {10.0: [[0.5, 0.7], [0.7, 0.7], [0.9, 0.7]]}), {}), "a", 10.0)
+    row = at(sweeps.curve(points("a", {10.0: [[0.5, 0.7], [0.7, 0.7], [0.9, 0.7]]}), {}), "a", 10.0)
     # The means are .6, .7 and .8: standard deviation .1 of three images, however many seeds.
     assert row["mean"] == pytest.approx(0.7)
     assert row["high"] - row["mean"] == pytest.approx(T2 * 0.1 / np.sqrt(3), rel=1e-5)
@@ -62,7 +62,7 @@ def test_the_interval_of_several_images_is_that_of_their_means():
 
 
 def test_a_single_value_has_no_interval():
-    found = invariance.curve(points("a", {10.0: [[0.6]]}), {})
+    found = sweeps.curve(points("a", {10.0: [[0.6]]}), {})
     for measure, mean in (("cosine", 0.6), ("kept", 0.3), ("flipped", 0.0)):
         row = at(found, "a", 10.0, measure)
         assert row["mean"] == pytest.approx(mean)
@@ -73,7 +73,7 @@ def test_a_single_value_has_no_interval():
 
 
 def test_shares_stay_in_range_and_the_cosine_may_fall_below_0():
-    wide = invariance.curve(points("a", {10.0: [[0.4, 0.6]]}), {})
+    wide = sweeps.curve(points("a", {10.0: [[0.4, 0.6]]}), {})
     # Standard deviation .2 / √2 of two seeds, so t · .1 to either side of .5.
     cosine = at(wide, "a", 10.0)
     assert cosine["low"] == pytest.approx(0.5 - T1 * 0.1, rel=1e-4)
@@ -87,13 +87,13 @@ def test_shares_stay_in_range_and_the_cosine_may_fall_below_0():
 
 
 def test_a_measure_that_is_undefined_everywhere_stays_unknown():
-    row = at(invariance.curve(points("a", {10.0: [[0.6, 0.7]]}), {}), "a", 10.0, "map_stability")
+    row = at(sweeps.curve(points("a", {10.0: [[0.6, 0.7]]}), {}), "a", 10.0, "map_stability")
     assert np.isnan(row["mean"])
 
 
 def test_chance_corrected_is_0_at_the_floor_and_1_for_the_same_image():
     table = pd.concat([points("a", {0.0: [[1.0]], 10.0: [[0.6]], 20.0: [[0.8]]}), points("b", {10.0: [[0.6]]})])
-    found = invariance.curve(table, {"a": 0.6, "b": 0.2}, corrected=True)
+    found = sweeps.curve(table, {"a": 0.6, "b": 0.2}, corrected=True)
     assert at(found, "a", 0.0)["mean"] == pytest.approx(1)
     assert at(found, "a", 10.0)["mean"] == pytest.approx(0)
     assert at(found, "a", 20.0)["mean"] == pytest.approx(0.5)
@@ -114,7 +114,7 @@ def keeping(encoder: str, *images: float, spread: float = 0.0) -> pd.DataFrame:
 
 
 def said(*tables: pd.DataFrame, labels: dict[str, str] = LABELS, untrained: tuple[str, ...] = ()) -> str:
-    at = invariance.at_strength(pd.concat(tables), FLOORS, 30.0, untrained)
+    at = sweeps.at_strength(pd.concat(tables), FLOORS, 30.0, untrained)
     return curves.finding(at, ROTATION, labels)
 
 
@@ -160,7 +160,7 @@ def test_the_random_floor_is_named_and_left_out_of_the_comparison():
 def test_the_stack_draws_each_mean_and_each_floor(corrected, measures):
     table = pd.concat([points("ssl", {0.0: [[1.0, 1.0]], 30.0: [[0.7, 0.8]]}), points("sl", {30.0: [[0.5, 0.6]]})])
     floors = {"ssl": 0.3, "sl": 0.2}
-    found = invariance.curve(table, floors, corrected)
+    found = sweeps.curve(table, floors, corrected)
     labels = {"ssl": "SSL", "sl": "SL"}
     figure = curves.stacked(
         found, ROTATION, labels, style.styles([SSL, SL]), floors, "what was found", corrected, measures
@@ -180,7 +180,7 @@ def test_the_stack_draws_each_mean_and_each_floor(corrected, measures):
 
 
 def test_curves_in_words_leave_out_what_is_unknown():
-    found = invariance.curve(points("a", {0.0: [[1.0]], 30.0: [[0.7]]}), {})
+    found = sweeps.curve(points("a", {0.0: [[1.0]], 30.0: [[0.7]]}), {})
     alt = curves.curves_alt(found, ROTATION, {"a": "A"})
     assert alt.startswith("Rotation from 0 to 30 degrees. A, cosine to the clean image: 1.00 to 0.70; A, probability")
     assert "map stability" not in alt
@@ -189,7 +189,7 @@ def test_curves_in_words_leave_out_what_is_unknown():
 
 def test_a_cut_grid_names_its_own_ends_in_words():
     assert (ROTATION.strengths[0], ROTATION.strengths[-1]) != (10, 30)
-    found = invariance.curve(points("a", {10.0: [[0.9]], 30.0: [[0.7]]}), {"a": 0.5}, corrected=True)
+    found = sweeps.curve(points("a", {10.0: [[0.9]], 30.0: [[0.7]]}), {"a": 0.5}, corrected=True)
     alt = curves.curves_alt(found, ROTATION, {"a": "A"}, corrected=True)
     assert alt.startswith(
         "Rotation from 10 to 30 degrees. A, chance-corrected cosine to the clean image: 0.80 to 0.40;"
@@ -239,13 +239,13 @@ def test_the_difference_is_taken_image_by_image_whatever_the_order_of_the_rows()
         for image, cosine in images.items()
     ]
     labels = {"ssl": "SSL", "sl": "SL"}
-    at_30 = invariance.at_strength(pd.DataFrame(rows), {"ssl": 0.0, "sl": 0.0}, 30.0)
+    at_30 = sweeps.at_strength(pd.DataFrame(rows), {"ssl": 0.0, "sl": 0.0}, 30.0)
     said = curves.finding(at_30, ROTATION, labels)
     assert "SSL and SL differ by 0.40 (95 % interval 0.40 to 0.40)" in said
 
 
 def test_a_corrected_value_far_below_strangers_stays_on_the_chart() -> None:
-    found = invariance.curve(
+    found = sweeps.curve(
         pd.DataFrame(
             [
                 {"encoder": "ssl", "strength": s, "image": "a", "seed": 0, "cosine": c, "kept": 1.0, "flipped": False}

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.invariance import AtStrength
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import questions, shipped
 from core.results import store
+from core.sweeps import AtStrength
 
 
 def test_the_shipped_study_answers_the_questions_of_accuracy_and_confidence() -> None:

@@ -18,7 +18,7 @@ LAYERS = (
     "core.precision",
     "core.readout",
     "core.doubts core.attribution",
-    "core.invariance",
+    "core.invariance core.sweeps",
     "core.pipeline",
     "core.datasets",
     "core.pretraining",

@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.augmentations.spec import Augmentation
-from core.invariance import RANGES, AtStrength
 from core.plots.style import UNSURE, Style, band, finish, line, panel_titles
+from core.sweeps import RANGES, AtStrength
 
 PANELS = {
     "cosine": "cosine to the clean image",
@@ -17,7 +17,7 @@ PANELS = {
     "flipped": "share of changed answers",
     "map_stability": "map stability (Spearman)",
 }
-"""Columns of the points table and what a panel calls them; their ranges are `invariance.RANGES`."""
+"""Columns of the points table and what a panel calls them; their ranges are `sweeps.RANGES`."""
 
 
 def stacked(
@@ -100,7 +100,7 @@ def finding(at: AtStrength, augmentation: Augmentation, labels: Mapping[str, str
     """What the chance-corrected cosines say at the strongest strength measured, in one sentence.
 
     Args:
-        at: of `invariance.at_strength`.
+        at: of `sweeps.at_strength`.
         augmentation: what was done.
         labels: of the encoders.
     """

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from core.invariance import AtStrength
 from core.metrics.attribution import Overlap
 from core.plots.study_words import signed, verdicts
+from core.sweeps import AtStrength
 
 
 def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
@@ -49,7 +49,7 @@ def invariance(at: AtStrength, done: str, names: Mapping[str, str]) -> str:
     """How much of each contender's similarity outlives an augmentation.
 
     Args:
-        at: of `invariance.at_strength`, chance-corrected.
+        at: of `sweeps.at_strength`, chance-corrected.
         done: what was done, such as "turned by 180°".
         names: of the contenders by id; untrained ones are left out by leaving out their names.
     """

@@ -35,8 +35,8 @@ def require(info: StudyInfo, found: Sequence[str], *measures: str) -> None:
     names = " and ".join(MEASURES[id].label.lower() for id in measures)
     asked = ",".join(("answers", *measures))
     st.info(
-        f"The study '{plain(info.id)}' holds answers, and {plain(names)} of these contenders were not measured. Measuring "
-        "goes on where the study stands:",
+        f"The study '{plain(info.id)}' holds answers, and {plain(names)} of these contenders were not measured. "
+        "Measuring goes on where the study stands:",
         icon=":material/add_chart:",
     )
     st.code(f"invariscope study --out {info.id} --measures {asked}", language="bash")
