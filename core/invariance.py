@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -198,12 +197,6 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
 
     names = [field.name for field in fields(Point) if field.name != "strength"]
     return Point(strength=float(strength), **{name: table(getattr(found, name)) for name in names})
-
-
-def without_answers(points: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `pipeline.points_table` of an encoder without a head: what a head would say is empty."""
-    # Of kinds that know of an empty value, so that rows with and without a head share one column.
-    return points.assign(**dict.fromkeys(OF_A_HEAD)).astype(OF_A_HEAD)
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:

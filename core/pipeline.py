@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from core import __version__, confidence, devices, invariance, readout, samples
+from core import __version__, confidence, devices, invariance, readout, samples, sweeps
 from core.attribution import METHODS, similarity
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.spec import Augmentation
@@ -240,7 +240,7 @@ def points_table(
                     }
                 )
     table = pd.DataFrame(rows)
-    return table if answers else invariance.without_answers(table)
+    return table if answers else sweeps.without_answers(table)
 
 
 def controlled(first: Contender, second: Contender) -> list[str]:

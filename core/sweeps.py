@@ -23,6 +23,12 @@ OF_A_HEAD = {
 CURVE = ("encoder", "strength", "measure", "mean", "low", "high", "images", "seeds")
 
 
+def without_answers(points: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `pipeline.points_table` of an encoder without a head: what a head would say is empty."""
+    # Of kinds that know of an empty value, so that rows with and without a head share one column.
+    return points.assign(**dict.fromkeys(OF_A_HEAD)).astype(OF_A_HEAD)
+
+
 def curve(points: pd.DataFrame, floors: Mapping[str, float], corrected: bool = False) -> pd.DataFrame:
     """Mean and 95 % interval of each measure at each strength, over images and seeds.
 
