@@ -10,7 +10,7 @@ import torch
 from command_line import refused, strict
 from safetensors.torch import load_file
 
-from core import invariance, pipeline
+from core import pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.cli import main
 from core.encoders import own
@@ -44,7 +44,7 @@ def test_a_sweep_measures_similarity_without_a_head(mine: str, picture: Path, tm
     assert len(ours) == len(theirs) == len(AUGMENTATIONS["hue"].strengths)
     # The same weights, so the same similarity; the rest would be the answer of a head.
     np.testing.assert_allclose(ours["cosine"], theirs["cosine"], atol=1e-6)
-    empty = [*invariance.OF_A_HEAD, "prediction_name"]
+    empty = [*sweeps.OF_A_HEAD, "prediction_name"]
     assert ours[empty].isna().all().all()
     assert theirs[["prediction", "flipped", "confidence", "prediction_name"]].notna().all().all()
 
