@@ -67,10 +67,7 @@ tells = [id for id in sets if found[id][prop].auroc.low > 0.5]
 against = [id for id in sets if found[id][prop].auroc.high < 0.5]
 beyond = [id for id in tells if found[id][prop].beyond.low > 0.5]
 known = [id for id in sets if found[id][prop].auroc.estimate >= 0]
-headline = (
-    f"{what} goes with who is right on {len(tells)} of {len(known)} data sets ({len(beyond)} of them beyond what clean "
-    f"confidence says), against it on {len(against)}"
-)
+headline = charts.headline(what, len(known), len(tells), len(beyond), len(against))
 rows = [
     (
         *(labels[id], key, each.auroc.estimate, each.auroc.low, each.auroc.high),

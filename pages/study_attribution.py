@@ -52,8 +52,8 @@ else:
             st.caption(f"{plain(str(row['sample_id']))}: Spearman {row['spearman']:+.2f}, overlap {row['iou']:.0%}")
             shape = (int(row["height"]), int(row["width"]))
             maps = [np.asarray(m, np.float32).reshape(shape) for m in (row["first_map"], row["second_map"])]
-            for name, data in zip((names[first], names[second]), maps, strict=True):
-                st.image(charts.map_png(data), caption=plain(name), width="stretch")
+            for place, name, data in zip(st.columns(2), (names[first], names[second]), maps, strict=True):
+                place.image(charts.map_png(data), caption=plain(name), width="stretch")
 
 st.subheader("How concentrated, right and wrong, near and far")
 means = attribution.means(images, ("dataset", "encoder", "right"))

@@ -33,6 +33,17 @@ def verdict(found: Explained, what: str, first: str, second: str) -> str:
     return f"{what} {said} (AUROC {effect}; with confidence taken out {rest}; {counts})."
 
 
+def headline(what: str, known: int, tells: int, beyond: int, against: int) -> str:
+    """One property over the data sets on which enough images are got right by one contender alone."""
+    if not known:
+        return "Too few images that exactly one contender gets right: nothing can be said image by image"
+    sets = "data set" if known == 1 else "data sets"
+    return (
+        f"{what} goes with who is right on {tells} of {known} {sets} ({beyond} of them beyond what clean confidence "
+        f"says), against it on {against}"
+    )
+
+
 def _reach(estimate: float, low: float, high: float) -> str:
     return f"{estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}"
 
@@ -40,7 +51,7 @@ def _reach(estimate: float, low: float, high: float) -> str:
 def across_verdict(found: RankCorrelation | None, sets: int, what: str, first: str, second: str) -> str:
     """One property over data sets, in a sentence."""
     if found is None:
-        return f"{what}: {sets} data sets are too few to rank."
+        return f"{what}: {sets} data set{'' if sets == 1 else 's'} cannot be ranked; four can."
     if found.rho != found.rho:
         return f"{what}: the same on all {sets} sets, which ranks nothing."
     p = f"ρ = {found.rho:+.2f}, {'exact ' if found.exact else ''}permutation p = {found.p:.3f}".replace("-", "−")

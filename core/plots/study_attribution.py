@@ -1,6 +1,7 @@
 """Maps of whole data sets: how far two contenders' agree, how concentrated they are, and what speaks for them."""
 
 import io
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -25,10 +26,11 @@ def agreement_finding(table: pd.DataFrame, first: str, second: str) -> str:
     """
     low, middle, high = table["spearman"].quantile([0.1, 0.5, 0.9])
     overlap, chance = table["iou"].mean(), table["chance"].iloc[0]
-    return (
+    said = (
         f"Maps of {first} and {second} agree by Spearman {middle:.2f} in the median ({low:.2f} to {high:.2f} for the "
         f"middle 80 % of images; chance 0); their strongest fifths overlap by {overlap:.0%} (chance {chance:.0%})"
     )
+    return re.sub(r"-(?=\d)", "−", said)
 
 
 def agreement_chart(table: pd.DataFrame, said: str) -> go.Figure:
@@ -126,5 +128,6 @@ def trust_lines(table: pd.DataFrame) -> list[str]:
     for key, what in (("sanity_head", "a random head"), ("sanity_stage", "a random last stage")):
         if key in rows:
             row = rows[key]
-            lines.append(f"Likeness to its map under {what}: Spearman {row['mean']:.2f} (0 is as it should be).")
+            found = f"{row['mean']:.2f}".replace("-", "−")
+            lines.append(f"Likeness to its map under {what}: Spearman {found} (0 is as it should be).")
     return lines

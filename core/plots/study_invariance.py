@@ -8,7 +8,7 @@ from plotly.subplots import make_subplots
 
 from core.augmentations.spec import Augmentation
 from core.metrics.interval import Interval
-from core.plots.style import GREY, UNSURE, Style, band, finish, line, panel_titles, whiskers
+from core.plots.style import GREY, UNSURE, Style, band, finish, line, whiskers
 
 ROW = 26  # pixels of an augmentation
 MARK = " †"
@@ -64,7 +64,6 @@ def fingerprint(
         shared_yaxes=True,
         horizontal_spacing=0.03,
         column_widths=[0.6, 0.4],
-        subplot_titles=[unit, f"{names[second]} minus {names[first]}"],
     )
     for role, id in (("first", first), ("second", second)):
         figure.add_scatter(
@@ -97,9 +96,10 @@ def fingerprint(
     )
     figure.add_vline(x=0, line={"color": GREY, "width": 1.2}, row=1, col=2)
     figure.add_vline(x=0, line={"color": GREY, "width": 1, "dash": "dot"}, row=1, col=1)
+    figure.update_xaxes(title=unit, row=1, col=1)
+    figure.update_xaxes(title=f"{names[second]} minus {names[first]}", row=1, col=2)
     figure.update_yaxes(automargin=True, tickfont={"size": 12})
-    panel_titles(figure, 2)
-    return finish(figure, said, height=120 + ROW * len(rows))
+    return finish(figure, said, height=150 + ROW * len(rows))
 
 
 def alt(table: pd.DataFrame, names: Mapping[str, str], first: str, second: str) -> str:

@@ -92,6 +92,7 @@ def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> go.Scatt
         x=[*x, *x[::-1]],
         y=[*high, *low[::-1]],
         fill="toself",
+        mode="lines",  # of few points Plotly would draw each as a dot
         fillcolor=rgba(colour, 0.15),
         line={"width": 0},
         hoverinfo="skip",
