@@ -87,13 +87,10 @@ def seeds_for(augmentation: Augmentation, seeds: int) -> int:
     return seeds if augmentation.seeded else 1
 
 
-def augmented(unit: Tensor, augmentation: Augmentation, strength: float, seeds: int) -> Tensor:
-    """(N · S, 3, H, W) views in [0, 1], image by image, seed by seed: what a sweep reads and a page shows."""
-    augmentation.check(strength)
-    views = unit.repeat_interleave(seeds, dim=0) if seeds > 1 else unit
-    strengths = torch.full((len(views),), float(strength), device=unit.device)
-    numbers = torch.arange(seeds, device=unit.device).repeat(len(unit))
-    return augmentation.apply(views, strengths, numbers)
+def augmented(images: Tensor, augmentation: Augmentation, strengths: Tensor, seeds: Tensor) -> Tensor:
+    """(V, 3, H, W) views in [0, 1] of as many images: what a sweep reads and a page shows."""
+    device = images.device
+    return augmentation.apply(images, strengths.to(device, torch.float32), seeds.to(device))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,10 +132,10 @@ def view(
     pooled, logits, stability = [], [], []
     for start in range(0, len(owner), VIEWS_AT_ONCE[device.type]):
         part = slice(start, start + VIEWS_AT_ONCE[device.type])
-        images = reference.unit[owner[part]].to(device)
-        at = torch.as_tensor(strengths[part], dtype=torch.float32, device=device)
-        seeds = torch.as_tensor(numbers[part], device=device)
-        inputs = normalise(augmentation.apply(images, at, seeds), contender.encoder.spec.preprocessing)
+        at, seeds = (torch.as_tensor(values[part], device=device) for values in (strengths, numbers))
+        at = at.float()
+        views = augmented(reference.unit[owner[part]].to(device), augmentation, at, seeds)
+        inputs = normalise(views, contender.encoder.spec.preprocessing)
         read = readout.read(contender, inputs, sweeping=True)
         classes = torch.as_tensor(reference.predicted[owner[part]], device=device)
         maps = cam.class_maps(contender, read, classes)

@@ -17,21 +17,32 @@ from core.errors import InvalidRequest
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
+def _resized(width: int, height: int, recipe: Preprocessing) -> tuple[int, int, int, int]:
+    """Width and height after the short side was resized, and left and top of the crop there: as torchvision rounds."""
+    short = min(width, height)
+    wide, high = (int(recipe.resize * side / short) for side in (width, height))
+    return wide, high, round((wide - recipe.size) / 2), round((high - recipe.size) / 2)
+
+
 def seen_box(width: int, height: int, recipe: Preprocessing) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom, in pixels of the original, of the square that reaches the model."""
-    side = min(width, height) * recipe.size / recipe.resize
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
+    """Left, top, right, bottom, in pixels of the original, of the square that reaches the model.
+
+    Sides differ by less than a pixel of the model's where the resized long side is no whole number.
+    """
+    wide, high, left, top = _resized(width, height, recipe)
+    across, down = width / wide, height / high
+    return left * across, top * down, (left + recipe.size) * across, (top + recipe.size) * down
 
 
 def model_crop(rgb: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.uint8]:
-    """The (size, size, 3) uint8 pixels that the model reads: short side resized, centre cropped.
+    """The (size, size, 3) uint8 pixels that the model reads: short side resized, centre cropped, as torchvision does.
 
-    Resize and crop are one resampling of the seen box, so that the overlay's geometry is exact.
+    Resampling the seen box alone would be the same up to rounding; to the level it is not, and published answers are
+    those of torchvision's pixels.
     """
-    box = seen_box(rgb.shape[1], rgb.shape[0], recipe)
-    image = Image.fromarray(rgb)
-    return np.asarray(image.resize((recipe.size, recipe.size), FILTERS[recipe.interpolation], box=box))
+    wide, high, left, top = _resized(rgb.shape[1], rgb.shape[0], recipe)
+    image = Image.fromarray(rgb).resize((wide, high), FILTERS[recipe.interpolation])
+    return np.asarray(image.crop((left, top, left + recipe.size, top + recipe.size)))
 
 
 def model_crops(pictures: Iterable[NDArray[np.uint8]], recipe: Preprocessing) -> NDArray[np.uint8]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import torch
 
 from core import images, invariance
 from core.augmentations.spec import Augmentation
@@ -27,12 +28,10 @@ def views(
 ) -> list[bytes]:
     """PNG of the model input at each strength, seed 0: the very pixels that the sweep measured."""
     crop = preprocess.model_crop(image.rgb, contender.encoder.spec.preprocessing)
-    unit = preprocess.to_unit(crop[None])
-    found = []
-    for strength in strengths:
-        view = invariance.augmented(unit, augmentation, strength, seeds=1)[0]
-        found.append(images.encode_png((view.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)))
-    return found
+    unit = preprocess.to_unit(crop[None]).expand(len(strengths), -1, -1, -1)
+    at = torch.tensor([augmentation.check(strength) for strength in strengths])
+    made = invariance.augmented(unit, augmentation, at, torch.zeros(len(strengths), dtype=torch.int64))
+    return [images.encode_png((view.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)) for view in made]
 
 
 def answers(table: pd.DataFrame, digest: str) -> dict[tuple[str, float], Answer]:

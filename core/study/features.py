@@ -30,7 +30,7 @@ from core.errors import DataUnavailable
 from core.results import writing
 from core.study import sealed
 
-VERSION = 1
+VERSION = 2
 PARTS = ("train", "val", "test")
 SHARD = 2048
 FILES = ("values.npy", "labels.npy", "meta")  # of finished features, in the order in which they are written
