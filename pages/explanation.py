@@ -14,7 +14,7 @@ info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
 sets = explanation.datasets(info, first, second)
-study_measures.require(info, sets, "invariance", "attribution")
+study_measures.require(chosen, sets, "invariance", "attribution")
 labels = {id: str(info.datasets[id]["label"]) for id in sets}
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

@@ -15,7 +15,7 @@ info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
 sets = geometry.datasets(info)
-study_measures.require(info, sets, "geometry")
+study_measures.require(chosen, sets, "geometry")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=False)[0]
     measure = st.segmented_control(

@@ -16,7 +16,7 @@ info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
 sets = attribution.datasets(info, (first, second))
-study_measures.require(info, sets, "attribution")
+study_measures.require(chosen, sets, "attribution")
 picked = study_measures.pick(info, sets, together=False)[0]
 label = str(info.datasets[picked]["label"])
 

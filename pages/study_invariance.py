@@ -18,7 +18,7 @@ info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
 sets = invariance.datasets(info, (first, second))
-study_measures.require(info, sets, "invariance")
+study_measures.require(chosen, sets, "invariance")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=True)

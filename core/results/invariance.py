@@ -9,6 +9,7 @@ import pandas as pd
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
+from core.metrics import invariance as metrics
 from core.metrics.interval import LEVEL, Interval, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results.info import StudyInfo
@@ -286,12 +287,13 @@ def survival(table: pd.DataFrame, augmentation: str) -> pd.DataFrame:
         table: of `tipping`.
         augmentation: of it.
     """
-    identity, rows = AUGMENTATIONS[augmentation].identity, []
+    identity, parts = AUGMENTATIONS[augmentation].identity, []
     for encoder, part in table.groupby("encoder", sort=False, observed=True):
-        flips = part[~part["censored"]]["strength"].sort_values(key=lambda s: (s - identity).abs())
-        rows.append((encoder, identity, 1.0))
-        for place, strength in enumerate(flips, start=1):
-            rows.append((encoder, float(strength), 1 - place / len(part)))
-        if part["censored"].any():
-            rows.append((encoder, float(part[part["censored"]]["strength"].iloc[0]), rows[-1][2]))
-    return pd.DataFrame(rows, columns=["encoder", "strength", "share"])
+        # Strengths may fall from the identity on, such as a scale; what grows is the distance from it.
+        away = (part["strength"] - identity).abs().to_numpy(np.float64)
+        sign = -1.0 if (part["strength"] < identity).any() else 1.0
+        critical = metrics.CriticalStrength(away, part["censored"].to_numpy(np.bool_))
+        at = np.unique(np.append(0.0, away))
+        share = metrics.survival_curve(critical, at)
+        parts.append(pd.DataFrame({"encoder": encoder, "strength": identity + sign * at, "share": share}))
+    return pd.concat(parts, ignore_index=True)

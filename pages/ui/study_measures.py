@@ -28,19 +28,35 @@ def looks(info: StudyInfo) -> tuple[dict[str, str], dict[str, Style]]:
     return short_labels(nets), styles(nets)
 
 
-def require(info: StudyInfo, found: Sequence[str], *measures: str) -> None:
-    """End the page, after saying how to measure it, where a study holds nothing of it."""
+def require(chosen: ChosenStudy, found: Sequence[str], *measures: str) -> None:
+    """End the page where a study holds nothing of it, after saying how to measure it and which study does."""
     if found:
         return
+    info = chosen.info
     names = " and ".join(MEASURES[id].label.lower() for id in measures)
-    asked = ",".join(("answers", *measures))
+    others = [other for other in chosen.studies if all(other.done(measure=id) for id in measures)]
+    for other in others:
+        st.button(
+            f"Open {plain(other.title)}",
+            icon=":material/arrow_forward:",
+            key=f"measured_in_{other.id}",
+            type="primary",
+            on_click=_open,
+            args=(other.id,),
+        )
     st.info(
         f"The study '{plain(info.id)}' holds answers, and {plain(names)} of these contenders were not measured. "
         "Measuring goes on where the study stands:",
         icon=":material/add_chart:",
     )
+    asked = ",".join(("answers", *measures))
     st.code(f"invariscope study --out {info.id} --measures {asked}", language="bash")
     st.stop()
+
+
+def _open(id: str) -> None:
+    # Set here and not by a link: a choice that the address holds already would win over the link's.
+    st.session_state["study"] = id
 
 
 def pick(info: StudyInfo, found: Sequence[str], together: bool) -> tuple[str, ...]:
