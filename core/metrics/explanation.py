@@ -81,13 +81,16 @@ def explains(
 
 
 def _residual(values: FloatArray, others: FloatArray) -> FloatArray:
-    """What is left of the ranks of (N,) values after a linear fit on the ranks of (M, N) others."""
+    """What is left of the ranks of (N,) values after a linear fit on the ranks of (M, N) others.
+
+    To six digits: where the others say all, what is left is rounding, and the order of that would pass for a finding.
+    """
     from scipy import stats
 
     design = np.stack([np.ones(len(values)), *(stats.rankdata(row) for row in others)], axis=1)
     ranks = stats.rankdata(values)
     weights, *_ = np.linalg.lstsq(design, ranks, rcond=None)
-    return np.asarray(ranks - design @ weights)
+    return np.asarray(np.round(ranks - design @ weights, 6))
 
 
 def _auroc(values: FloatArray, positive: BoolArray) -> float:
