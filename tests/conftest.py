@@ -2,8 +2,17 @@
 
 from pathlib import Path
 
+import measured_studies
 import pytest
 import torch
+
+from core.results.info import StudyInfo
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> StudyInfo:
+    """The study of `measured_studies`, run once; whoever wants it changed copies it."""
+    return measured_studies.build(tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture(autouse=True)

@@ -31,8 +31,8 @@ class Across:
 
     Attributes:
         sets: a row a set: dataset, label, domain, accuracy (advantage in [−1, 1]), and one column a property.
-        correlation: Spearman of the accuracy advantage with each property's, with its permutation p; None for fewer
-            than `LEAST_SETS` sets.
+        correlation: Spearman of the accuracy advantage with each property's, with its permutation p, over the sets
+            where the property is known; None for fewer than `LEAST_SETS` of them.
     """
 
     sets: pd.DataFrame
@@ -128,7 +128,10 @@ def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> A
             | gains
         )
     sets = pd.DataFrame(rows, columns=["dataset", "label", "domain", "accuracy", *PROPERTIES])
-    enough = len(sets) >= LEAST_SETS
     rng = np.random.default_rng(0)
-    found = {name: rank_correlation(sets[name], sets["accuracy"], rng=rng) if enough else None for name in PROPERTIES}
+    found: dict[str, RankCorrelation | None] = {}
+    for name in PROPERTIES:
+        known = sets[sets[name].notna()]
+        enough = len(known) >= LEAST_SETS
+        found[name] = rank_correlation(known[name], known["accuracy"], rng=rng) if enough else None
     return Across(sets, found)
