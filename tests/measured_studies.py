@@ -27,11 +27,11 @@ CLASSES = ("flat", "slanted", "steep")
 SIDE = 24
 
 
-def draw(root: Path, name: str, contrast: float, seed: int, train: int, test: int) -> None:
+def draw(root: Path, name: str, contrast: float, seed: int, train: int, val: int, test: int) -> None:
     """`root/name` with stripes of three directions below colours and noise that say nothing."""
     down, right = np.indices((SIDE, SIDE))
     rng = np.random.default_rng(seed)
-    for part, count in (("train", train), ("test", test)):
+    for part, count in (("train", train), ("test", test), ("val", val)):
         for number, word in enumerate(CLASSES):
             place = root / name / part / word
             place.mkdir(parents=True)
@@ -44,9 +44,9 @@ def draw(root: Path, name: str, contrast: float, seed: int, train: int, test: in
 
 def build(root: Path, measures: tuple[str, ...] = ("answers", "invariance", "attribution", "geometry")) -> StudyInfo:
     """Draw the sets below a folder, run the study, and open it in `root/results`."""
-    draw(root / "data", LARGE, 8, 313, train=10, test=10)
+    draw(root / "data", LARGE, 8, 313, train=10, val=6, test=10)
     for number, name in enumerate(name for name in SETS if name != LARGE):
-        draw(root / "data", name, 14, number, train=4, test=3)
+        draw(root / "data", name, 14, number, train=4, val=2, test=3)
     addresses = tuple(f"folder:{name}?domain={domain}" for name, domain in SETS.items())
     options = {id: given for id, given in OPTIONS.items() if id in measures}
     plan = Plan(NAME, (*PAIR, "random"), addresses, ("linear",), 1, measures=measures, options=options)
