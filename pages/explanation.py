@@ -45,7 +45,8 @@ st.caption(
 
 st.subheader("Over data sets")
 over = resources.of_study(info, explanation.across, first, second, way)
-said = charts.across_verdict(over.correlation[prop], len(over.sets), what, names[first], names[second])
+known = {key: int(over.sets[key].notna().sum()) for key in explanation.PROPERTIES}
+said = charts.across_verdict(over.correlation[prop], known[prop], what, names[first], names[second])
 blocks.figure(
     charts.sets_chart(over.sets, prop, what, said, names[first], names[second]),
     over.sets,
@@ -53,7 +54,7 @@ blocks.figure(
     "explanation_sets",
 )
 others = [
-    charts.across_verdict(over.correlation[key], len(over.sets), name.capitalize(), names[first], names[second])
+    charts.across_verdict(over.correlation[key], known[key], name.capitalize(), names[first], names[second])
     for key, name in explanation.PROPERTIES.items()
     if key != prop
 ]
@@ -66,8 +67,8 @@ found = {id: resources.of_study(info, explanation.within, first, second, id, way
 tells = [id for id in sets if found[id][prop].auroc.low > 0.5]
 against = [id for id in sets if found[id][prop].auroc.high < 0.5]
 beyond = [id for id in tells if found[id][prop].beyond.low > 0.5]
-known = [id for id in sets if found[id][prop].auroc.estimate >= 0]
-headline = charts.headline(what, len(known), len(tells), len(beyond), len(against))
+told = [id for id in sets if found[id][prop].auroc.estimate >= 0]
+headline = charts.headline(what, len(told), len(tells), len(beyond), len(against))
 rows = [
     (
         *(labels[id], key, each.auroc.estimate, each.auroc.low, each.auroc.high),

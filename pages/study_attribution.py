@@ -53,7 +53,8 @@ else:
             shape = (int(row["height"]), int(row["width"]))
             maps = [np.asarray(m, np.float32).reshape(shape) for m in (row["first_map"], row["second_map"])]
             for place, name, data in zip(st.columns(2), (names[first], names[second]), maps, strict=True):
-                place.image(charts.map_png(data), caption=plain(name), width="stretch")
+                words = f"Map of {name} for the true class of sample {row['sample_id']}, warm where it speaks for it."
+                place.image(charts.map_png(data), caption=plain(name), width="stretch", alt=words)
 
 st.subheader("How concentrated, right and wrong, near and far")
 means = attribution.means(images, ("dataset", "encoder", "right"))

@@ -1,9 +1,21 @@
 """What decides which tests run: a browser is asked for, a GPU is found or not."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
+
+if TYPE_CHECKING:
+    from core.results.info import StudyInfo
+
+
+@pytest.fixture(scope="session")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> "StudyInfo":
+    """The study of `measured_studies`, run once; whoever wants it changed copies it."""
+    import measured_studies  # here, so that tests without it load nothing of the app
+
+    return measured_studies.build(tmp_path_factory.mktemp("measured"))
 
 
 @pytest.fixture(autouse=True)

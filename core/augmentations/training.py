@@ -20,8 +20,15 @@ SIGNS: dict[str, tuple[str, ...]] = {
 }
 """Words of a card to ids of augmentations. A name such as AutoAugment stands for the operations of its paper."""
 
+SAME_AS = {
+    "as moco v1": "random resized crop, flip, colour jitter, greyscale",
+    "as moco v2": "random resized crop, flip, colour jitter, greyscale, blur",
+}
+"""What a line stands for that names another method's recipe."""
+
 
 def trained_in(recipe: str) -> frozenset[str]:
     """Ids of the augmentations that a card's line on pre-training names; empty when it names none."""
     text = recipe.lower()
+    text = SAME_AS.get(text, text)
     return frozenset(id for sign, ids in SIGNS.items() if re.search(sign, text) for id in ids)

@@ -20,7 +20,8 @@ class Explained:
 
     Attributes:
         auroc: probability that of two such images the former has the larger advantage; ½ says nothing.
-        beyond: the same of what is left of the advantage after both clean confidences are regressed out.
+        beyond: the same of what is left of the advantage after both clean confidences, and their difference, are
+            regressed out.
         only_first: images that only the first gets right.
         only_second: images that only the second gets right.
     """
@@ -43,8 +44,9 @@ def explains(
 ) -> Explained:
     """Among images that exactly one of two contenders gets right: does the advantage say which?
 
-    Confidence is regressed out over all images, ranks on ranks: an image that is easy for a network is one on which it
-    is sure and steady at once, and that alone explains nothing. Intervals are percentiles of resamples of images.
+    Both confidences and their difference are regressed out over all images, ranks on ranks: an image that is easy for a
+    network is one on which it is sure and steady at once, and that alone explains nothing. Intervals are percentiles of
+    resamples of images.
 
     Args:
         first_correct: (N,) bool.
@@ -63,7 +65,9 @@ def explains(
     two = check.flags("second_correct", second_correct, shift.shape)
     known = np.isfinite(shift)
     named = {"first_confidence": first_confidence, "second_confidence": second_confidence}
-    sure = np.stack([check.floats(name, value, "(N,)") for name, value in named.items()])[:, known]
+    first, second = (check.floats(name, value, "(N,)") for name, value in named.items())
+    # Their difference, too: what an advantage owes to it is no sum of what it owes to either's rank.
+    sure = np.stack([first, second, second - first])[:, known]
     one, two, shift = one[known], two[known], shift[known]
     decisive = one != two
     only_second = two[decisive]
@@ -81,13 +85,16 @@ def explains(
 
 
 def _residual(values: FloatArray, others: FloatArray) -> FloatArray:
-    """What is left of the ranks of (N,) values after a linear fit on the ranks of (M, N) others."""
+    """What is left of the ranks of (N,) values after a linear fit on the ranks of (M, N) others.
+
+    To six digits: where the others say all, what is left is rounding, and the order of that would pass for a finding.
+    """
     from scipy import stats
 
     design = np.stack([np.ones(len(values)), *(stats.rankdata(row) for row in others)], axis=1)
     ranks = stats.rankdata(values)
     weights, *_ = np.linalg.lstsq(design, ranks, rcond=None)
-    return np.asarray(ranks - design @ weights)
+    return np.asarray(np.round(ranks - design @ weights, 6))
 
 
 def _auroc(values: FloatArray, positive: BoolArray) -> float:

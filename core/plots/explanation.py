@@ -81,7 +81,7 @@ def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, 
         )
     for add in (figure.add_hline, figure.add_vline):
         add(**({"y": 0} if add == figure.add_hline else {"x": 0}), line={"color": GREY, "width": 1.2})
-    reach = max(float(sets[prop].abs().max()) * 1.35, 1e-3)
+    reach = max(1e-3, float(sets[prop].abs().max()) * 1.35)  # in this order: the former where nothing is known
     figure.update_xaxes(title=f"{what}: {second} minus {first}", range=[-reach, reach])
     figure.update_yaxes(title="accuracy advantage (points)")
     return finish(figure, said, height=420)

@@ -31,8 +31,8 @@ class Across:
 
     Attributes:
         sets: a row a set: dataset, label, domain, accuracy (advantage in [−1, 1]), and one column a property.
-        correlation: Spearman of the accuracy advantage with each property's, with its permutation p; None for fewer
-            than `LEAST_SETS` sets.
+        correlation: Spearman of the accuracy advantage with each property's, with its permutation p, over the sets
+            where the property is known; None for fewer than `LEAST_SETS` of them.
     """
 
     sets: pd.DataFrame
@@ -59,8 +59,8 @@ def images(info: StudyInfo, first: str, second: str, dataset: str, way: str = "w
     pair = (first, second)
     with Results(info, PROTOCOL, pair, (dataset,), tables=("cells",)) as results:
         answers = results.frame(
-            "SELECT encoder, sample_id, label, prediction = label AS correct, "
-            "coalesce(calibrated_confidence, confidence) AS confidence FROM rows WHERE seed = 0"
+            # Before temperature: one that was fitted on a handful of images may make all answers equally sure.
+            "SELECT encoder, sample_id, label, prediction = label AS correct, confidence FROM rows WHERE seed = 0"
         )
     learned = frozenset().union(*(trained_in(str(info.encoders[id].get("augmentation", ""))) for id in pair))
     areas = invariance.areas(info, way, pair, (dataset,))
@@ -128,7 +128,10 @@ def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> A
             | gains
         )
     sets = pd.DataFrame(rows, columns=["dataset", "label", "domain", "accuracy", *PROPERTIES])
-    enough = len(sets) >= LEAST_SETS
     rng = np.random.default_rng(0)
-    found = {name: rank_correlation(sets[name], sets["accuracy"], rng=rng) if enough else None for name in PROPERTIES}
+    found: dict[str, RankCorrelation | None] = {}
+    for name in PROPERTIES:
+        known = sets[sets[name].notna()]
+        enough = len(known) >= LEAST_SETS
+        found[name] = rank_correlation(known[name], known["accuracy"], rng=rng) if enough else None
     return Across(sets, found)

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 import torch
@@ -12,9 +14,12 @@ from core.metrics.attribution import (
     centre_shift,
     class_activation_map,
     degenerate,
+    effective_cells,
     energy_in_mask,
+    gini,
     iou_at,
     mass_overlap,
+    overlaps,
     pointing_hit,
     spearman_agreement,
 )
@@ -153,6 +158,70 @@ def test_centre_shift_at_its_limits() -> None:
     assert np.isnan(centre_shift(A, -np.ones((7, 7))))
 
 
+def test_effective_cells_is_the_perplexity_of_the_evidence() -> None:
+    positive = np.clip(A, 0, None).ravel()
+    expected = np.exp(stats.entropy(positive / positive.sum())) / 49
+    assert effective_cells(A) == pytest.approx(expected)
+    assert effective_cells(7 * A) == pytest.approx(expected), "a scale changes no share"
+
+
+def test_effective_cells_by_hand() -> None:
+    # Three quarters and one quarter: 2^(entropy in bits) cells, of six.
+    assert effective_cells([[3.0, 1.0, -9.0], [0.0, 0.0, 0.0]]) == pytest.approx(2**0.8112781 / 6)
+    assert effective_cells([[2.0, 2.0, -1.0], [2.0, 0.0, 0.0]]) == pytest.approx(3 / 6)
+
+
+def test_effective_cells_at_its_limits() -> None:
+    one = np.zeros((3, 5))
+    one[1, 2] = 4
+    assert effective_cells(one) == pytest.approx(1 / 15)
+    assert effective_cells(np.full((3, 5), 0.2)) == pytest.approx(1)
+    assert np.isnan(effective_cells(-np.ones((3, 5))))
+    assert np.isnan(effective_cells(np.zeros((3, 5))))
+
+
+def test_gini_is_half_the_relative_mean_difference_of_all_pairs() -> None:
+    for values in (A, B, A.round(0)):
+        positive = np.clip(values, 0, None).ravel()
+        pairs = sum(abs(x - y) for x in positive for y in positive)
+        assert gini(values) == pytest.approx(pairs / (2 * 49 * positive.sum()))
+        assert gini(3 * values) == pytest.approx(gini(values))
+
+
+def test_gini_is_twice_the_area_between_the_lorenz_curve_and_equality() -> None:
+    positive = np.sort(np.clip(A, 0, None), axis=None)
+    lorenz = np.concatenate([[0], np.cumsum(positive) / positive.sum()])
+    assert gini(A) == pytest.approx(1 - 2 * np.trapezoid(lorenz, dx=1 / 49))
+
+
+def test_gini_at_its_limits() -> None:
+    one = np.zeros((3, 5))
+    one[1, 2] = 4
+    assert gini(one) == pytest.approx(1 - 1 / 15)
+    assert gini(np.full((3, 5), 0.2)) == pytest.approx(0)
+    assert gini([[1.0, 3.0]]) == pytest.approx(1 / 4)
+    assert np.isnan(gini(-np.ones((3, 5))))
+    assert np.isnan(gini(np.zeros((3, 5))))
+
+
+def test_overlaps_are_those_of_pairs_on_one_grid() -> None:
+    maps = [RAMP, A, RAMP.T, B, -RAMP]
+    found = overlaps(maps)
+    named = [(0, 2), (0, 4), (1, 3), (2, 4)]  # of ten pairs those of 5 × 5 with 5 × 5 and 7 × 7 with 7 × 7
+    assert len(found) == len(named)
+    for (one, two), overlap in zip(named, found, strict=True):
+        size = round(0.2 * maps[one].size)
+        top = [set(np.argsort(maps[place], axis=None)[-size:].tolist()) for place in (one, two)]
+        assert overlap.iou == pytest.approx(len(top[0] & top[1]) / len(top[0] | top[1]))
+    assert [overlap.iou for overlap in found[:2]] == pytest.approx([1 / 9, 0])
+
+
+def test_overlaps_take_their_size_and_may_be_none() -> None:
+    assert overlaps([]) == overlaps([A]) == overlaps([A, RAMP]) == []
+    assert overlaps([A, B, A + B], share=0.5) == [iou_at(x, y, 0.5) for x, y in combinations((A, B, A + B), 2)]
+    assert overlaps([A, A])[0].iou == 1.0
+
+
 def test_pointing_hit_by_hand() -> None:
     mask = np.zeros((5, 5))
     mask[4, 4] = 1
@@ -184,6 +253,9 @@ BAD = [
     (lambda: spearman_agreement(A, RAMP), r"b: expected the shape of a, \(7, 7\), got shape \(5, 5\)"),
     (lambda: spearman_agreement(np.empty((0, 0)), A), r"a: expected at least one value, got shape \(0, 0\)"),
     (lambda: iou_at(A, B, share=1.0), r"share: expected a number in \(0, 1\), got 1"),
+    (lambda: overlaps([A, B], share=0.0), r"share: expected a number in \(0, 1\), got 0"),
+    (lambda: effective_cells(A[0]), r"map: expected shape \(h, w\), got shape \(7,\)"),
+    (lambda: gini(A * np.nan), "map: expected finite numbers, got 49 NaN"),
     (lambda: mass_overlap(A, B * np.inf), "b: expected finite numbers, got 49 NaN"),
     (lambda: centre_shift(A, "map"), r"b: expected shape \(h, w\), got shape \(\)"),
     (lambda: pointing_hit(A, RAMP > 3), "mask: expected the shape of map"),
