@@ -22,7 +22,7 @@ from core.results import attribution, explanation, geometry, invariance
 from core.results.info import StudyInfo
 
 PAGES = {
-    "study_invariance.py": "What leaves the representations unmoved?",
+    "study_invariance.py": "Which changes do they not notice?",
     "study_attribution.py": "Do they look at the same places?",
     "explanation.py": "Does invariance explain who is right?",
     "representation.py": "How alike are the spaces?",
@@ -158,7 +158,7 @@ def test_the_explanation_says_what_the_figures_say(study: StudyInfo, open_page) 
     over = explanation.across(study, *PAIR, "rank")
     assert findings(at)[0] == explanation_words.across_verdict(over.correlation["maps"], 4, what, *names)
     assert f"{what} goes with who is right on " in findings(at)[1]
-    assert " of 1 data sets (" in findings(at)[1], "three sets are too small to tell"
+    assert " of 1 data set (" in findings(at)[1], "three sets are too small to tell"
     for dataset in SETS:
         found = explanation.within(study, *PAIR, dataset, "rank")["maps"]
         assert explanation_words.verdict(found, what, *names) in texts(at).replace("\\", "")
@@ -175,7 +175,7 @@ def test_where_nothing_is_left_untrained_the_explanation_says_so(measured, tmp_p
     what = explanation.PROPERTIES["untrained"].capitalize()
     at = open_page("explanation.py", property=what)
     assert not at.error
-    assert findings(at)[0] == f"{what}: 0 data sets are too few to rank."
+    assert findings(at)[0] == f"{what}: 0 data sets cannot be ranked; four can."
     at = open_page("study_invariance.py", trained_in="false")
     assert any("Every augmentation of this study" in info.value for info in at.info)
 
