@@ -47,8 +47,9 @@ with right:
     st.markdown("**How each uses its space**")
     figures = resources.of_study(info, geometry.figures)
     table = geometry.chosen_figures(figures, picked, here).rename(columns=names)
-    table["figure"] = table["figure"].map(geometry.FIGURES)
+    table["figure"] = table["figure"].map(lambda id: geometry.FIGURES[id].partition(":")[0])
     st.dataframe(table, hide_index=True, alt=f"Geometry of the feature spaces on {label}.", key="geometry")
+    st.caption(plain("; ".join(geometry.FIGURES.values()) + "."))
     st.caption(
         "Of the pooled features of test images, as the encoder gives them. More dimensions are no merit by themselves: "
         "an untrained network fills its space, too."

@@ -7,7 +7,7 @@ import plotly.graph_objects as go
 
 from core.metrics.domain import RankCorrelation
 from core.metrics.explanation import Explained
-from core.plots.style import GREY, UNSURE, Style, finish, whiskers
+from core.plots.style import GREY, UNSURE, Style, apart, finish, rows_axis, whiskers
 
 DOMAIN_MARKS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
 
@@ -74,7 +74,7 @@ def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, 
             mode="markers+text",
             text=part["label"],
             name=str(domain),
-            textposition="top center",
+            textposition=["top center" if place % 2 == 0 else "bottom center" for place in range(len(part))],
             marker={"symbol": DOMAIN_MARKS[str(domain)], "size": 11},
             cliponaxis=False,
             hovertemplate="%{text}: %{x:+.3f}, %{y:+.1f} points<extra></extra>",
@@ -106,20 +106,22 @@ def within_chart(
     figure = go.Figure()
     marks = ("circle", "square", "diamond", "x")
     for place, (key, name) in enumerate(properties.items()):
-        rows = [(labels[id], each[key].auroc) for id, each in found.items() if each[key].auroc.estimate >= 0]
+        rows = [(row, each[key].auroc) for row, each in enumerate(found.values()) if each[key].auroc.estimate >= 0]
         if not rows:
             continue
-        table = pd.DataFrame([(label, i.estimate, i.low, i.high) for label, i in rows], columns=["set", "v", "l", "h"])
+        table = pd.DataFrame([(row, i.estimate, i.low, i.high) for row, i in rows], columns=["row", "v", "l", "h"])
+        colour = look.colour if place == 0 else GREY
         figure.add_scatter(
             x=table["v"],
-            y=table["set"],
+            y=table["row"] + apart(place, len(properties)),
             mode="markers",
             name=name,
-            marker={"symbol": marks[place % 4], "size": 10, "color": look.colour if place == 0 else GREY},
-            error_x=whiskers(table["v"], table["l"], table["h"], color=look.colour if place == 0 else GREY),
-            hovertemplate=f"{name}, %{{y}}: %{{x:.2f}}<extra></extra>",
+            marker={"symbol": marks[place % 4], "size": 9, "color": colour},
+            error_x=whiskers(table["v"], table["l"], table["h"], color=colour),
+            text=[labels[id] for id in found if found[id][key].auroc.estimate >= 0],
+            hovertemplate=f"{name}, %{{text}}: %{{x:.2f}}<extra></extra>",
         )
     figure.add_vline(x=0.5, line={"color": GREY, "width": 1.5})
     figure.update_xaxes(title="AUROC: ½ says nothing, 1 tells every image", range=[0, 1])
-    figure.update_layout(scattermode="group")
+    rows_axis(figure, [labels[id] for id in found])
     return finish(figure, said, height=150 + 60 * len(found))

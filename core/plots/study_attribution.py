@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.plots.overlay import colour
-from core.plots.style import GREY, UNSURE, Style, finish, whiskers
+from core.plots.style import GREY, UNSURE, Style, apart, finish, rows_axis, whiskers
 
 MAP_SIDE = 168
 
@@ -85,25 +85,27 @@ def concentration_chart(
 ) -> go.Figure:
     """A figure by data set: filled where the contender is right, hollow where it is wrong, with 95 % intervals."""
     figure = go.Figure()
-    for id in pair:
-        for right, word in ((True, "right"), (False, "wrong")):
-            mine = table[(table["encoder"] == id) & (table["right"] == right)]
-            figure.add_scatter(
-                x=mine["mean"],
-                y=[labels[str(d)] for d in mine["dataset"]],
-                mode="markers",
-                name=f"{names[id]}, {word}",
-                marker={
-                    "symbol": look[id].marker if right else f"{look[id].marker.split('-')[0]}-open",
-                    "size": 10,
-                    "color": look[id].colour,
-                },
-                error_x=whiskers(mine["mean"], mine["low"], mine["high"], color=look[id].colour),
-                hovertemplate=f"{names[id]}, {word}, %{{y}}: %{{x:.3f}}<extra></extra>",
-            )
+    rows = {id: row for row, id in enumerate(dict.fromkeys(table["dataset"]))}
+    series = [(id, right) for id in pair for right in (True, False)]
+    for place, (id, right) in enumerate(series):
+        mine = table[(table["encoder"] == id) & (table["right"] == right)]
+        word = "right" if right else "wrong"
+        figure.add_scatter(
+            x=mine["mean"],
+            y=mine["dataset"].map(rows).astype(float) + apart(place, len(series)),
+            mode="markers",
+            name=f"{names[id]}, {word}",
+            marker={
+                "symbol": look[id].marker if right else f"{look[id].marker.split('-')[0]}-open",
+                "size": 9,
+                "color": look[id].colour,
+            },
+            error_x=whiskers(mine["mean"], mine["low"], mine["high"], color=look[id].colour),
+            text=mine["dataset"].map(labels),
+            hovertemplate=f"{names[id]}, {word}, %{{text}}: %{{x:.3f}}<extra></extra>",
+        )
     figure.update_xaxes(title=what)
-    figure.update_yaxes(automargin=True, autorange="reversed")
-    figure.update_layout(scattermode="group")
+    rows_axis(figure, [labels[str(id)] for id in rows])
     return finish(figure, said, height=150 + 62 * table["dataset"].nunique())
 
 

@@ -100,6 +100,18 @@ def band(x: pd.Series, low: pd.Series, high: pd.Series, colour: str) -> go.Scatt
     )
 
 
+def apart(place: int, of: int) -> float:
+    """How far the mark of one of some series lies from the middle of its row, so that none covers another."""
+    return 0.17 * (place - (of - 1) / 2)
+
+
+def rows_axis(figure: go.Figure, labels: Sequence[str]) -> None:
+    """Name the rows 0, 1, … of a figure from above."""
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))), ticktext=list(labels), range=[len(labels) - 0.5, -0.5], automargin=True
+    )
+
+
 def line(style: Style, width: float = 2.5) -> dict[str, Any]:
     """A contender's line."""
     return {"color": style.colour, "dash": style.dash, "width": width}

@@ -18,7 +18,7 @@ FIGURES: dict[str, str] = {
     "participation": "participation ratio: dimensions that carry the variance",
     "alignment": "alignment: squared distance of two views of an image, lower is nearer (Wang & Isola 2020)",
     "uniformity": "uniformity: lower is more evenly spread over the sphere (Wang & Isola 2020)",
-    "collapse": "spread of each dimension at unit length; 1/√D is healthy (Chen & He 2021)",
+    "collapse": "collapse: spread of each dimension at unit length; 1/√D is healthy (Chen & He 2021)",
     "dimensions": "dimensions of the feature",
 }
 NEIGHBOURS = 10
