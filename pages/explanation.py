@@ -48,7 +48,7 @@ over = resources.of_study(info, explanation.across, first, second, way)
 known = {key: int(over.sets[key].notna().sum()) for key in explanation.PROPERTIES}
 said = charts.across_verdict(over.correlation[prop], known[prop], what, names[first], names[second])
 blocks.figure(
-    charts.sets_chart(over.sets, prop, what, said, names[first], names[second]),
+    charts.sets_chart(over.sets, prop, said, names[first], names[second]),
     over.sets,
     f"{what} and accuracy by data set. {said}",
     "explanation_sets",

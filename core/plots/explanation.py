@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -64,9 +65,10 @@ def across_verdict(found: RankCorrelation | None, sets: int, what: str, first: s
     )
 
 
-def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, second: str) -> go.Figure:
+def sets_chart(sets: pd.DataFrame, prop: str, said: str, first: str, second: str) -> go.Figure:
     """A point a data set: the accuracy advantage over the advantage in a property."""
     figure = go.Figure()
+    places = _label_places(sets, prop)
     for domain, part in sets.groupby("domain", sort=False):
         figure.add_scatter(
             x=part[prop],
@@ -74,7 +76,7 @@ def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, 
             mode="markers+text",
             text=part["label"],
             name=str(domain),
-            textposition=["top center" if place % 2 == 0 else "bottom center" for place in range(len(part))],
+            textposition=[places[str(id)] for id in part["dataset"]],
             marker={"symbol": DOMAIN_MARKS[str(domain)], "size": 11},
             cliponaxis=False,
             hovertemplate="%{text}: %{x:+.3f}, %{y:+.1f} points<extra></extra>",
@@ -82,9 +84,20 @@ def sets_chart(sets: pd.DataFrame, prop: str, what: str, said: str, first: str, 
     for add in (figure.add_hline, figure.add_vline):
         add(**({"y": 0} if add == figure.add_hline else {"x": 0}), line={"color": GREY, "width": 1.2})
     reach = max(1e-3, float(sets[prop].abs().max()) * 1.35)  # in this order: the former where nothing is known
-    figure.update_xaxes(title=f"{what}: {second} minus {first}", range=[-reach, reach])
+    figure.update_xaxes(title=f"{second} minus {first}", range=[-reach, reach])
     figure.update_yaxes(title="accuracy advantage (points)")
     return finish(figure, said, height=420)
+
+
+def _label_places(sets: pd.DataFrame, prop: str) -> dict[str, str]:
+    """Where the name of each point goes: above, but below the lower of two that lie close."""
+    width, height = np.ptp(sets[prop]) or 1.0, np.ptp(sets["accuracy"]) or 1.0
+    found = {}
+    for id, x, y in zip(sets["dataset"], sets[prop], sets["accuracy"], strict=True):
+        beside = (sets[prop] - x).abs() < 0.4 * width
+        above = (sets["accuracy"] - y).between(0, 0.2 * height, inclusive="right")
+        found[str(id)] = "bottom center" if (beside & above).any() else "top center"
+    return found
 
 
 def within_chart(
