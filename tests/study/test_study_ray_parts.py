@@ -117,7 +117,7 @@ def test_shares(
         ([{"CPU": 4}], ClusterOptions(), "cuda", "No node of the cluster has a GPU"),
         ([{"CPU": 4}], ClusterOptions(cpus=5), "auto", "No node has 5 CPUs for a task; the largest has 4"),
         ([{"CPU": 0}], ClusterOptions(), "auto", "add a worker with 'ray start"),
-        ([{"CPU": 4}], ClusterOptions(), "tpu", "Device 'tpu' is not known"),
+        ([{"CPU": 4}], ClusterOptions(), "tpu", "A cluster computes on auto, cpu or cuda, not on 'tpu'"),
     ],
 )
 def test_a_share_nobody_can_give(
