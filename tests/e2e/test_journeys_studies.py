@@ -74,7 +74,7 @@ def test_an_uploaded_folder_is_studied_in_the_background(fresh_server, visit):
     page.reload()
     expect(page.get_by_text(re.compile(r"is done: (\d+) of \1 cells"))).to_be_visible()
     visitor.settle()
-    page.get_by_role("button", name="Accuracy").click()
+    page.get_by_role("button", name="Accuracy", exact=True).click()
     expect(page.get_by_text(re.compile("my-study")).first).to_be_visible()
     expect(page.get_by_text(re.compile("Linear probe")).first).to_be_visible()
     expect(page.locator("[data-testid=stException]")).to_have_count(0)
