@@ -17,8 +17,6 @@ from core.metrics.attribution import spearman
 
 # Cosines that agree to this are ties: the same feature gives other last bits at other places of a matrix product.
 TIE = 1e-12
-# Similarities held in memory at once; larger populations are taken in blocks of rows.
-BLOCK = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,17 +65,6 @@ class Whitener:
         if values.shape[1] != len(self.mean):
             raise check.bad("features", f"shape (N, {len(self.mean)})", f"shape {values.shape}")
         return (values - self.mean) @ self.factor
-
-
-@dataclass(frozen=True, slots=True)
-class RankInvariance:
-    """How well a transformed image finds its own original, both in [0, 1] and higher is better.
-
-    `auroc` has chance ½, `top1` chance 1/N.
-    """
-
-    auroc: float
-    top1: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,48 +129,32 @@ def chance_corrected(score: ArrayLike, floor: float) -> FloatArray:
     return np.asarray((values - floor) / (1 - floor if floor < 1 else np.nan))
 
 
-def rank_invariance(clean: ArrayLike, augmented: ArrayLike) -> RankInvariance:
-    """How often t(x_i) is nearer to x_i than to another image x_j, by cosine.
+def rank_invariance(clean: ArrayLike, augmented: ArrayLike, owner: ArrayLike) -> FloatArray:
+    """How many of the other images are less like a view, by cosine, than the image it was made of.
 
-    auroc: share of pairs i ≠ j with cos(t x_i, x_i) > cos(t x_i, x_j), ties ½. top1: share of i whose x_i is the
-    nearest of all, a tie of m counting 1/m. Unlike a mean cosine, neither rises because all features are alike.
-
-    Args:
-        clean: (N, D), N ≥ 2, no zero rows.
-        augmented: (N, D), the same images transformed. The cost grows as N² D.
-    """
-    x, y = check.unit_rows("clean", clean, 2), check.unit_rows("augmented", augmented, 2)
-    check.same_shape("augmented", y, "clean", x)
-    count = len(x)
-    wins, hits = 0.0, 0.0
-    block = max(1, BLOCK // count)
-    for first in range(0, count, block):
-        similarity = y[first : first + block] @ x.T
-        inner = np.arange(len(similarity))
-        ahead = similarity[inner, first + inner][:, None] - similarity
-        further = np.count_nonzero(ahead > TIE, axis=1)
-        nearer = np.count_nonzero(ahead < -TIE, axis=1)
-        tied = count - further - nearer  # x_i itself is among them
-        wins += float(np.sum(further + (tied - 1) / 2))
-        hits += float(np.sum((nearer == 0) / tied))
-    return RankInvariance(auroc=wins / (count * (count - 1)), top1=hits / count)
-
-
-def flip_rate(predicted_clean: ArrayLike, predicted_augmented: ArrayLike, mask: ArrayLike | None = None) -> float:
-    """Share of images whose predicted class changes under the transform.
+    Share of j ≠ i with cos(t x_i, x_i) > cos(t x_i, x_j), ties ½. Unlike a mean cosine it does not rise because all
+    features are alike; its mean over views is an AUROC, with chance ½.
 
     Args:
-        predicted_clean: (N,) integers.
-        predicted_augmented: (N,) integers, the same images transformed.
-        mask: (N,) bool, the images to count; those predicted right when clean give the harmful flip rate.
+        clean: (N, D) features, N ≥ 2; a zero one is like nothing.
+        augmented: (V, D) features of views.
+        owner: (V,) which image each view was made of.
 
     Returns:
-        In [0, 1], lower is better; nan when the mask holds no image.
+        (V,) in [0, 1], higher is more invariant. The cost grows as N V D.
     """
-    before = check.labels("predicted_clean", predicted_clean)
-    after = check.labels("predicted_augmented", predicted_augmented, len(before))
-    chosen = np.full(before.shape, True) if mask is None else check.flags("mask", mask, before.shape)
-    return float(np.mean(before[chosen] != after[chosen])) if chosen.any() else float("nan")
+    x, y = check.rows("clean", clean, 2), check.rows("augmented", augmented)
+    if y.shape[1] != x.shape[1]:
+        raise check.bad("augmented", f"shape (V, {x.shape[1]})", f"shape {y.shape}")
+    own = check.labels("owner", owner, len(y))
+    if own.max() >= len(x):
+        raise check.bad("owner", f"integers below {len(x)}", own.max())
+    x, y = (values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12) for values in (x, y))
+    similarity = y @ x.T
+    ahead = similarity[np.arange(len(y)), own][:, None] - similarity
+    further, nearer = (ahead > TIE).sum(axis=1), (ahead < -TIE).sum(axis=1)
+    tied = len(x) - 1 - further - nearer  # other images, as its own is neither
+    return np.asarray((further + tied / 2) / (len(x) - 1))
 
 
 def prediction_drift(p: ArrayLike, q: ArrayLike) -> FloatArray:

@@ -56,7 +56,6 @@ def test_arguments_are_left_as_they_were() -> None:
         representation.linear_cka,
         representation.mutual_knn,
         representation.alignment,
-        invariance.rank_invariance,
         invariance.cosine_invariance,
     ):
         call(features, other)
@@ -66,7 +65,6 @@ def test_arguments_are_left_as_they_were() -> None:
 
 
 AHEAD = {
-    "figures of a whole set under one augmentation": {"rank_invariance", "RankInvariance", "flip_rate"},
     "masks beside a data set": {"pointing_hit", "energy_in_mask"},
 }
 """Metrics that nothing calls yet, by what is about to."""

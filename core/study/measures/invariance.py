@@ -132,7 +132,6 @@ class Space:
         self.white = whitener.transform(clean)
         ways = {"cosine": clean, "centred": clean - whitener.mean, "whitened": self.white}
         self.floors = {name: metrics.different_image_floor(values) for name, values in ways.items()}
-        self.units = clean / np.linalg.norm(clean, axis=1, keepdims=True).clip(1e-12)
 
     @classmethod
     def fit(cls, bank: NDArray[np.float64], clean: NDArray[np.float32], shrinkage: float) -> "Space":
@@ -144,15 +143,10 @@ class Space:
         like the view than its own image is."""
         values = views.astype(np.float64)
         mean = self.whitener.mean
-        to_all = values @ self.units.T
-        own = to_all[np.arange(len(owner)), owner][:, None]
-        tie = metrics.TIE * np.linalg.norm(values, axis=1, keepdims=True)
-        less, more = to_all < own - tie, to_all > own + tie
-        others = len(self.clean) - 1
         return {
             "centred": metrics.cosine_invariance(self.clean[owner] - mean, values - mean),
             "whitened": metrics.cosine_invariance(self.white[owner], self.whitener.transform(values)),
-            "rank": (less.sum(axis=1) + (others - less.sum(axis=1) - more.sum(axis=1)) / 2) / others,
+            "rank": metrics.rank_invariance(self.clean, values, owner),
         }
 
 
