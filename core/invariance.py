@@ -22,12 +22,11 @@ VIEWS_AT_ONCE = {"cpu": 32, "cuda": 256, "mps": 64}
 MAX_SEEDS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One strength, measured on N images with S seeds each; every array is (N, S).
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Compared:
+    """What views say beside their clean images; arrays of one shape.
 
     Attributes:
-        strength: in the augmentation's unit.
         cosine: between the clean and the augmented feature, [-1, 1].
         prediction: class of the augmented view.
         flipped: whether that differs from the clean view's class.
@@ -38,7 +37,6 @@ class Point:
             maps overlap too little or one is flat.
     """
 
-    strength: float
     cosine: NDArray[np.float64]
     prediction: NDArray[np.int64]
     flipped: NDArray[np.bool_]
@@ -46,6 +44,20 @@ class Point:
     kept: NDArray[np.float64]
     drift: NDArray[np.float64]
     map_stability: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Point(Compared):
+    """One strength, in the augmentation's unit, measured on N images with S seeds each; every array is (N, S)."""
+
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Views(Compared):
+    """V views, every array (V,), with their (V, D) pooled features."""
+
+    pooled: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +103,6 @@ def augmented(images: Tensor, augmentation: Augmentation, strengths: Tensor, see
     """(V, 3, H, W) views in [0, 1] of as many images: what a sweep reads and a page shows."""
     device = images.device
     return augmentation.apply(images, strengths.to(device, torch.float32), seeds.to(device))
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Views:
-    """What V augmented views say beside their clean images; every array is (V,), `pooled` (V, D).
-
-    Attributes are those of `Point`.
-    """
-
-    pooled: NDArray[np.float32]
-    cosine: NDArray[np.float64]
-    prediction: NDArray[np.int64]
-    flipped: NDArray[np.bool_]
-    confidence: NDArray[np.float64]
-    kept: NDArray[np.float64]
-    drift: NDArray[np.float64]
-    map_stability: NDArray[np.float64]
 
 
 def view(
@@ -192,8 +187,8 @@ def measure(contender: Contender, reference: Clean, augmentation: Augmentation, 
     def table(values: NDArray[Any]) -> NDArray[Any]:
         return np.repeat(values.reshape(images, count), asked // count, axis=1)
 
-    names = [field.name for field in fields(Point) if field.name != "strength"]
-    return Point(strength=float(strength), **{name: table(getattr(found, name)) for name in names})
+    arrays = {field.name: table(getattr(found, field.name)) for field in fields(Compared)}
+    return Point(strength=float(strength), **arrays)
 
 
 def sweep(measure_at: Callable[[float], Point], strengths: Sequence[float]) -> Iterator[tuple[int, int, Point]]:

@@ -18,15 +18,7 @@ study_measures.require(chosen, sets, "invariance", "attribution")
 labels = {id: str(info.datasets[id]["label"]) for id in sets}
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    way = st.selectbox(
-        "Invariance of",
-        list(invariance.NORMALISATIONS),
-        index=list(invariance.NORMALISATIONS).index("whitened"),
-        key="way",
-        bind="query-params",
-        width=230,
-        format_func=lambda id: invariance.WAYS[id].label,
-    )
+    way = study_measures.pick_way("Invariance of", invariance.NORMALISATIONS)
     prop = st.selectbox(
         "Property",
         list(explanation.PROPERTIES),

@@ -22,16 +22,11 @@ study_measures.require(chosen, sets, "invariance")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=True)
-    way = st.selectbox(
+    way = study_measures.pick_way(
         "Of what",
         list(invariance.WAYS),
-        index=list(invariance.WAYS).index("whitened"),
-        key="way",
-        bind="query-params",
-        width=230,
-        format_func=lambda id: invariance.WAYS[id].label,
-        help="Raw features of different images are alike already; centring and whitening take out what all images "
-        "share. Whitening is that of Ericsson et al. (2021), fitted on the training part.",
+        "Raw features of different images are alike already; centring and whitening take out what all images share. "
+        "Whitening is that of Ericsson et al. (2021), fitted on the training part.",
     )
     learned = st.toggle(
         "With trained-in augmentations",

@@ -1,5 +1,7 @@
 """Sweeps: nothing moves at the identity, points come in order, and what cannot be measured is refused."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from toys import CPU, image, literal, small_resnet, small_vit
 from core import devices, invariance, pipeline, readout
 from core.augmentations import AUGMENTATIONS
 from core.errors import InvalidRequest, UnknownName
-from core.invariance import Point
+from core.invariance import Compared, Point
 from core.readout import Contender
 
 PICTURES = [image(seed=0), image(60, 90, seed=1), image(64, 64, seed=2)]
@@ -106,7 +108,9 @@ def test_points_come_one_by_one_in_order() -> None:
     def measure(strength: float) -> Point:
         asked.append(strength)
         empty = np.zeros((1, 1))
-        return Point(strength, empty, empty.astype(int), empty.astype(bool), empty, empty, empty, empty)
+        kinds = {"prediction": int, "flipped": bool}
+        arrays = {field.name: empty.astype(kinds.get(field.name, float)) for field in fields(Compared)}
+        return Point(strength=strength, **arrays)
 
     running = invariance.sweep(measure, (0, 30, 10))
     assert asked == []

@@ -122,7 +122,7 @@ def _described(file: Path, id: str, name: str, like: EncoderSpec | None, said: S
     return EncoderSpec(
         id=id,
         label=f"{like.label.partition(' · ')[0] if like is not None and same else name} · {id}",
-        regime=said.regime or (like.regime if like is not None else "unknown"),  # type: ignore[arg-type]  # checked
+        regime=said.regime or (like.regime if like is not None else "unknown"),  # type: ignore[arg-type]  # of REGIMES
         method=said.method or (like.method if like is not None else "unknown"),
         architecture=name,
         preprocessing=preprocess.changed(usual, said.preprocessing),

@@ -1,11 +1,13 @@
 """What the pages about measured properties share: the pair, the data sets that have them, and what is absent."""
 
 from collections.abc import Sequence
+from typing import LiteralString
 
 import streamlit as st
 
 from core.plots import study
 from core.plots.style import Style, short_labels, styles
+from core.results import invariance
 from core.results.info import StudyInfo
 from core.study.measures import MEASURES
 from core.text import plain
@@ -46,17 +48,32 @@ def require(chosen: ChosenStudy, found: Sequence[str], *measures: str) -> None:
         )
     st.info(
         f"The study '{plain(info.id)}' holds answers, and {plain(names)} of these contenders were not measured. "
-        "Measuring goes on where the study stands:",
+        "Measuring goes on in the study's own folder, or in a copy of it:",
         icon=":material/add_chart:",
     )
     asked = ",".join(("answers", *measures))
-    st.code(f"invariscope study --out {info.id} --measures {asked}", language="bash")
+    st.code(f"invariscope study --out PATH/TO/{info.id} --measures {asked}", language="bash")
     st.stop()
 
 
 def _open(id: str) -> None:
     # Set here and not by a link: a choice that the address holds already would win over the link's.
     st.session_state["study"] = id
+
+
+def pick_way(label: LiteralString, options: Sequence[str], help: str = "") -> str:
+    """What invariance is read of, a key of `invariance.WAYS`; whitened unless the address says otherwise."""
+    chosen = st.selectbox(
+        label,
+        list(options),
+        index=list(options).index("whitened"),
+        key="way",
+        bind="query-params",
+        width=230,
+        format_func=lambda id: invariance.WAYS[id].label,
+        help=help or None,
+    )
+    return chosen or "whitened"
 
 
 def pick(info: StudyInfo, found: Sequence[str], together: bool) -> tuple[str, ...]:

@@ -80,7 +80,7 @@ def test_a_study_of_answers_alone_names_the_command(page: str, tmp_path: Path, m
     at = open_page(page)
     (info,) = at.info
     assert info.value.startswith("The study 'toy' holds answers, and ")
-    assert [code.value for code in at.code] == [f"invariscope study --out toy --measures {ASKED[page]}"]
+    assert [code.value for code in at.code] == [f"invariscope study --out PATH/TO/toy --measures {ASKED[page]}"]
     assert not at.get("plotly_chart")
 
 

@@ -7,6 +7,7 @@ its answer withstands.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,7 @@ class Curve:
             for run in _runs(order, numbers)
         ]
         back = np.argsort(order, kind="stable")
-        joined = {name: np.concatenate([getattr(p, name) for p in pieces])[back] for name in Views.__slots__}
+        joined = {f.name: np.concatenate([getattr(p, f.name) for p in pieces])[back] for f in fields(Views)}
         return Views(**joined)
 
     def _rows(self, strength: float, seed: int, found: Views) -> pa.Table:
