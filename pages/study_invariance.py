@@ -22,12 +22,7 @@ study_measures.require(chosen, sets, "invariance")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=True)
-    way = study_measures.pick_way(
-        "Of what",
-        list(invariance.WAYS),
-        "Raw features of different images are alike already; centring and whitening take out what all images share. "
-        "Whitening is that of Ericsson et al. (2021), fitted on the training part.",
-    )
+    way = study_measures.pick_way("Of what", list(invariance.WAYS))
     learned = st.toggle(
         "With trained-in augmentations",
         value=True,

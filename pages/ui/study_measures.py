@@ -61,7 +61,7 @@ def _open(id: str) -> None:
     st.session_state["study"] = id
 
 
-def pick_way(label: LiteralString, options: Sequence[str], help: str = "") -> str:
+def pick_way(label: LiteralString, options: Sequence[str]) -> str:
     """What invariance is read of, a key of `invariance.WAYS`; whitened unless the address says otherwise."""
     chosen = st.selectbox(
         label,
@@ -71,7 +71,8 @@ def pick_way(label: LiteralString, options: Sequence[str], help: str = "") -> st
         bind="query-params",
         width=230,
         format_func=lambda id: invariance.WAYS[id].label,
-        help=help or None,
+        help="Raw features of different images are alike already; centring and whitening take out what all images "
+        "share. Whitening is that of Ericsson et al. (2021), fitted on the training part.",
     )
     return chosen or "whitened"
 
