@@ -14,7 +14,7 @@ chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
-sets = geometry.datasets(info)
+sets = info.measured(geometry.MEASURE, (first, second))
 study_measures.require(chosen, sets, "geometry")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=False)[0]

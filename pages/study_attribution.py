@@ -15,7 +15,7 @@ chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
-sets = attribution.datasets(info, (first, second))
+sets = info.measured(attribution.MEASURE, (first, second))
 study_measures.require(chosen, sets, "attribution")
 picked = study_measures.pick(info, sets, together=False)[0]
 label = str(info.datasets[picked]["label"])

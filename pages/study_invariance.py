@@ -17,7 +17,7 @@ chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
 names, look = study_measures.looks(info)
-sets = invariance.datasets(info, (first, second))
+sets = info.measured(invariance.MEASURE, (first, second))
 study_measures.require(chosen, sets, "invariance")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -94,7 +94,7 @@ with st.container(horizontal=True, gap="medium"):
 augmentation = AUGMENTATIONS[one or known[0]]
 where = where or picked[0]
 untrained = [id for id in info.encoders if info.encoders[id]["family"] == "random"]
-measured = [id for id in untrained if where in invariance.datasets(info, (id,)) and id not in (first, second)]
+measured = [id for id in untrained if where in info.measured(invariance.MEASURE, (id,)) and id not in (first, second)]
 encoders = (first, second, *measured[:1])
 st.caption(plain(augmentation.description))
 left, right = st.columns(2, gap="large")

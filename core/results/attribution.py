@@ -25,14 +25,6 @@ FIGURES = {
 """What is said of one contender's maps, by column of `images`."""
 
 
-def datasets(info: StudyInfo, encoders: Sequence[str] = ()) -> list[str]:
-    """The data sets on which all these encoders' maps were kept, in the study's order by domain."""
-    cells = info.cells
-    there = {(cells[id]["dataset"], cells[id]["encoder"]) for id in info.done(measure=MEASURE)}
-    wanted = encoders or sorted({encoder for _, encoder in there})
-    return [id for id in info.by_domain() if all((id, encoder) in there for encoder in wanted)]
-
-
 def images(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str], role: str = "predicted") -> pd.DataFrame:
     """Every kept map's figures, without the maps: a row an encoder, data set and image.
 

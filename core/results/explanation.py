@@ -11,7 +11,7 @@ from core.errors import DataUnavailable
 from core.metrics.domain import RankCorrelation, rank_correlation
 from core.metrics.explanation import Explained, explains
 from core.results import attribution, invariance, pairs
-from core.results.info import StudyInfo
+from core.results.info import ANSWERS, StudyInfo
 from core.results.reading import Results
 
 PROTOCOL = "linear"
@@ -41,10 +41,9 @@ class Across:
 
 def datasets(info: StudyInfo, first: str, second: str) -> list[str]:
     """The data sets with answers, invariance and attribution of both contenders."""
-    cells = info.cells
-    answered = {(cells[id]["dataset"], cells[id]["encoder"]) for id in info.done(PROTOCOL)}
-    both = set(invariance.datasets(info, (first, second))) & set(attribution.datasets(info, (first, second)))
-    return [id for id in info.by_domain() if id in both and all((id, e) in answered for e in (first, second))]
+    pair = (first, second)
+    measured = set(info.measured(invariance.MEASURE, pair)) & set(info.measured(attribution.MEASURE, pair))
+    return [id for id in info.measured(ANSWERS, pair, PROTOCOL) if id in measured]
 
 
 def images(info: StudyInfo, first: str, second: str, dataset: str, way: str = "whitened") -> pd.DataFrame:

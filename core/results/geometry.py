@@ -26,13 +26,6 @@ FOLDS = 20
 """Parts of the images that a jackknife leaves out one by one."""
 
 
-def datasets(info: StudyInfo) -> list[str]:
-    """The data sets whose geometry was measured, in the study's order by domain."""
-    cells = info.cells
-    there = {cells[id]["dataset"] for id in info.done(measure=MEASURE)}
-    return [id for id in info.by_domain() if id in there]
-
-
 def figures(info: StudyInfo) -> pd.DataFrame:
     """Columns dataset, encoder, figure, value, samples.
 

@@ -77,6 +77,18 @@ class StudyInfo:
             and (datasets is None or cell["dataset"] in datasets)
         ]
 
+    def measured(self, measure: str, encoders: Collection[str], protocol: str | None = None) -> list[str]:
+        """Ids of the data sets on which a measure is finished for all of some encoders, by domain.
+
+        Args:
+            measure: id; `ANSWERS` for what protocols give.
+            encoders: ids.
+            protocol: of the answers; None for any.
+        """
+        cells = self.cells
+        there = {(cells[id]["dataset"], cells[id]["encoder"]) for id in self.done(protocol, measure=measure)}
+        return [id for id in self.by_domain() if all((id, encoder) in there for encoder in encoders)]
+
     def seeds_of(self, encoder: str, dataset: str, protocol: str) -> int:
         """How many seeds of a contender on a data set are finished."""
         return len(self.done(protocol, (encoder,), (dataset,)))

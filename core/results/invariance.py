@@ -70,14 +70,6 @@ _CURVES = """
 """
 
 
-def datasets(info: StudyInfo, encoders: Sequence[str] = ()) -> list[str]:
-    """The data sets on which the invariance of all these encoders was measured, in the study's order by domain."""
-    cells = info.cells
-    there = {(cells[id]["dataset"], cells[id]["encoder"]) for id in info.done(measure=MEASURE)}
-    wanted = encoders or sorted({encoder for _, encoder in there})
-    return [id for id in info.by_domain() if all((id, encoder) in there for encoder in wanted)]
-
-
 def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:
     """The value of different images by encoder, on one data set."""
     floor = WAYS[way].floor

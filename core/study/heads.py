@@ -5,6 +5,7 @@ same numbers there.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,10 @@ import torch
 
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
-from core.heads import fitting, linear
 from core.heads.familiarity import describe
-from core.heads.linear import LinearHead
+from core.heads.linear import LinearHead, save
 from core.study import encoding, features
-from core.study.protocols import Material, knn
+from core.study.protocols import Material, knn, linear
 from core.study.protocols.base import validation_split
 
 SEED = 0
@@ -42,27 +42,22 @@ def fit_head(
             found[part] = features.load(features.place_of(cache, key))
     train, held_out = validation_split(found["train"], found.get("val"), SEED)
     test, classes = found["test"], len(images.classes)
-    values = torch.as_tensor(np.array(train.values), device=encoder.device)
-    fit = fitting.fit_linear(values, torch.as_tensor(train.labels), classes, torch.as_tensor(held_out))
-    queries = torch.as_tensor(np.array(test.values), device=encoder.device)
-    logits = torch.nn.functional.linear(queries, fit.weight, fit.bias)
-    answers = logits.argmax(dim=1).cpu().numpy()
-    votes = knn.run(
-        Material(train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, cache / "checkpoints")
+    material = Material(
+        train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, cache / "checkpoints"
     )
-    head = LinearHead(
+    fit = linear.fitted(material).to(encoder.device)
+    values, queries = (torch.as_tensor(np.array(part.values), device=encoder.device) for part in (train, test))
+    logits = fit.logits(queries)
+    answers = logits.argmax(dim=1).cpu().numpy()
+    votes = knn.run(material)
+    head = replace(
+        fit.to(torch.device("cpu")),
         task=task_id,
-        protocol="linear",
-        pooling=encoder.spec.pooling,
-        weight=fit.weight.cpu(),
-        bias=fit.bias.cpu(),
-        temperature=fit.temperature,
-        calibrated=True,
         facts={
             "linear_top1": _percent(answers == test.labels),
             "knn_top1": _percent(votes.logits.argmax(axis=1) == test.labels),
-            "validation_top1": round(100 * max(fit.validation_top1), 2),
-            "C": fit.strength,
+            "validation_top1": round(100 * fit.facts["validation_top1"], 2),
+            "C": fit.facts["C"],
             "train_images": len(train),
             "test_images": len(test),
             "encoder_sha256": encoder.sha256,
@@ -82,5 +77,5 @@ def _percent(correct: np.ndarray) -> float:
 def write_head(head: LinearHead, encoder_id: str, assets: Path) -> Path:
     """Write a head where the app looks for it, below an assets folder; returns the file."""
     path = assets / "heads" / encoder_id / f"{head.task}.safetensors"
-    linear.save(head, path)
+    save(head, path)
     return path

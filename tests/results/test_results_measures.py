@@ -17,10 +17,11 @@ ALL = (*PAIR, "random")
 
 
 def test_the_study_holds_what_is_needed(measured: StudyInfo) -> None:
-    for one in (invariance, attribution):
-        assert one.datasets(measured) == one.datasets(measured, PAIR) == list(SETS)
-    assert geometry.datasets(measured) == explanation.datasets(measured, *PAIR) == list(SETS)
-    assert invariance.datasets(measured, (FIRST, "nobody")) == []
+    for one in (invariance, attribution, geometry):
+        assert measured.measured(one.MEASURE, ()) == measured.measured(one.MEASURE, PAIR) == list(SETS)
+        assert measured.measured(one.MEASURE, (FIRST, "nobody")) == []
+    assert explanation.datasets(measured, *PAIR) == list(SETS)
+    assert measured.measured("answers", PAIR, "nonsense") == []
     rows = table(measured, "invariance", LARGE, FIRST)
     assert rows.groupby("augmentation", observed=True)["seed"].nunique().to_dict() == {"hue": 2, "scale": 1, "blur": 1}
 
