@@ -19,6 +19,7 @@ from core.errors import InvalidRequest
 from core.files import whole_file
 from core.heads.knn import knn_probabilities
 from core.pretraining.augment import plain_view, random_view
+from core.pretraining.kernels import quicken
 from core.pretraining.methods import METHODS
 from core.pretraining.optimiser import Optimiser
 from core.pretraining.recipe import Recipe
@@ -114,6 +115,8 @@ class Trainer:
         encoder = architectures.build(recipe.architecture)
         self.method = METHODS[recipe.method](encoder, len(data.classes), recipe)
         self.method.to(device).to(memory_format=torch.channels_last).train()
+        if device.type == "cpu":
+            quicken(self.encoder)
         self.optimiser = Optimiser(self.method, recipe)
         self.images, self.labels = data.images.to(device), data.labels.to(device)
         self._shrunk: Tensor | None = None

@@ -46,6 +46,11 @@ class Visitor:
         self.settle()
         return self.page
 
+    def arrive(self, heading: str) -> None:
+        """Wait for the page of that heading; while pages change, the one before stands there too, even twice."""
+        expect(self.page.get_by_role("heading", level=1).filter(has_text=heading).first).to_be_visible()
+        self.settle()
+
     def strangers(self) -> list[str]:
         """Requests that left this machine."""
         inside = (self.address, self.address.replace("http", "ws", 1), "data:", "blob:", "about:")
