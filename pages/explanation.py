@@ -55,7 +55,7 @@ with st.expander("The other properties", icon=":material/list:"):
         st.markdown(f"- {plain(line)}")
 
 st.subheader("Image by image")
-found = {id: resources.of_study(info, explanation.within, first, second, id, way) for id in sets}
+found = resources.of_study(info, explanation.within, first, second, tuple(sets), way)
 tells = [id for id in sets if found[id][prop].auroc.low > 0.5]
 against = [id for id in sets if found[id][prop].auroc.high < 0.5]
 beyond = [id for id in tells if found[id][prop].beyond.low > 0.5]

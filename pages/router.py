@@ -22,6 +22,7 @@ IMAGE_PAGES = [
     st.Page("invariance.py", title="Invariance", icon=":material/ssid_chart:", url_path="invariance"),
 ]
 STUDY_PAGES: list[StreamlitPage] = [
+    st.Page("findings.py", title="Findings", icon=":material/fact_check:", url_path="findings"),
     st.Page("study.py", title="Study", icon=":material/analytics:", url_path="study"),
     st.Page("confidence.py", title="Confidence", icon=":material/speed:", url_path="confidence"),
     st.Page("study_attribution.py", title="Study: attribution", icon=":material/filter_center_focus:", url_path="maps"),

@@ -27,11 +27,15 @@ def add_parser(commands: Commands) -> None:
     export.add_argument("--out", required=True, metavar="FILE")
     export.add_argument("--format", help="csv, csv-excel, parquet or latex (default: by the ending of --out)")
     export.add_argument(
-        "--table", default="accuracy", help="accuracy, paired, gap, controls, distances or rows (default: accuracy)"
+        "--table",
+        default="accuracy",
+        help="accuracy, paired, gap, controls, distances, claims or rows (default: accuracy)",
     )
     export.add_argument("--protocol", metavar="P", help="default: the study's first, and for rows all")
-    export.add_argument("--first", metavar="ENCODER", help="of paired (default: the first supervised one)")
-    export.add_argument("--second", metavar="ENCODER", help="of paired (default: the first self-supervised one)")
+    export.add_argument("--first", metavar="ENCODER", help="of paired and claims (default: the first supervised one)")
+    export.add_argument(
+        "--second", metavar="ENCODER", help="of paired and claims (default: the first self-supervised one)"
+    )
     export.set_defaults(run=export_table)
     for parser in (results, listing, asking, export):
         add_common(parser, device=False, weights=False)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.metrics import _checks as check
-from core.metrics._checks import BoolArray, FloatArray
+from core.metrics._checks import BoolArray, FloatArray, IntArray
 from core.metrics.interval import Interval
 from core.metrics.resampling import Bootstrapped
 
@@ -77,10 +77,13 @@ def explains(
         return Explained(unknown, unknown, *counts)
     values = np.stack([shift, _residual(shift, sure)])[:, decisive]
     picks = check.generator("rng", rng).integers(len(only_second), size=(draws, len(only_second)))
+    times = np.bincount((picks + np.arange(draws)[:, None] * len(only_second)).ravel(), minlength=picks.size)
+    times = times.reshape(picks.shape)  # how often each image is in each resample
+    once = np.ones((1, len(only_second)), np.int64)
     found = []
     for row in values:
-        again = np.array([_auroc(row[pick], only_second[pick]) for pick in picks])
-        found.append(Bootstrapped(_auroc(row, only_second), again).percentile())
+        value, again = (_auroc(row, only_second, weights) for weights in (once, times))
+        found.append(Bootstrapped(float(value[0]), again).percentile())
     return Explained(found[0], found[1], *counts)
 
 
@@ -97,12 +100,16 @@ def _residual(values: FloatArray, others: FloatArray) -> FloatArray:
     return np.asarray(np.round(ranks - design @ weights, 6))
 
 
-def _auroc(values: FloatArray, positive: BoolArray) -> float:
-    """Mann and Whitney's statistic as a share, ties ½; nan when a side is empty."""
-    from scipy import stats
+def _auroc(values: FloatArray, positive: BoolArray, times: IntArray) -> FloatArray:
+    """(draws,) Mann and Whitney's statistic as a share, ties ½, of (N,) values that count (draws, N) times each.
 
-    count = np.count_nonzero(positive)
-    pairs = count * (len(positive) - count)
-    if not pairs:
-        return float("nan")
-    return float((stats.rankdata(values)[positive].sum() - count * (count + 1) / 2) / pairs)
+    nan where a side is empty.
+    """
+    order = np.argsort(values, kind="stable")
+    starts = np.flatnonzero(np.diff(values[order], prepend=-np.inf))  # of each distinct value
+    upper, lower = (
+        np.add.reduceat(np.where(side, times, 0)[:, order], starts, axis=1) for side in (positive, ~positive)
+    )
+    won = (upper * (np.cumsum(lower, axis=1) - lower / 2)).sum(axis=1)
+    pairs = upper.sum(axis=1) * lower.sum(axis=1)
+    return np.divide(won, pairs, out=np.full(len(times), np.nan), where=pairs > 0)

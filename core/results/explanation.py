@@ -1,6 +1,6 @@
 """Does invariance explain accuracy? The paper's explanation, put to the test over data sets and image by image."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ PROPERTIES: dict[str, str] = {
 }
 """What may explain who is right, by column prefix."""
 LEAST_SETS = 4
+_PLACE = {"dataset": str, "sample_id": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,66 +47,74 @@ def datasets(info: StudyInfo, first: str, second: str) -> list[str]:
     return [id for id in info.measured(ANSWERS, pair, PROTOCOL) if id in measured]
 
 
-def images(info: StudyInfo, first: str, second: str, dataset: str, way: str = "whitened") -> pd.DataFrame:
+def images(info: StudyInfo, first: str, second: str, chosen: Sequence[str], way: str = "whitened") -> pd.DataFrame:
     """What may explain who is right, image by image: rows of images whose invariance was measured.
 
-    Columns sample_id, label, and for `first_` and `second_`: correct, confidence (of the linear probe with seed 0 on
-    the clean image), and each of `PROPERTIES`.
+    Columns dataset, sample_id, label, and for `first_` and `second_`: correct, confidence (of the linear probe with
+    seed 0 on the clean image), and each of `PROPERTIES`.
 
     Raises:
         DataUnavailable: something of this was not measured, or a file is missing or damaged.
     """
     pair = (first, second)
-    with Results(info, PROTOCOL, pair, (dataset,), tables=("cells",)) as results:
+    with Results(info, PROTOCOL, pair, chosen, tables=("cells",)) as results:
         answers = results.frame(
             # Before temperature: one that was fitted on a handful of images may make all answers equally sure.
-            "SELECT encoder, sample_id, label, prediction = label AS correct, confidence FROM rows WHERE seed = 0"
+            "SELECT encoder, dataset, sample_id, label, prediction = label AS correct, confidence FROM rows "
+            "WHERE seed = 0"
         )
     learned = frozenset().union(*(trained_in(str(info.encoders[id].get("augmentation", ""))) for id in pair))
-    areas = invariance.areas(info, way, pair, (dataset,))
-    maps = invariance.per_image(invariance.areas(info, "maps", pair, (dataset,)))
-    looked = attribution.images(info, pair, (dataset,))
-    table: pd.DataFrame | None = None
+    areas = invariance.areas(info, way, pair, chosen)
+    maps = invariance.per_image(invariance.areas(info, "maps", pair, chosen))
+    looked = attribution.images(info, pair, chosen)
+    properties = {
+        "correct": answers.rename(columns={"correct": "value"}),
+        "confidence": answers.rename(columns={"confidence": "value"}),
+        "invariance": invariance.per_image(areas).rename(columns={"invariance": "value"}),
+        "untrained": invariance.per_image(areas, learned).rename(columns={"invariance": "value"}),
+        "maps": maps.rename(columns={"invariance": "value"}),
+        "concentration": looked.rename(columns={"gini": "value"}),
+    }
+    table = answers[answers["encoder"] == first].astype(_PLACE).set_index(list(_PLACE))[["label"]]
     for name, id in zip(("first", "second"), pair, strict=True):
-        mine = answers[answers["encoder"] == id].set_index("sample_id")
         columns = {
-            "correct": mine["correct"],
-            "confidence": mine["confidence"],
-            "invariance": _of(invariance.per_image(areas), id, "invariance"),
-            "untrained": _of(invariance.per_image(areas, learned), id, "invariance"),
-            "maps": _of(maps, id, "invariance"),
-            "concentration": _of(looked, id, "gini"),
+            f"{name}_{key}": part[part["encoder"] == id].astype(_PLACE).set_index(list(_PLACE))["value"]
+            for key, part in properties.items()
         }
-        found = pd.DataFrame(columns).dropna(subset=["invariance", "correct"]).add_prefix(f"{name}_")
-        table = found.assign(label=mine["label"]) if table is None else table.join(found, how="inner")
-    if table is None or table.empty:
-        raise DataUnavailable(f"Study '{info.id}' holds no image of {dataset} that both contenders were measured on.")
-    return table.reset_index(names="sample_id")
+        mine = pd.DataFrame(columns).dropna(subset=[f"{name}_invariance", f"{name}_correct"])
+        table = table.join(mine, how="inner")
+    if table.empty:
+        sets = ", ".join(chosen)
+        raise DataUnavailable(f"Study '{info.id}' holds no image of {sets} that both contenders were measured on.")
+    return table.reset_index()
 
 
-def _of(table: pd.DataFrame, encoder: str, column: str) -> pd.Series:
-    return table[table["encoder"] == encoder].set_index("sample_id")[column]
+def within(
+    info: StudyInfo, first: str, second: str, chosen: Sequence[str], way: str = "whitened"
+) -> dict[str, dict[str, Explained]]:
+    """Inside each set: does a property say which of two contenders is right, of images that one of them gets right?
 
-
-def within(info: StudyInfo, first: str, second: str, dataset: str, way: str = "whitened") -> dict[str, Explained]:
-    """Inside a set: does each property say which of two contenders is right, of images that one of them gets right?
+    Returns:
+        By data set and property.
 
     Raises:
         DataUnavailable: as `images`.
     """
-    table = images(info, first, second, dataset, way)
-    rng = np.random.default_rng(0)
-    return {
-        name: explains(
-            table["first_correct"].astype(bool),
-            table["second_correct"].astype(bool),
-            table[f"second_{name}"] - table[f"first_{name}"],
-            table["first_confidence"],
-            table["second_confidence"],
-            rng=rng,
-        )
-        for name in PROPERTIES
-    }
+    found = {}
+    for dataset, table in images(info, first, second, chosen, way).groupby("dataset", sort=False):
+        rng = np.random.default_rng(0)
+        found[str(dataset)] = {
+            name: explains(
+                table["first_correct"].astype(bool),
+                table["second_correct"].astype(bool),
+                table[f"second_{name}"] - table[f"first_{name}"],
+                table["first_confidence"],
+                table["second_confidence"],
+                rng=rng,
+            )
+            for name in PROPERTIES
+        }
+    return found
 
 
 def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> Across:
@@ -117,8 +126,8 @@ def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> A
     chosen = datasets(info, first, second)
     accuracy = pairs.paired(info, PROTOCOL, first, second).set_index("dataset")
     rows = []
-    for id in chosen:
-        table = images(info, first, second, id, way)
+    tables = dict(iter(images(info, first, second, chosen, way).groupby("dataset"))) if chosen else {}
+    for id, table in ((id, tables[id]) for id in chosen if id in tables):
         gains = {name: float((table[f"second_{name}"] - table[f"first_{name}"]).mean()) for name in PROPERTIES}
         about = info.datasets[id]
         rows.append(

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 import core
 from core.errors import InvalidRequest, UnknownName
-from core.results import distances, latex, pairs, store, summary
+from core.results import claims, distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.reading import Results
 from core.results.writing import FACTS, whole_at, write_bytes
@@ -28,6 +28,9 @@ SUMMARIES: dict[str, Callable[[StudyInfo, str, str, str], pd.DataFrame]] = {
     "gap": lambda info, protocol, first, second: summary.generalization_gap(info, protocol),
     "controls": lambda info, protocol, first, second: summary.controls(info, store.studies().values(), protocol),
     "distances": lambda info, protocol, first, second: distances.distances(info),
+    "claims": lambda info, protocol, first, second: claims.table(
+        claims.judge(info, id, first, second) for id in claims.CLAIMS
+    ),
 }
 """The summaries by the name they are asked for."""
 
@@ -106,8 +109,8 @@ def write(
             the file's metadata) or `latex`.
         table: one of `TABLES`; `rows` is every answer.
         protocol: id; by default the study's first, and for `rows` all.
-        first: contender of `paired` that differences are taken from; by default the first supervised one.
-        second: contender of `paired` that differences are taken to; by default the first self-supervised one.
+        first: of `paired` and `claims`, what differences are taken from; by default the first supervised contender.
+        second: and what they are taken to; by default the first self-supervised one.
 
     Raises:
         InvalidRequest: no such format or table, rows as LaTeX, or the place cannot be written to.
@@ -124,7 +127,7 @@ def write(
         _write_rows(info, out, format, None if protocol is None else protocol_of(info, protocol))
         return
     protocol = protocol_of(info, protocol)
-    pair = pair_of(info, protocol, first, second) if table == "paired" else ("", "")
+    pair = pair_of(info, protocol, first, second) if table in ("paired", "claims") else ("", "")
     if format == "latex" and table in ("accuracy", "paired"):
         text = latex.accuracy(info, protocol) if table == "accuracy" else latex.paired(info, protocol, *pair)
         write_bytes(out, text.encode())
@@ -137,18 +140,19 @@ def write(
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
-        pq.write_table(arrow.replace_schema_metadata(_facts(info, table, protocol)), buffer, compression="zstd")
+        pq.write_table(arrow.replace_schema_metadata(_facts(info, table, protocol, pair)), buffer, compression="zstd")
         data = buffer.getvalue()
     write_bytes(out, data)
 
 
-def _facts(info: StudyInfo, table: str, protocol: str | None) -> dict[bytes, bytes]:
+def _facts(info: StudyInfo, table: str, protocol: str | None, pair: tuple[str, str] = ("", "")) -> dict[bytes, bytes]:
     """What an exported file must carry to be traced."""
     facts: dict[str, Any] = {
         "invariscope": core.__version__,
         "study": info.id,
         "table": table,
         "protocol": protocol,
+        "pair": pair,
         "updated": info.manifest["updated"],
         "versions": info.manifest.get("versions"),
         "machine": info.manifest.get("machine"),

@@ -204,18 +204,28 @@ def overall(
     Raises:
         DataUnavailable: as `areas`.
     """
-    table = per_image(areas(info, way, (first, second), chosen), without)
-    rng, found = np.random.default_rng(0), []
-    for dataset in chosen:
-        wide = (
-            table[table["dataset"] == dataset]
-            .pivot_table(index="sample_id", columns="encoder", values="invariance", observed=True)
-            .dropna()
-        )
+    found = gains(areas(info, way, (first, second), chosen), first, second, without)
+    return mean_of(list(found.values())).percentile()
+
+
+def gains(
+    table: pd.DataFrame, first: str, second: str, without: frozenset[str] = frozenset()
+) -> dict[str, Bootstrapped]:
+    """The second's mean invariance minus the first's by data set, with its resamples over the set's own images.
+
+    Args:
+        table: of `areas`.
+        first: id.
+        second: id.
+        without: ids of augmentations to leave out.
+    """
+    rng, found = np.random.default_rng(0), {}
+    for dataset, part in per_image(table, without).groupby("dataset", sort=False, observed=True):
+        wide = part.pivot_table(index="sample_id", columns="encoder", values="invariance", observed=True).dropna()
         values = (wide[second] - wide[first]).to_numpy()
         drawn = resamples(len(values), rng=rng).mean(np.arange(len(values)), values)
-        found.append(Bootstrapped(float(values.mean()), drawn))
-    return mean_of(found).percentile()
+        found[str(dataset)] = Bootstrapped(float(values.mean()), drawn)
+    return found
 
 
 def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> pd.DataFrame:

@@ -160,7 +160,7 @@ def test_the_explanation_says_what_the_figures_say(study: StudyInfo, open_page) 
     assert f"{what} goes with who is right on " in findings(at)[1]
     assert " of 1 data set (" in findings(at)[1], "three sets are too small to tell"
     for dataset in SETS:
-        found = explanation.within(study, *PAIR, dataset, "rank")["maps"]
+        found = explanation.within(study, *PAIR, (dataset,), "rank")[dataset]["maps"]
         assert explanation_words.verdict(found, what, *names) in texts(at).replace("\\", "")
 
 

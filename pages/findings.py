@@ -1,0 +1,87 @@
+"""The paper's claims, each judged on the loaded study in every way that is open to choice."""
+
+import pandas as pd
+import streamlit as st
+
+from core.plots import claims as words
+from core.results import claims
+from core.results.claims import FAILS, HOLDS, MIXED, NOTHING, UNKNOWN, Judged
+from core.results.info import StudyInfo
+from core.study.protocols import PROTOCOLS
+from core.text import plain
+from pages.ui import blocks, resources, study_inputs, study_measures
+
+MARKS = {
+    HOLDS: (":material/check:", "green"),
+    FAILS: (":material/close:", "red"),
+    MIXED: (":material/alt_route:", "orange"),
+    NOTHING: (":material/drag_handle:", "gray"),
+    UNKNOWN: (":material/help:", "gray"),
+}
+# The page of each claim's own figures.
+BEHIND = {
+    "accuracy": "study.py",
+    "surer": "confidence.py",
+    "calibrated": "confidence.py",
+    "concentrated": "study_attribution.py",
+    "elsewhere": "study_attribution.py",
+    "invariant": "study_invariance.py",
+    "explained": "explanation.py",
+}
+
+
+def every_claim(info: StudyInfo, first: str, second: str) -> dict[str, Judged]:
+    """All claims, as an export in the study's folder holds them, or judged now."""
+    found = claims.kept(info, first, second)
+    return found if found is not None else {id: claims.judge(info, id, first, second) for id in claims.CLAIMS}
+
+
+st.title("What does this study say of the paper's claims?")
+chosen = study_inputs.chosen()
+info = chosen.info
+first, second = study_measures.pair(chosen)
+names, _ = study_measures.looks(info)
+labels = {id: protocol.label for id, protocol in PROTOCOLS.items()}
+st.caption(
+    f"**{plain(info.title)}**, {plain(names[second])} against {plain(names[first])}. Each claim is asked in every way "
+    "that a careful person might ask it (metric, protocol, normalisation, sets). It holds when the way chosen "
+    "beforehand and nine in ten of all ways say so, beyond what two training runs of one method differ by where the "
+    "study knows that."
+)
+judged = resources.of_study(info, every_claim, first, second)
+columns = st.columns(2, gap="medium")
+for place, (id, one) in enumerate(judged.items()):
+    icon, colour = MARKS[one.verdict]
+    with columns[place % 2].container(border=True):
+        st.markdown(f"**{plain(words.sentence(one, names[first], names[second]))}?**")
+        st.badge(words.WORDS[one.verdict], icon=icon, color=colour)  # type: ignore[arg-type]
+        st.markdown(plain(words.verdict(one, labels)))
+        st.page_link(BEHIND[id], label="The figures behind it", icon=":material/arrow_forward:")
+
+known = [id for id, one in judged.items() if len(one.ways)]
+st.subheader("Every way to ask")
+shown = st.segmented_control(
+    "Claim",
+    known,
+    default=known[0],
+    required=True,
+    key="claim",
+    bind="query-params",
+    format_func=lambda id: plain(words.sentence(judged[id], names[first], names[second])),
+)
+one = judged[shown or known[0]]
+said = words.finding(one, names[first], names[second])
+blocks.figure(
+    words.curve(one, labels, said),
+    pd.concat([one.ways, one.sets], ignore_index=True),
+    f"Specification curve of {len(one.ways)} ways to ask. {said}.",
+    "claims",
+)
+st.caption(
+    "Ways share their images and answers, so they are no independent tests, and a share of them is no probability: "
+    "the curve shows what a result owes to how it was asked (Simonsohn, Simmons & Nelson 2020). Intervals: 95 %, over "
+    "images, each by itself. What would overturn a verdict: other data sets, a second training run, another pair."
+)
+blocks.command(
+    f"invariscope results export {info.id} --table claims --first {first} --second {second} --out claims.csv"
+)
