@@ -12,7 +12,7 @@ from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import store
 from core.text import plain
-from pages.ui import blocks, inputs, maps, picture, resources
+from pages.ui import blocks, inputs, lineup, maps, picture, resources
 
 SWEEP = "rotation"
 SEEDS = 3
@@ -84,7 +84,7 @@ st.caption(
 
 st.subheader("How steady is it?")
 left, right = st.columns(2, gap="medium")
-turned = resources.with_floor(contenders, chosen.task.id)
+turned = lineup.with_floor(contenders, chosen.task.id)
 
 
 def steadiness() -> tuple[go.Figure, pd.DataFrame, str, str]:

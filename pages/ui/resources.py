@@ -12,16 +12,15 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import devices, images, invariance, pipeline, samples
 from core import doubts as doubting
 from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
-from core.encoders.registry import encoder_spec
 from core.encoders.resident import residents
 from core.encoders.spec import Preprocessing
-from core.errors import Cancelled
-from core.heads import store
+from core.errors import Cancelled, ImageError
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
 from core.readout import Contender
@@ -54,15 +53,6 @@ def doubts(contender: Contender) -> list[str]:
     return _doubts(pipeline.key(contender), contender)
 
 
-def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
-    """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
-    shown = list(contenders)
-    known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
-    if known and all(contender.encoder.spec.family != "random" for contender in shown):
-        shown.append(contender("random", task_id))
-    return shown
-
-
 def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """A cache for what holds pixels: of a bundled sample for everybody, of an upload until its session ends.
 
@@ -82,16 +72,26 @@ def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]
 
 
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
-def _image(digest: str, _data: bytes) -> SafeImage:
-    return images.open_copy_in_time(_data, sessions.left())
-
-
-def image(digest: str, data: bytes) -> SafeImage:
-    """The decoded image, with read-only pixels; decoding ends when the visitor has left."""
+def _uploaded(file_id: str, _file: UploadedFile) -> SafeImage | ImageError:
     try:
-        return _image(digest, data)
+        return images.open_copy_in_time(_file.getvalue(), sessions.left())
+    except ImageError as error:
+        return error  # kept, or what took long to refuse would take as long at every run of the page
+
+
+def uploaded(file: UploadedFile) -> SafeImage:
+    """The decoded image, with read-only pixels; decoding ends when the visitor has left.
+
+    Raises:
+        ImageError: it cannot be opened; the same file, uploaded again, is tried again.
+    """
+    try:
+        found = _uploaded(file.file_id, file)
     except Cancelled:
         st.stop()
+    if isinstance(found, ImageError):
+        raise found.with_traceback(None)
+    return found
 
 
 @st.cache_resource(show_spinner=False)
