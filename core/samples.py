@@ -1,5 +1,6 @@
 """The images that ship with the app, so that a page opens on a result and never on an empty uploader."""
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from functools import cache
@@ -70,6 +71,12 @@ def read(id: str) -> bytes:
     if id not in samples():
         raise UnknownName("sample", id, samples())
     return (_FOLDER / samples()[id].file).read_bytes()
+
+
+@cache
+def digests() -> frozenset[str]:
+    """The digests of all samples, as `SafeImage` holds them."""
+    return frozenset(hashlib.sha256(read(id)).hexdigest() for id in samples())
 
 
 def image(id: str) -> SafeImage:

@@ -32,12 +32,13 @@ def _warm() -> None:
         from core import pipeline, samples
         from core.encoders.registry import encoders
         from core.heads import store
-        from core.images import open_image
+        from core.images import open_copy_in_time
     finally:
         # Where it failed, the page meets the same error and shows it.
         _imported.set()
     try:
-        image = open_image(samples.read(next(iter(samples.samples()))))
+        # The process that will decode the first upload starts with it.
+        image = open_copy_in_time(samples.read(next(iter(samples.samples()))))
         for id in store.encoders_for(TASK):
             if encoders()[id].weights.packaged:
                 pipeline.read_images(pipeline.load(id, TASK), [image])

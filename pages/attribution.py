@@ -154,7 +154,7 @@ if without_head := choosing.headless():
             inputs.explain(error)
 columns = st.columns([1, *[1.4] * len(compared)], gap="medium")
 columns[0].image(
-    resources.thumbnail(other_image.digest, 320, other_image),
+    resources.thumbnail(other_image, 320),
     width="stretch",
     alt=f"The other image: {samples.samples()[other_id].title}.",
 )

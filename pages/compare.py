@@ -27,7 +27,7 @@ def draw_gallery() -> None:
         for id, sample in samples.samples().items():
             with st.container(gap="xsmall"):
                 found = resources.sample_image(id)
-                st.image(resources.square(found.digest, 120, found), width="stretch", alt=f"Sample: {sample.title}.")
+                st.image(resources.square(found, 120), width="stretch", alt=f"Sample: {sample.title}.")
                 st.button(
                     plain(sample.title),
                     key=f"pick_{id}",

@@ -10,7 +10,7 @@ from core.plots import curves, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, resources
+from pages.ui import blocks, inputs, lineup, resources
 
 MAX_IMAGES = 32
 
@@ -62,7 +62,7 @@ if everything and len(chosen.uploads) > MAX_IMAGES:
     )
 strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
 if with_random:
-    contenders = resources.with_floor(contenders, task.id)
+    contenders = lineup.with_floor(contenders, task.id)
 specs = [contender.encoder.spec for contender in contenders]
 
 keys = tuple(pipeline.key(contender, *chosen_images) for contender in contenders)

@@ -1,6 +1,7 @@
 """Opens on a result: one image, two regimes, what they answer, where they look, and how steady they are."""
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from core import pipeline, sweeps
@@ -11,7 +12,7 @@ from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import store
 from core.text import plain
-from pages.ui import blocks, inputs, maps, picture, resources
+from pages.ui import blocks, inputs, lineup, maps, picture, resources
 
 SWEEP = "rotation"
 SEEDS = 3
@@ -83,10 +84,13 @@ st.caption(
 
 st.subheader("How steady is it?")
 left, right = st.columns(2, gap="medium")
-with left, st.spinner("Turning the image", show_time=True):
+turned = lineup.with_floor(contenders, chosen.task.id)
+
+
+def steadiness() -> tuple[go.Figure, pd.DataFrame, str, str]:
+    """The chart of the turned image, its table, its words, and what it says to the question of invariance."""
     augmentation = pipeline.augmentation(SWEEP)
     points, floors = [], {}
-    turned = resources.with_floor(contenders, chosen.task.id)
     for contender in turned:
         id = contender.encoder.spec.id
         swept = [
@@ -94,21 +98,25 @@ with left, st.spinner("Turning the image", show_time=True):
         ]
         points.append(pipeline.points_table(swept, id, SWEEP, [chosen.image.digest]))
         floors[id] = resources.floor(contender)
-    turned_specs = [contender.encoder.spec for contender in turned]
-    labels = short_labels(turned_specs)
-    table = pd.concat(points, ignore_index=True)
+    specs = [contender.encoder.spec for contender in turned]
+    labels, table = short_labels(specs), pd.concat(points, ignore_index=True)
     curve = sweeps.curve(table, floors, corrected=True)
-with left:
-    untrained = [spec.id for spec in turned_specs if spec.family == "random"]
+    untrained = [spec.id for spec in specs if spec.family == "random"]
     strongest = sweeps.at_strength(table, floors, augmentation.strengths[-1], untrained)
-    done = f"turned by {augmentation.strengths[-1]:g}°"
     trained = {id: label for id, label in labels.items() if id not in untrained}
-    found[3].caption(plain(questions.invariance(strongest, done, trained)))
+    said = questions.invariance(strongest, f"turned by {augmentation.strengths[-1]:g}°", trained)
     title = curves.finding(strongest, augmentation, labels)
     chart = curves.stacked(
-        curve, augmentation, labels, styles(turned_specs), floors, title, corrected=True, measures=("cosine",)
+        curve, augmentation, labels, styles(specs), floors, title, corrected=True, measures=("cosine",)
     )
-    blocks.figure(chart, curve, curves.curves_alt(curve, augmentation, labels, True), "overview_rotation")
+    return chart, curve, curves.curves_alt(curve, augmentation, labels, True), said
+
+
+with left, st.spinner("Turning the image", show_time=True):
+    chart, curve, alt, said = resources.drawn_of(turned, chosen.image, f"{SWEEP} {SEEDS}", steadiness)
+found[3].caption(plain(said))
+with left:
+    blocks.figure(chart, curve, alt, "overview_rotation")
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
     blocks.figure(study.chart, study.table, study.alt, "overview_family")

@@ -15,7 +15,16 @@ from PIL import Image
 from core.errors import Cancelled, ImageTooLarge, UnreadableImage
 from core.images import MAX_PIXELS, apart, limits, open_copy, open_copy_in_time
 
-SLOW = [sys.executable, "-c", "import sys, time; sys.stdin.buffer.read(); time.sleep(60)"]
+READY = "import os, resource, sys, time; print('ready', flush=True); sys.stdin.buffer.read(8); "
+PICTURE_FILE = encode(PICTURE, "PNG")
+NARROW = """
+import resource, sys
+from core.images import apart
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (64 << 20),) * 2)
+apart._main(sys.stdin.buffer, sys.stdout.buffer)
+"""
+"""Decodes as always, with 64 MB to spare."""
 
 
 def large(format: str, **options: object) -> bytes:
@@ -58,26 +67,64 @@ def test_damage_is_said_as_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(there.value) == str(here.value)
 
 
+def acting(act: str, monkeypatch: pytest.MonkeyPatch) -> apart.Decoders:
+    """Processes that take a picture and then do something else than decode it."""
+    monkeypatch.setattr(apart, "SECONDS", 0.3)
+    return apart.Decoders([sys.executable, "-c", READY + act])
+
+
 def test_a_decoder_that_breaks_takes_its_own_process_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = large("JPEG", quality=20)
-    run = apart._run
-    broken = [sys.executable, "-c", "import os, sys; sys.stdin.buffer.read(); os.abort()"]
-    monkeypatch.setattr(apart, "_run", lambda command, data, gone: run(broken, data, gone))
     with pytest.raises(UnreadableImage, match="damaged, or needs more memory"):
-        open_copy_in_time(data)
+        acting("os.abort()", monkeypatch).decode(PICTURE_FILE)
 
 
 def test_what_takes_too_long_is_refused_and_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(apart, "SECONDS", 0.3)
+    before = children()
     with pytest.raises(ImageTooLarge, match="longer than 5 seconds"):
-        apart._run(SLOW, b"x" * 10**6, lambda: False)
-    assert children() == []
+        acting("time.sleep(60)", monkeypatch).decode(PICTURE_FILE)
+    assert children() == before
 
 
-def test_decoding_ends_with_the_session_that_waits_for_it() -> None:
+def test_decoding_ends_with_the_session_that_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = children()
     with pytest.raises(Cancelled):
-        apart._run(SLOW, b"x" * 10**6, lambda: True)
-    assert children() == []
+        acting("time.sleep(60)", monkeypatch).decode(PICTURE_FILE, lambda: True)
+    assert children() == before
+
+
+@pytest.mark.parametrize("side", [1, 32])
+def test_pictures_of_every_size_are_decoded_where_they_can_be_stopped(
+    side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(apart, "DECODERS", acting("time.sleep(60)", monkeypatch))
+    with pytest.raises(ImageTooLarge, match="longer than 5 seconds"):
+        open_copy_in_time(encode(PICTURE[:side, :side], "PNG"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not hold a process to its addresses")
+def test_what_takes_more_memory_than_there_is_for_it_is_refused_and_the_next_picture_opens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apart, "SECONDS", 60)
+    data = large("PNG", compress_level=1)
+    decoders = apart.Decoders([sys.executable, "-c", NARROW])
+    with pytest.raises(ImageTooLarge, match="takes more memory"):
+        decoders.decode(data)
+    first = children()
+    assert decoders.decode(PICTURE_FILE) == open_copy(PICTURE_FILE)
+    assert children() == first, "one process decodes one picture after another"
+    decoders.close()
+
+
+def test_one_that_ended_while_it_waited_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apart, "SECONDS", 60)
+    decoders = apart.Decoders()
+    decoders.decode(PICTURE_FILE)
+    (process,) = decoders._idle
+    process.kill()
+    process.wait()
+    assert decoders.decode(PICTURE_FILE) == open_copy(PICTURE_FILE)
+    decoders.close()
 
 
 def test_who_left_leaves_the_queue_too() -> None:
@@ -109,8 +156,6 @@ def test_tiles_that_are_larger_than_the_image_count_as_work() -> None:
     assert apart.work(data) == 8 * 2_000 * 16_000
 
 
-def test_scans_count_as_work_and_small_images_start_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scans_count_as_work() -> None:
     data = encode(PICTURE, "JPEG", progressive=True)
     assert apart.work(data) == 48 * 32 * limits.scans(data) > 48 * 32
-    monkeypatch.setattr(apart, "_run", lambda *_: pytest.fail("a process was started"))
-    assert open_copy_in_time(data) == open_copy(data)

@@ -13,7 +13,8 @@ from core import paths
 from core.cli import main
 from core.encoders import own
 from core.encoders.own import Said
-from core.encoders.registry import encoder_spec
+from core.encoders.partners import order
+from core.encoders.registry import encoder_spec, encoders
 from core.heads import store
 from core.paths import ASSETS, own_folder
 from core.tasks import task, tasks
@@ -36,7 +37,9 @@ def listed() -> set[Path]:
     return {path for part in ("heads", "tasks") for path in (ASSETS / part).rglob("*")}
 
 
-def test_a_head_of_an_own_encoder_goes_to_the_users_folder_and_is_found(data: Path, picture: Path, capsys) -> None:
+def test_a_head_of_an_own_encoder_goes_to_the_users_folder_and_is_found(
+    data: Path, picture: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = listed()
     assert "birds" not in tasks()
     assert main(["fit-heads", str(data), *BIRDS, "--encoders", "mine", "--device", "cpu", "--json"]) == 0
@@ -50,6 +53,13 @@ def test_a_head_of_an_own_encoder_goes_to_the_users_folder_and_is_found(data: Pa
     assert list(tasks())[-1] == "imagenet-1k"
     assert store.tasks_of(encoder_spec("mine")) == ["birds"]
     assert store.encoders_for("birds") == ["mine"]
+    looks = []
+    monkeypatch.setattr(store, "own_folder", lambda: (looks.append(1), own_folder())[1])
+    for id in tasks():
+        assert store.encoders_for(id) == order(name for name, spec in encoders().items() if id in store.tasks_of(spec))
+    looks.clear()
+    assert store.encoders_for("imagenet-1k")
+    assert len(looks) == 1, "one look at the disk, however many encoders there are"
     assert main(["predict", str(picture), "--encoders", "mine", "--task", "birds", "--device", "cpu", "--json"]) == 0
     (read,) = strict(capsys.readouterr().out)
     assert {answer["label"] for answer in read["results"][0]["top"]} == {"blue", "green", "red"}

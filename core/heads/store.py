@@ -48,8 +48,15 @@ def tasks_of(spec: EncoderSpec) -> list[str]:
 
 
 def encoders_for(task_id: str) -> list[str]:
-    """The encoders that have a head for a task, in the order of pickers."""
-    return order(id for id, spec in encoders().items() if task_id in tasks_of(spec))
+    """The encoders that have a head for a task, in the order of pickers; none for a task that is not there."""
+    if task_id not in tasks():
+        return []
+    # One look at the disk, not one an encoder: every run of a page asks this.
+    fitted = {
+        path.parent.name for root in (ASSETS, own_folder()) for path in root.glob(f"heads/*/{task_id}.safetensors")
+    }
+    known = encoders().items()
+    return order(id for id, spec in known if id in fitted or any(head.task == task_id for head in spec.heads))
 
 
 def fit_command(encoder_id: str, task_id: str) -> str:

@@ -5,6 +5,7 @@ from core.images.formats import FORMATS, SUFFIXES
 from core.images.image import (
     FITS,
     Fit,
+    Pixels,
     SafeImage,
     crop_told,
     encode_png,
@@ -25,6 +26,7 @@ __all__ = [
     "MAX_SIDE",
     "SUFFIXES",
     "Fit",
+    "Pixels",
     "SafeImage",
     "crop_told",
     "encode_png",

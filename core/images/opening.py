@@ -87,11 +87,15 @@ def _open(data: bytes, bands: tuple[int, ...], copy: bool, enough: int = 0) -> S
         raise ImageTooLarge(
             f"The image is too large to decode; {limits.LIMITS}: scale it down and try again."
         ) from error
+    except MemoryError as error:
+        raise ImageTooLarge(
+            "The image takes more memory to decode than there is for it: scale it down and try again."
+        ) from error
     except UnidentifiedImageError as error:
         raise UnreadableImage(
             f"The file is not an image in a supported format, or its beginning is damaged: use {formats.SUPPORTED}."
         ) from error
-    # Decoders answer hostile bytes with any exception at all, from KeyError to MemoryError.
+    # Decoders answer hostile bytes with any exception at all.
     except Exception as error:
         raise UnreadableImage(
             f"The image is damaged, incomplete or of a rare kind: export it again as {formats.SUPPORTED}."

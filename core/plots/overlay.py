@@ -1,6 +1,7 @@
 """Attribution maps as pictures: a colour scale that means the same for every contender, over the crop the model saw."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ def upsample(values: Map, side: int) -> Map:
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC), dtype=np.float32)
 
 
+@cache
 def _table(scale: str) -> NDArray[np.uint8]:
     # The darkest quarter of a sequential scale would read as a shadow on the picture.
     start = 0.0 if scale == DIVERGING else 0.25

@@ -3,7 +3,6 @@
 What can be linked is in the address (`image`, `task`, `encoders`); an upload cannot be, and the page says so.
 """
 
-import hashlib
 from dataclasses import dataclass
 
 import streamlit as st
@@ -93,10 +92,9 @@ def _uploaded() -> list[tuple[str, SafeImage]]:
     )
     found: dict[str, tuple[str, SafeImage]] = {}
     for file in files or []:
-        data = file.getvalue()
-        digest = hashlib.sha256(data).hexdigest()
         try:
-            found[digest] = (file.name, resources.image(digest, data))
+            image = resources.uploaded(file)
+            found[image.digest] = (file.name, image)
         except ImageError as error:
             st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
@@ -148,10 +146,8 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
     elif source == FROM_CAMERA:
         shot = _shot()
         if shot is not None:
-            data = shot.getvalue()
-            digest = hashlib.sha256(data).hexdigest()
             try:
-                return resources.image(digest, data), "Camera photo", False, ()
+                return resources.uploaded(shot), "Camera photo", False, ()
             except ImageError as error:
                 explain(error)
         st.caption("Until you take a photo, the sample stays.")

@@ -6,7 +6,7 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 
-from core import export, images
+from core import export, images, pipeline
 from core.encoders.preprocess import display_crop, seen_box
 from core.images import SafeImage
 from core.metrics.attribution import degenerate
@@ -15,6 +15,7 @@ from core.plots import overlay, whole
 from core.readout import Contender
 from core.text import plain
 from pages.ui import picture as picture_of
+from pages.ui import resources
 
 SIDE = 448
 FAINT = 0.2
@@ -78,26 +79,32 @@ def draw(
         signed: draw negative evidence too.
     """
     spec = contender.encoder.spec
-    crop = display_crop(image.rgb, spec.preprocessing, SIDE)
     alt = map_alt(contender, class_name, values)
+    bare = not signed and no_evidence(values, reading)
     if view == "input":
-        picture, alt = (
-            reading.crop,
-            f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads.",
-        )
-    elif not signed and no_evidence(values, reading):
-        picture = crop
+        alt = f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads."
+    elif bare:
         alt = f"{spec.label}: no positive evidence for {class_name}; the picture is shown without a map."
         st.caption(f":material/visibility_off: No positive evidence for *{plain(class_name)}* here.")
-    elif view == "map":
-        picture = overlay.grid_picture(values, scale, SIDE, signed)
-    else:
-        picture = overlay.blend(crop, values, scale, opacity, signed)
-    if view == "whole":
+
+    def picture() -> images.Pixels:
+        if view == "input":
+            return reading.crop
+        crop = display_crop(image.rgb, spec.preprocessing, SIDE)
+        if bare:
+            over = crop
+        elif view == "map":
+            over = overlay.grid_picture(values, scale, SIDE, signed)
+        else:
+            over = overlay.blend(crop, values, scale, opacity, signed)
+        if view != "whole":
+            return over
         shown = images.thumbnail(image, picture_of.SIDE)
         height, width = shown.shape[:2]
-        picture = whole.placed(shown, seen_box(width, height, spec.preprocessing), picture)
-    data = images.encode_png(picture)
+        return whole.placed(shown, seen_box(width, height, spec.preprocessing), over)
+
+    of = pipeline.key(contender, image), values.tobytes()
+    data = resources.png(image, picture, "map", *of, view, bare, scale, opacity, signed)
     st.image(data, width="stretch", output_format="PNG", alt=alt)
     if view != "input" and 0 < float(values.max()) < FAINT * scale:
         st.caption(f":material/info: Faint: its strongest place has {values.max() / scale:.0%} of the common scale.")

@@ -40,7 +40,11 @@ def show(image: SafeImage, name: str, contenders: Iterable[Contender]) -> None:
     """The whole image, with a frame around what encoders read."""
     width, height = images.thumbnail_size(image, SIDE)
     frames = boxes(contenders, width, height)
-    data = resources.framed_thumbnail(image.digest, tuple(frames), SIDE, image)
+
+    def picture() -> images.Pixels:
+        return whole.with_frames(images.thumbnail(image, SIDE), frames)
+
+    data = resources.png(image, picture, "framed", tuple(frames))
     st.image(data, width="stretch", alt=f"The image that is compared: {name}.")
     if frames:
         each = "The frame is what encoders read." if len(frames) == 1 else "Each frame is what some encoders read."

@@ -1,4 +1,4 @@
-"""The only place that caches: numbers by digest, with limits. Encoders are kept by `core.encoders.resident`.
+"""The only place that caches: what is made of images, by digest, with limits. Encoders: `core.encoders.resident`.
 
 Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): a picture goes by the
 SHA-256 of its uploaded bytes, the numbers of a contender for it by `core.pipeline.key`. Arguments that start with an
@@ -12,19 +12,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import devices, images, invariance, pipeline, samples
 from core import doubts as doubting
 from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
-from core.encoders.registry import encoder_spec
 from core.encoders.resident import residents
 from core.encoders.spec import Preprocessing
-from core.errors import Cancelled
-from core.heads import store
+from core.errors import Cancelled, ImageError
 from core.images import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
-from core.plots import whole
 from core.readout import Contender
 from core.results.info import StudyInfo
 from core.study import estimate
@@ -55,27 +53,45 @@ def doubts(contender: Contender) -> list[str]:
     return _doubts(pipeline.key(contender), contender)
 
 
-def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
-    """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
-    shown = list(contenders)
-    known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
-    if known and all(contender.encoder.spec.family != "random" for contender in shown):
-        shown.append(contender("random", task_id))
-    return shown
+def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """A cache for what holds pixels: of a bundled sample for everybody, of an upload until its session ends.
+
+    What is cached takes the picture first, and it is no part of the key.
+    """
+
+    def cached(compute: Callable[..., T]) -> Callable[..., T]:
+        for_all = st.cache_data(show_spinner=False, max_size=max_size)(compute)
+        for_one = st.cache_data(show_spinner=False, max_size=max_size, scope="session")(compute)
+
+        def ask(_image: SafeImage, *key: Any) -> T:
+            return (for_all if _image.digest in samples.digests() else for_one)(_image, *key)
+
+        return ask
+
+    return cached
 
 
-# What holds pixels of an upload lives and dies with its session.
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
-def _image(digest: str, _data: bytes) -> SafeImage:
-    return images.open_copy_in_time(_data, sessions.left())
-
-
-def image(digest: str, data: bytes) -> SafeImage:
-    """The decoded image, with read-only pixels; decoding ends when the visitor has left."""
+def _uploaded(file_id: str, _file: UploadedFile) -> SafeImage | ImageError:
     try:
-        return _image(digest, data)
+        return images.open_copy_in_time(_file.getvalue(), sessions.left())
+    except ImageError as error:
+        return error  # kept, or what took long to refuse would take as long at every run of the page
+
+
+def uploaded(file: UploadedFile) -> SafeImage:
+    """The decoded image, with read-only pixels; decoding ends when the visitor has left.
+
+    Raises:
+        ImageError: it cannot be opened; the same file, uploaded again, is tried again.
+    """
+    try:
+        found = _uploaded(file.file_id, file)
     except Cancelled:
         st.stop()
+    if isinstance(found, ImageError):
+        raise found.with_traceback(None)
+    return found
 
 
 @st.cache_resource(show_spinner=False)
@@ -84,32 +100,34 @@ def sample_image(id: str) -> SafeImage:
     return samples.image(id)
 
 
-@st.cache_data(show_spinner=False, max_size="16MB", scope="session")
-def framed_thumbnail(digest: str, boxes: tuple[whole.Box, ...], side: int, _image: SafeImage) -> bytes:
-    """A PNG of a whole image with a frame along each box, in pixels of the thumbnail."""
-    return images.encode_png(whole.with_frames(images.thumbnail(_image, side), list(boxes)))
+@_of_picture(max_size="32MB")
+def _png(_image: SafeImage, digest: str, what: tuple[Any, ...], _draw: Callable[[], images.Pixels]) -> bytes:
+    return images.encode_png(_draw())
 
 
-@st.cache_data(show_spinner=False, max_size="16MB", scope="session")
-def thumbnail(digest: str, side: int, _image: SafeImage) -> bytes:
+def png(image: SafeImage, draw: Callable[[], images.Pixels], *what: Any) -> bytes:
+    """`draw()` as PNG, for a picture that is made of an image; `what` is hashable, and all else that decides it."""
+    return _png(image, image.digest, what, draw)
+
+
+def thumbnail(image: SafeImage, side: int) -> bytes:
     """A small PNG of an image for galleries and tables."""
-    return images.encode_png(images.thumbnail(_image, side))
+    return png(image, lambda: images.thumbnail(image, side), "thumbnail", side)
 
 
-@st.cache_data(show_spinner=False, max_size="16MB")
-def square(digest: str, side: int, _image: SafeImage) -> bytes:
+def square(image: SafeImage, side: int) -> bytes:
     """The central square of an image as a small PNG, so that a gallery lines up."""
-    return images.encode_png(display_crop(_image.rgb, Preprocessing(size=1, resize=1), side))
+    return png(image, lambda: display_crop(image.rgb, Preprocessing(size=1, resize=1), side), "square", side)
 
 
-@st.cache_data(show_spinner=False, max_size="100MB", scope="session")
-def _reading(key: str, _contender: Contender, _image: SafeImage) -> Reading:
+@_of_picture(max_size="100MB")
+def _reading(_image: SafeImage, key: str, _contender: Contender) -> Reading:
     return pipeline.read_images(_contender, [_image])[0]
 
 
 def reading(contender: Contender, image: SafeImage) -> Reading:
     """Map, feature and logits of one image for one contender."""
-    return _reading(pipeline.key(contender, image), contender, image)
+    return _reading(image, pipeline.key(contender, image), contender)
 
 
 @st.cache_data(show_spinner=False, max_size="64MB")
@@ -152,15 +170,15 @@ def _clean(key: str, _contender: Contender, _images: list[SafeImage]) -> invaria
 
 @st.cache_data(show_spinner=False, max_size="64MB")
 def _point(
-    key: str, name: str, strength: float, seeds: int, _contender: Contender, _clean: invariance.Clean
+    key: str, name: str, strength: float, seeds: int, _contender: Contender, _clean: Callable[[], invariance.Clean]
 ) -> invariance.Point:
-    return invariance.measure(_contender, _clean, pipeline.augmentation(name), strength, seeds)
+    return invariance.measure(_contender, _clean(), pipeline.augmentation(name), strength, seeds)
 
 
 def point(contender: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
     """One strength of a sweep; a sweep that was stopped finds its finished points here."""
     key = pipeline.key(contender, *chosen)
-    return _point(key, name, strength, seeds, contender, _clean(key, contender, chosen))
+    return _point(key, name, strength, seeds, contender, lambda: _clean(key, contender, chosen))
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -187,14 +205,27 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
 
 
 # A chart takes longer to put together than to send, and pages only read it.
-@st.cache_resource(show_spinner=False, max_entries=8)
-def _drawn(version: str, what: str, _compute: Callable[[], T]) -> T:
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _drawn(key: tuple[str, ...], what: str, _compute: Callable[[], T]) -> T:
     return _compute()
 
 
 def drawn(info: StudyInfo, compute: Callable[[StudyInfo], T]) -> T:
     """`compute(info)`, one object for everybody until the study changes: nobody may change it."""
-    return _drawn(info.version, f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}", lambda: compute(info))
+    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
+    return _drawn((info.version,), what, lambda: compute(info))
+
+
+def drawn_of(contenders: Sequence[Contender], image: SafeImage, what: str, compute: Callable[[], T]) -> T:
+    """`compute()`, one object for everybody: nobody may change it.
+
+    Args:
+        contenders: whose numbers it is made of.
+        image: that these are for; no pixel of it may be in what is computed.
+        what: all else that decides it.
+        compute: gives figures, tables and words.
+    """
+    return _drawn(tuple(pipeline.key(contender, image) for contender in contenders), what, compute)
 
 
 def of_studies(info: StudyInfo, others: Sequence[StudyInfo], compute: Callable[..., T], *arguments: Any) -> T:

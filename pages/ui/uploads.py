@@ -32,7 +32,7 @@ def draw(chosen: Chosen) -> None:
     known: dict[str, str] = st.session_state.setdefault(KEPT, {})
     digests = [image.digest for image in images]
     given = [known.get(digest) if known.get(digest) in classes else None for digest in digests]
-    pictures = [_inline(resources.thumbnail(image.digest, 96, image)) for image in images]
+    pictures = [_inline(resources.thumbnail(image, 96)) for image in images]
     shown = table.assign(picture=pictures, **{uploads.TRUE: pd.Series(given, dtype=object)})
     edited = st.data_editor(
         shown,

@@ -169,7 +169,7 @@ def line(name: str, seconds: list[float]) -> str:
     """The figures of a crowd."""
     ordered = sorted(seconds)
     return (
-        f"{name:28} median {statistics.median(ordered):6.2f} s, first {ordered[0]:6.2f}, "
+        f"{name:36} median {statistics.median(ordered):6.2f} s, first {ordered[0]:6.2f}, "
         f"95 % {ordered[int(0.95 * (len(ordered) - 1))]:6.2f}, last {ordered[-1]:6.2f}"
     )
 
@@ -201,7 +201,8 @@ def main() -> int:
     settings = dict(setting.split("=", 1) for setting in arguments.setting)
     for count in (int(number) for number in arguments.visitors.split(",") if number):
         with serve(settings) as server:
-            print(line(f"{count} first visits", asyncio.run(crowd(server, count))), flush=True)
+            for state in ("started just now", "warm"):
+                print(line(f"{count} first visits, {state}", asyncio.run(crowd(server, count))), flush=True)
     wrong = 0
     if arguments.uploads:
         with serve(settings) as server:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -9,11 +10,14 @@ import torch
 from streamlit.testing.v1 import AppTest
 from toys import CPU, image, linear_head, small_resnet, spec
 
-from core import pipeline
+from core import images, invariance, pipeline, readout
 from core.encoders.encoder import freeze
+from core.images import SafeImage
+from core.plots import curves
 from core.readout import Contender
 from pages.ui import resources
 
+SESSION = "streamlit.runtime.caching.cache_data_api.get_session_id_or_throw"
 PICTURE, OTHER = image(seed=0), image(seed=1)
 NUMBERS: dict[str, Callable[[Contender], object]] = {
     "reading": lambda contender: resources.reading(contender, PICTURE).logits,
@@ -73,3 +77,53 @@ def test_what_no_head_changes_is_computed_once_for_all_heads(
     monkeypatch.setattr(pipeline, computed_by, lambda *arguments: [computed.append(1)])
     served(what, replaced(sha256="2" * 64), replaced(sha256="2" * 64, head_seed=1))
     assert computed == [1]
+
+
+def counted(monkeypatch: pytest.MonkeyPatch, *names: tuple[ModuleType, str]) -> list[str]:
+    """The names of functions that are called from now on, once a call."""
+    called: list[str] = []
+
+    def counting(name: str, compute: Callable[..., object]) -> Callable[..., object]:
+        def ask(*given: object, **named: object) -> object:
+            called.append(name)
+            return compute(*given, **named)
+
+        return ask
+
+    for module, name in names:
+        monkeypatch.setattr(module, name, counting(name, getattr(module, name)))
+    return called
+
+
+OF_PICTURE: dict[str, Callable[[Contender, SafeImage], object]] = {
+    "reading": lambda contender, image: resources.reading(contender, image),
+    "thumbnail": lambda contender, image: resources.thumbnail(image, 96),
+    "square": lambda contender, image: resources.square(image, 96),
+}
+
+
+@pytest.mark.parametrize(("shown", "times"), [("sample", 1), ("upload", 2)])
+@pytest.mark.parametrize("what", OF_PICTURE)
+def test_of_a_sample_pixels_are_read_once_for_everybody_and_of_an_upload_in_each_session(
+    what: str, shown: str, times: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = resources.sample_image("moon") if shown == "sample" else image(seed=2)
+    called = counted(monkeypatch, (pipeline, "read_images"), (images, "encode_png"))
+    monkeypatch.setitem(NUMBERS, what, lambda contender: OF_PICTURE[what](contender, picture))
+    contender = replaced(sha256=f"{what}{shown}")
+    for session in ("one", "two", "one"):
+        monkeypatch.setattr(SESSION, lambda session=session: f"{what} {shown} {session}")
+        served(what, contender)
+    assert len(called) == times
+
+
+def test_the_second_visitor_of_the_overview_has_nothing_computed(
+    open_page: Callable[..., AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SESSION, lambda: "the first visitor")
+    first = open_page("overview.py")
+    called = counted(monkeypatch, (readout, "read"), (invariance, "clean"), (images, "encode_png"), (curves, "stacked"))
+    monkeypatch.setattr(SESSION, lambda: "the second visitor")
+    second = open_page("overview.py")
+    assert called == []
+    assert [found.value for found in second.markdown] == [found.value for found in first.markdown]

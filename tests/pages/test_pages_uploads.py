@@ -6,6 +6,7 @@ import pytest
 from photos import BROKEN, encoded, photo
 from PIL import Image
 
+from core import images
 from core.samples import samples
 from pages.ui import inputs, uploads
 
@@ -196,3 +197,15 @@ def test_answers_to_a_sample_are_marked(open_page):
     assert ["right" in mark for mark in marks] == [answer == "cat" for answer in facts["answer"]]
     at = open_page("compare.py", image="moon", task="cifar10")
     assert not [text for text in at.markdown if "-badge[" in text.value and "wrong" in text.value]
+
+
+def test_a_refused_file_is_not_decoded_again_until_it_is_uploaded_again(open_page, use_upload, monkeypatch):
+    decode, asked = images.open_copy_in_time, []
+    monkeypatch.setattr(images, "open_copy_in_time", lambda data, gone: (asked.append(data), decode(data, gone))[1])
+    at = use_upload(open_page("compare.py"))
+    name, data = next(iter(BROKEN.items()))
+    for _ in range(2):
+        at.file_uploader(key="uploads").upload(name, data).run()
+        at.run()
+        assert len([error for error in at.error if name in error.value]) == 1
+    assert asked == [data, data]
