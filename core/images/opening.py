@@ -62,14 +62,13 @@ def open_copy(data: bytes, bands: tuple[int, ...] = ()) -> SafeImage:
 
 
 def glimpse(data: bytes, side: int) -> Pixels:
-    """(side, side) grey levels of the whole image, squeezed: enough to tell one picture from another.
+    """(side, side, 3) pixels of the whole image, squeezed: enough to tell one picture from another.
 
     Raises:
         UnreadableImage, ImageTooLarge: as `open_image`.
     """
     found = _open(data, (), copy=True, enough=4 * side)
-    grey = Image.fromarray(found.rgb).convert("L")
-    return read_only(grey.resize((side, side), Image.Resampling.BOX))
+    return read_only(Image.fromarray(found.rgb).resize((side, side), Image.Resampling.BOX))
 
 
 def _open(data: bytes, bands: tuple[int, ...], copy: bool, enough: int = 0) -> SafeImage:
