@@ -95,9 +95,7 @@ class Duplicates:
             also = "more " if self.copies else ""
             said.append(f"{len(self.alike):,} {also}of {tested:,} test images look like a training image: {so}.")
         if self.near is None and self.alike is not None:
-            said.append(
-                "Whether features tell test images from training images was not looked into: there are too many."
-            )
+            said.append("What features tell of test and training images was not looked into: there are too many.")
         if self.near:
             also = "more " if self.copies or self.alike else ""
             said.append(
@@ -160,9 +158,9 @@ def _look(tree: Tree, samples: Sequence[Sample], tested: NDArray[np.bool_]) -> D
     alike: set[int] | None = None
     close: set[int] | None = None
     if len(paths) <= MAX_IMAGES and sum(tree.files[path].size for path in paths) <= MAX_LOOKED_AT:
-        pictures, places = _glimpses(tree, paths)
+        thumbnails, pictures, places = _glimpses(tree, paths)
         alike = set()
-        for i, j in _pairs(_thumbnails(pictures), places):
+        for i, j in _pairs(thumbnails, places):
             joined.join(i, j)
             if tested[i] != tested[j]:
                 alike.add(i if tested[i] else j)
@@ -226,30 +224,22 @@ def _copies(tree: Tree, paths: Sequence[str]) -> dict[int, bytes] | None:
     return {i: found for i, found in _each(digest, asked) if found is not None}
 
 
-def _glimpses(tree: Tree, paths: Sequence[str]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """(M, S, S, 3) small pictures of the images that show anything, and the positions in `paths` that they are of."""
+def _glimpses(tree: Tree, paths: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Of images that show anything: (M, SIDE²) grey thumbnails of mean 0 and length 1, small pictures as `near` reads
+    them, and the positions in `paths` that they are of."""
 
-    def glimpse(i: int) -> NDArray[np.uint8] | None:
+    def glimpse(i: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
         with suppress(ImageError):
-            found = images.glimpse(tree.read(paths[i]), near.SIDE)
-            return found if found.mean(axis=2).std() > FLAT else None
+            thumbnail, picture = images.glimpse(tree.read(paths[i]), SIDE, near.SIDE)
+            grey = (thumbnail.astype(np.float32) @ GREY).ravel()
+            grey -= grey.mean()
+            return (grey / np.linalg.norm(grey), picture) if grey.std() > FLAT else None
         return None
 
-    found = [(i, picture) for i, picture in _each(glimpse, range(len(paths))) if picture is not None]
-    empty = np.empty((0, near.SIDE, near.SIDE, 3), np.uint8)
-    return np.stack([p for _, p in found]) if found else empty, np.array([i for i, _ in found], np.int64)
-
-
-def _thumbnails(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """(M, SIDE²) grey thumbnails of mean 0 and length 1 of (M, S, S, 3) pictures, S a multiple of SIDE."""
-    step = pictures.shape[1] // SIDE
-    values = np.empty((len(pictures), SIDE * SIDE), np.float32)
-    for row, picture in zip(values, pictures, strict=True):
-        grey = picture.astype(np.float32) @ GREY
-        row[:] = grey.reshape(SIDE, step, SIDE, step).mean(axis=(1, 3)).ravel()
-    values -= values.mean(axis=1, keepdims=True)
-    # What is even once it is this small equals nothing, not even itself.
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), FLAT * SIDE)
+    found = [(i, seen) for i, seen in _each(glimpse, range(len(paths))) if seen is not None]
+    thumbnails = np.array([seen[0] for _, seen in found], np.float32).reshape(-1, SIDE * SIDE)
+    pictures = np.array([seen[1] for _, seen in found], np.uint8).reshape(-1, near.SIDE, near.SIDE, 3)
+    return thumbnails, pictures, np.array([i for i, _ in found], np.int64)
 
 
 def _pairs(values: NDArray[np.float32], places: NDArray[np.int64]) -> Iterable[tuple[int, int]]:

@@ -18,6 +18,7 @@ from core.encoders.architectures import Network
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
 from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.opening.mismatch import HEADS
 from core.encoders.own_networks import is_known, like_which, named_inside
 from core.encoders.own_spelling import patch_of, usual_name, with_patches
 from core.encoders.partners import network
@@ -192,6 +193,9 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         drop=(*said.drop, *taken.drop),
         keys="" if by_timm else taken.keys,
     )
+    if by_timm and not any(name.startswith(HEADS) for name in taken.drop):
+        # timm's loader would look for a classifier.
+        spec = replace(spec, options=(*spec.options, ("num_classes", 0)))
     return replace(spec, weights=weights), fitting
 
 
