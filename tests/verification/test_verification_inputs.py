@@ -81,7 +81,7 @@ def test_a_network_of_another_input_is_told_which(
     assert flags in check.detail
 
 
-@pytest.mark.parametrize("id", ["supervised", "simclr", "random"])
+@pytest.mark.parametrize("id", ["supervised", "simclr"])
 def test_red_and_blue_swapped_are_told(id: str, folder: Path) -> None:
     """As of photos that OpenCV read: the same network whose first layer meets blue first."""
     tensors = trained(id)
