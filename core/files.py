@@ -11,8 +11,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+Identity = tuple[int, int, int]
+"""Size, time and number of a file: with another content it is another."""
+
 UNSYNCED = frozenset((errno.EACCES, errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EROFS))
 """What systems and network mounts answer that know no `fsync` of a folder; their rename is all there is."""
+
+
+def identity(path: Path) -> Identity | None:
+    """What tells a file from one that takes its place; None where there is none."""
+    try:
+        now = path.stat()
+    except OSError:
+        return None
+    return now.st_size, now.st_mtime_ns, now.st_ino
 
 
 def write_whole(path: Path, data: bytes) -> None:

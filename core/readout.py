@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,9 +13,13 @@ from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.layouts import TrunkOutput
 from core.encoders.resident import residents
+from core.files import Identity, identity
 from core.heads import linear, store
 from core.heads.linear import LinearHead
 from core.pace import Progress
+from core.tasks import Task, task
+
+Stamp = tuple[Task, Path, Identity | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,16 +74,26 @@ def shared_contender(
 ) -> Contender:
     """As `load_contender`, but encoder and head are one for all who ask: nobody may change them.
 
-    The encoder stays in memory until others need the room (`core.encoders.resident`); its heads leave with it.
+    The encoder stays in memory until others need the room (`core.encoders.resident`); its heads leave with it, or when
+    one is fitted anew.
 
     Raises:
         InvariscopeError: as `load_contender`, or there is no room for it.
     """
     encoder = residents().get(encoder_id, device, progress)
     heads = _heads().setdefault(encoder, {})
-    if task_id not in heads:
-        heads.setdefault(task_id, store.load(encoder, task_id, progress))
-    return Contender(encoder, heads[task_id])
+    # Before it is read: of a file that changes meanwhile the next who asks gets the new one.
+    stamp = _stamp(encoder_id, task_id)
+    known = heads.get(task_id)
+    if known is None or known[0] != stamp:
+        known = heads[task_id] = stamp, store.load(encoder, task_id, progress)
+    return Contender(encoder, known[1])
+
+
+def _stamp(encoder_id: str, task_id: str) -> Stamp:
+    """What a head is made of: another file, or a task of other classes, is another head."""
+    path = store.fitted_path(encoder_id, task_id)
+    return task(task_id), path, identity(path)
 
 
 def shared_without_head(
@@ -94,7 +109,7 @@ def shared_without_head(
 
 
 @cache
-def _heads() -> "WeakKeyDictionary[Encoder, dict[str, LinearHead]]":
+def _heads() -> "WeakKeyDictionary[Encoder, dict[str, tuple[Stamp, LinearHead]]]":
     """The heads of encoders that are in memory."""
     return WeakKeyDictionary()
 

@@ -5,7 +5,7 @@ import timm
 import torch
 from timm.models import convnext, swin_transformer
 from torch import Tensor, nn
-from torchvision.models import ConvNeXt, SwinTransformer, VisionTransformer
+from torchvision.models import ConvNeXt, SwinTransformer, VisionTransformer, efficientnet_b0, efficientnet_b5
 from torchvision.models.convnext import CNBlockConfig
 
 from core.encoders.opening.keymaps import KEYMAPS, renamed
@@ -96,6 +96,33 @@ def original_names_of(torchvision: SwinTransformer, depths: list[int]) -> dict[s
         found[key.replace("mlp.0.", "mlp.fc1.").replace("mlp.3.", "mlp.fc2.")] = value
     found["layers.0.blocks.1.attn_mask"] = torch.zeros(4, 16, 16)
     return found
+
+
+def test_torchvision_swin() -> None:
+    depths, heads = [2, 2, 2], [2, 4, 8]
+    source = randomised(SwinTransformer([4, 4], 16, depths, heads, window_size=[4, 4], num_classes=7))
+    network = swin_transformer.SwinTransformer(
+        img_size=64, patch_size=4, window_size=4, embed_dim=16, depths=depths, num_heads=heads, num_classes=7
+    )
+    assert_alike(source, KEYMAPS["torchvision-swin"](source.state_dict()), network, 64)
+
+
+def test_torchvision_efficientnet() -> None:
+    source = efficientnet_b0(num_classes=7)
+    for layer in source.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+            layer.weight.data.uniform_(0.5, 1.5)
+    network = timm.create_model("efficientnet_b0", num_classes=7)
+    assert_alike(source.eval(), KEYMAPS["torchvision-efficientnet"](source.state_dict()), network, 64)
+
+
+def test_torchvision_efficientnets_that_compute_otherwise_are_refused() -> None:
+    with torch.device("meta"):
+        source = efficientnet_b5().state_dict()
+    with pytest.raises(WeightsInvalid, match="compute otherwise"):
+        KEYMAPS["torchvision-efficientnet"](source)
 
 
 def test_ibot_swin() -> None:

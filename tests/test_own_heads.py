@@ -15,8 +15,11 @@ from core.encoders import own
 from core.encoders.own import Said
 from core.encoders.partners import order
 from core.encoders.registry import encoder_spec, encoders
+from core.errors import HeadUnavailable
 from core.heads import store
+from core.heads.store import own_path
 from core.paths import ASSETS, own_folder
+from core.readout import shared_contender
 from core.tasks import task, tasks
 
 nothing_fetched = command_line.nothing_fetched
@@ -68,6 +71,29 @@ def test_a_head_of_an_own_encoder_goes_to_the_users_folder_and_is_found(
     other = labelled(data.parent, "other", classes=2)
     assert main(["fit-heads", str(other), *BIRDS, "--encoders", "mine"]) == 2
     assert "has other classes than" in capsys.readouterr().err
+
+
+def test_a_head_that_is_fitted_anew_answers_at_once(data: Path) -> None:
+    """The encoder stays in memory, as in a server that runs while somebody fits."""
+    cpu = torch.device("cpu")
+    fit = ["fit-heads", str(data), *BIRDS, "--encoders", "mine", "--device", "cpu"]
+    assert main(fit) == 0
+    before = shared_contender("mine", "birds", cpu)
+    assert shared_contender("mine", "birds", cpu).head is before.head
+    # The names of two classes change places.
+    for part in ("train", "test"):
+        place = data / part
+        (place / "red").rename(place / "x")
+        (place / "blue").rename(place / "red")
+        (place / "x").rename(place / "blue")
+    assert main(fit) == 0
+    after = shared_contender("mine", "birds", cpu)
+    assert after.encoder is before.encoder
+    assert not torch.equal(after.head.weight, before.head.weight)
+    assert torch.equal(after.head.weight, store.load(after.encoder, "birds").weight)
+    own_path("mine", "birds").unlink()
+    with pytest.raises(HeadUnavailable):
+        shared_contender("mine", "birds", cpu)
 
 
 def test_a_task_that_ships_is_not_described_again(data: Path, capsys) -> None:

@@ -1,8 +1,9 @@
 """Images that occur more than once: test images that training has too, and pictures under labels that contradict.
 
-Two images are copies when their files are equal byte for byte, and look the same when their grey thumbnails correlate:
-what saving again in another format or size, or another brightness, leaves alike. Measured on six sets of photographs,
-aerial scenes, X-rays and textures: no two different images correlated above 0.986, and of images saved again as JPEG of
+Three looks, each at what the one before left over: bytes, pixels, and what an encoder's features tell (`near`). Two
+images are copies when their files are equal byte for byte, and look the same when their grey thumbnails correlate: what
+saving again in another format or size, or another brightness, leaves alike. Measured on six sets of photographs, aerial
+scenes, X-rays and textures: no two different images correlated above 0.986, and of images saved again as JPEG of
 quality 75 more than 98 in 100 did.
 """
 
@@ -18,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import images
+from core.datasets import near
 from core.datasets.groups import Sample, Samples
 from core.datasets.tree import Tree
 from core.errors import ImageError
 from core.files import write_whole
 from core.paths import cache_folder
 
-VERSION = 2
+VERSION = 3
 MAX_BYTES = 8 << 30
 """Bytes of files of equal sizes that are read to find copies; of more the question stays open."""
 
@@ -35,6 +37,7 @@ MAX_LOOKED_AT = 4 << 30
 """Bytes of these images."""
 
 SIDE = 32  # of a thumbnail, in pixels
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue, as Pillow weighs them
 ALIKE = 0.988  # correlation of two thumbnails
 FLAT = 2.0  # grey levels of deviation below which a thumbnail shows nothing to compare
 CHUNK = 1024
@@ -50,12 +53,15 @@ class Duplicates:
     Attributes:
         copies: test images whose bytes training or validation has too; None when not looked into.
         alike: test images that look like one of training or validation and are no copies; None when not looked into.
+        near: test images, neither copies nor alike, whose features say that training has the picture in another form;
+            None when not looked into.
         contradictory: images that another label has too, of any part.
         contradictions: different pictures among these.
     """
 
     copies: tuple[str, ...] | None
     alike: tuple[str, ...] | None
+    near: tuple[str, ...] | None
     contradictory: tuple[str, ...]
     contradictions: int
 
@@ -64,6 +70,7 @@ class Duplicates:
         return {
             "test_copies": None if self.copies is None else len(self.copies),
             "test_alike": None if self.alike is None else len(self.alike),
+            "test_near": None if self.near is None else len(self.near),
             "contradictions": self.contradictions,
         }
 
@@ -87,6 +94,14 @@ class Duplicates:
         if self.alike:
             also = "more " if self.copies else ""
             said.append(f"{len(self.alike):,} {also}of {tested:,} test images look like a training image: {so}.")
+        if self.near is None and self.alike is not None:
+            said.append("What features tell of test and training images was not looked into: there are too many.")
+        if self.near:
+            also = "more " if self.copies or self.alike else ""
+            said.append(
+                f"{len(self.near):,} {also}of {tested:,} test images show what a training image shows, mirrored, "
+                f"cropped, recoloured or taken again, as features of SimCLR tell: {so}."
+            )
         if self.contradictions:
             what = "pictures stand" if self.contradictions > 1 else "picture stands"
             and_so = ": all their images were left out" if dropped else ""
@@ -104,8 +119,8 @@ def find(tree: Tree, parts: Samples, key: str) -> Duplicates:
     """
     note = cache_folder() / "duplicates" / f"{key}.{VERSION}"
     with suppress(OSError, ValueError, TypeError):
-        copies, alike, wrong, count = json.loads(note.read_text(encoding="utf-8")).values()
-        return Duplicates(_some(copies), _some(alike), tuple(wrong), int(count))
+        copies, alike, close, wrong, count = json.loads(note.read_text(encoding="utf-8")).values()
+        return Duplicates(_some(copies), _some(alike), _some(close), tuple(wrong), int(count))
     rows = [(sample, part == "test") for part, found in parts.items() for sample in found]
     found = _look(tree, [sample for sample, _ in rows], np.array([tested for _, tested in rows]))
     # A cache that cannot be written costs time, and nothing else.
@@ -120,7 +135,7 @@ def _some(paths: list[str] | None) -> tuple[str, ...] | None:
 
 def without(parts: Samples, found: Duplicates) -> tuple[Samples, int]:
     """The parts without test images that training has too and without contradictory images, and how many went."""
-    gone = {*(found.copies or ()), *(found.alike or ())}
+    gone = {*(found.copies or ()), *(found.alike or ()), *(found.near or ())}
     wrong = set(found.contradictory)
     kept = {
         part: [row for row in rows if row.path not in wrong and not (part == "test" and row.path in gone)]
@@ -141,18 +156,28 @@ def _look(tree: Tree, samples: Sequence[Sample], tested: NDArray[np.bool_]) -> D
     known = {digest for i, digest in (digests or {}).items() if not tested[i]}
     copies = [i for i, digest in (digests or {}).items() if tested[i] and digest in known]
     alike: set[int] | None = None
+    close: set[int] | None = None
     if len(paths) <= MAX_IMAGES and sum(tree.files[path].size for path in paths) <= MAX_LOOKED_AT:
+        thumbnails, pictures, places = _glimpses(tree, paths)
         alike = set()
-        for i, j in _pairs(*_thumbnails(tree, paths)):
+        for i, j in _pairs(thumbnails, places):
             joined.join(i, j)
             if tested[i] != tested[j]:
                 alike.add(i if tested[i] else j)
         alike -= set(copies)
+        if len(pictures) <= near.MOST:
+            told = near.near(near.features_of(pictures), tested[places]) if len(pictures) else []
+            close = {int(places[i]) for i in told} - alike - set(copies)
     groups = joined.groups()
     mixed = [group for group in groups if len(set(labels[group])) > 1]
+
+    def named(found: Iterable[int] | None) -> tuple[str, ...] | None:
+        return None if found is None else tuple(paths[i] for i in sorted(found))
+
     return Duplicates(
-        None if digests is None else tuple(paths[i] for i in copies),
-        None if alike is None else tuple(paths[i] for i in sorted(alike)),
+        named(None if digests is None else copies),
+        named(alike),
+        named(close),
         tuple(paths[i] for group in mixed for i in group),
         len(mixed),
     )
@@ -199,19 +224,22 @@ def _copies(tree: Tree, paths: Sequence[str]) -> dict[int, bytes] | None:
     return {i: found for i, found in _each(digest, asked) if found is not None}
 
 
-def _thumbnails(tree: Tree, paths: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(M, SIDE²) grey thumbnails of mean 0 and length 1, and the positions in `paths` that they are of."""
+def _glimpses(tree: Tree, paths: Sequence[str]) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.int64]]:
+    """Of images that show anything: (M, SIDE²) grey thumbnails of mean 0 and length 1, small pictures as `near` reads
+    them, and the positions in `paths` that they are of."""
 
-    def thumbnail(i: int) -> NDArray[np.float32] | None:
+    def glimpse(i: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
         with suppress(ImageError):
-            grey = images.glimpse(tree.read(paths[i]), SIDE).astype(np.float32).ravel()
+            thumbnail, picture = images.glimpse(tree.read(paths[i]), SIDE, near.SIDE)
+            grey = (thumbnail.astype(np.float32) @ GREY).ravel()
             grey -= grey.mean()
-            return grey / np.linalg.norm(grey) if grey.std() > FLAT else None
+            return (grey / np.linalg.norm(grey), picture) if grey.std() > FLAT else None
         return None
 
-    found = [(i, values) for i, values in _each(thumbnail, range(len(paths))) if values is not None]
-    values = np.stack([v for _, v in found]) if found else np.empty((0, SIDE * SIDE), np.float32)
-    return values, np.array([i for i, _ in found], np.int64)
+    found = [(i, seen) for i, seen in _each(glimpse, range(len(paths))) if seen is not None]
+    thumbnails = np.array([seen[0] for _, seen in found], np.float32).reshape(-1, SIDE * SIDE)
+    pictures = np.array([seen[1] for _, seen in found], np.uint8).reshape(-1, near.SIDE, near.SIDE, 3)
+    return thumbnails, pictures, np.array([i for i, _ in found], np.int64)
 
 
 def _pairs(values: NDArray[np.float32], places: NDArray[np.int64]) -> Iterable[tuple[int, int]]:

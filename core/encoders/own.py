@@ -14,10 +14,13 @@ import torch
 
 from core import public
 from core.encoders import encoder, own_entries, preprocess, skeletons, timm_files, trial
+from core.encoders.architectures import Network
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
 from core.encoders.opening.keymaps import KEYMAPS
-from core.encoders.own_networks import like_which, named_inside
+from core.encoders.opening.mismatch import HEADS
+from core.encoders.own_networks import is_known, like_which, named_inside
+from core.encoders.own_spelling import patch_of, usual_name, with_patches
 from core.encoders.partners import network
 from core.encoders.registry import encoder_spec, untagged
 from core.encoders.spec import REGIMES, EncoderSpec, NativeHead, Pretraining, WeightFile
@@ -89,6 +92,9 @@ def add(path: str | Path, id: str, said: Said) -> EncoderSpec:
     if not name:
         opened = _opened(file)
         name, inside = named_inside(opened[1])
+    elif not is_known(name):
+        opened = _opened(file)
+        name = usual_name(name, finding.every_tensor(opened[1]))
     if not name:
         raise InvalidRequest("Say which network it is: --arch NAME, as timm calls it, or --like ID of the catalog.")
     spec = _described(file, id, name, like, said)
@@ -160,7 +166,7 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
     """The entry with the place of its weights, and every place that fits, the one that was taken first."""
     blank = skeletons.blank(spec.architecture, spec.options)
     wanted = blank.state_dict()
-    namings = {"": lambda tensors: tensors, **KEYMAPS, "timm": timm_files.naming(blank)}
+    namings = {"": lambda tensors: tensors, **KEYMAPS, "timm": _by_timm(blank)}
     if said.drop:
         namings = {keys: _without(said.drop, naming) for keys, naming in namings.items()}
     found, nearest = finding.places(content, wanted, namings, spec.weights.absent)
@@ -173,8 +179,8 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         if nearest is None:
             raise WeightsInvalid(f"{file} holds no named tensors, so no network can be filled from it.")
         raise WeightsInvalid(
-            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}. Say --arch for "
-            "another network."
+            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}. Say --arch "
+            f"{_better(spec.architecture, content) or 'for another network'}."
         )
     taken = fitting[0]
     by_timm = taken.keys == "timm"
@@ -187,6 +193,9 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         drop=(*said.drop, *taken.drop),
         keys="" if by_timm else taken.keys,
     )
+    if by_timm and not any(name.startswith(HEADS) for name in taken.drop):
+        # timm's loader would look for a classifier.
+        spec = replace(spec, options=(*spec.options, ("num_classes", 0)))
     return replace(spec, weights=weights), fitting
 
 
@@ -209,6 +218,25 @@ def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | No
             over.append("what is not said of the preprocessing" if given else "preprocessing")
         text += f" Taken over from {like.id}: {', '.join(over)}." if over else ""
     return text
+
+
+def _by_timm(blank: Network) -> finding.Naming:
+    """timm's own naming, but for files of other patches, which timm would scale without a word."""
+    naming, own = timm_files.naming(blank), patch_of(blank.state_dict())
+
+    def named(tensors: finding.Tensors) -> finding.Tensors:
+        if patch_of(tensors) not in (0, own):
+            raise WeightsInvalid("its patches are of another size")
+        return naming(tensors)
+
+    return named
+
+
+def _better(architecture: str, content: object) -> str:
+    """The network that differs from the named one in the side of its patches alone, as the file has them."""
+    patch = patch_of(finding.every_tensor(content))
+    other = with_patches(architecture, patch) if patch else architecture
+    return other if other != architecture and is_known(other) else ""
 
 
 def _without(drop: tuple[str, ...], naming: finding.Naming) -> finding.Naming:

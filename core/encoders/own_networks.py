@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from core.encoders.opening import finding
+from core.encoders.own_spelling import usual_name
 from core.encoders.partners import network
 from core.encoders.registry import encoders, untagged
 from core.encoders.spec import EncoderSpec, Preprocessing
@@ -53,6 +55,13 @@ def like_which(like: str, architecture: str) -> EncoderSpec:
     return named[0]
 
 
+def is_known(architecture: str) -> bool:
+    """Whether timm or the catalog has a network of this name, with or without tag."""
+    from core.encoders import timm_catalog  # seconds, and only who adds a file needs it
+
+    return untagged(architecture) in timm_catalog.names()
+
+
 @lru_cache(maxsize=32)
 def usual_input(architecture: str) -> Preprocessing | None:
     """The input that timm states for a network, which an entry has where a person says nothing.
@@ -87,13 +96,14 @@ def named_inside(content: object) -> tuple[str, str]:
     """
     from core.encoders import timm_catalog  # seconds, and only who adds a file needs it
 
-    said = dict(_said(content))
+    said, tensors = dict(_said(content)), finding.every_tensor(content)
     if not said:
         return "", ""
     names = set(timm_catalog.names())
     found: dict[str, str] = {}
     for where, text in said.items():
-        for spelling in (text, text.lower(), text.lower().replace("-", "_")):
+        plain = text.lower().replace("-", "_")
+        for spelling in (text, text.lower(), plain, usual_name(text, tensors)):
             if untagged(spelling) in names:
                 found.setdefault(spelling, where)
                 break

@@ -21,10 +21,11 @@ from core.encoders.encoder import Encoder
 from core.encoders.files import weights
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
+from core.files import Identity, identity
 from core.pace import Progress
 
 Key = tuple[str, torch.device]
-Stamp = tuple[EncoderSpec, Path, tuple[int, int, int] | None]
+Stamp = tuple[EncoderSpec, Path, Identity | None]
 
 
 @dataclass(slots=True, eq=False)
@@ -102,11 +103,7 @@ class Residents:
         """What an encoder is made of: with another entry or another file it is another encoder."""
         spec = self._spec_of(id)
         path = weights.path_of(spec.weights)
-        try:
-            now = path.stat()
-        except OSError:
-            return spec, path, None
-        return spec, path, (now.st_size, now.st_mtime_ns, now.st_ino)
+        return spec, path, identity(path)
 
     def _find(self, key: Key, stamp: Stamp) -> Encoder | None:
         """The encoder where it is in memory and still the same; it becomes the most recently used."""

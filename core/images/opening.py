@@ -61,15 +61,14 @@ def open_copy(data: bytes, bands: tuple[int, ...] = ()) -> SafeImage:
     return _open(data, bands, copy=True)
 
 
-def glimpse(data: bytes, side: int) -> Pixels:
-    """(side, side) grey levels of the whole image, squeezed: enough to tell one picture from another.
+def glimpse(data: bytes, *sides: int) -> tuple[Pixels, ...]:
+    """(side, side, 3) pixels of the whole image for each side, squeezed: enough to tell one picture from another.
 
     Raises:
         UnreadableImage, ImageTooLarge: as `open_image`.
     """
-    found = _open(data, (), copy=True, enough=4 * side)
-    grey = Image.fromarray(found.rgb).convert("L")
-    return read_only(grey.resize((side, side), Image.Resampling.BOX))
+    whole = Image.fromarray(_open(data, (), copy=True, enough=4 * min(sides)).rgb)
+    return tuple(read_only(whole.resize((side, side), Image.Resampling.BOX)) for side in sides)
 
 
 def _open(data: bytes, bands: tuple[int, ...], copy: bool, enough: int = 0) -> SafeImage:

@@ -36,7 +36,7 @@ def amount(judged: Judged, value: float) -> str:
     """A signed estimate in the claim's own unit: percentage points, or two decimals."""
     scale = UNITS.get(judged.claim.id)
     text = f"{value:+.2f}" if scale is None else f"{scale * value:+.1f}"
-    return text.replace("-", "−")
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def _unit(judged: Judged) -> str:

@@ -80,16 +80,13 @@ class Judged:
 
     @property
     def verdict(self) -> str:
-        """`HOLDS` or `FAILS` when the default and `AGREED` of all ways say so, `NOTHING` when none says anything."""
+        """`HOLDS`, `FAILS` or `NOTHING` when the default and `AGREED` of all ways say so, else `MIXED`."""
         pro, contra, total = self.counts
         if not total:
             return UNKNOWN
-        if not pro + contra:
-            return NOTHING
         says = int(self.ways["says"].iloc[self.default])
-        if says > 0 and pro >= AGREED * total:
-            return HOLDS
-        return FAILS if says < 0 and contra >= AGREED * total else MIXED
+        agreeing = {1: pro, -1: contra, 0: total - pro - contra}[says]
+        return {1: HOLDS, -1: FAILS, 0: NOTHING}[says] if agreeing >= AGREED * total else MIXED
 
     @property
     def estimate(self) -> Interval:

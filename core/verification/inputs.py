@@ -2,11 +2,12 @@
 
 A BatchNorm layer keeps mean and variance of what it saw in training. Photos that are prepared as they were then give
 about the same again; others give another variance (a network of ImageNet's normalisation that gets [0, 1] sees a
-nineteenth) or another mean. Only what a person says of a file of their own needs this: published entries state it.
+nineteenth) or another mean. Red and blue swapped change little, so the two orders are held against each other. Only
+what a person says of a file of their own needs this: published entries state it.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import torch
@@ -27,9 +28,14 @@ LAYERS = 3
 """The first layers alone: deeper ones depend on what a picture shows more than on how it was prepared."""
 SHIFT, RATIO = 0.4, 0.8
 """Means over a layer's channels from which on statistics are others. Right preprocessing gave shifts up to 0.2 standard
-deviations and |log variance ratios| up to 0.3; wrong ones a ratio of 1.6 or more, or a shift of 0.46 or more."""
+deviations and |log variance ratios| up to 0.3; wrong ones a ratio of 1.6 or more, or a shift of 0.46 or more. Of
+EfficientNet-Lite 0, 1 and 2 as published: right up to 0.21 and 0.44, wrong ones from 1.39 on."""
 CLEARLY = 3
 """Where none fits, as with pictures unlike photos, another preprocessing must be this many times nearer to be named."""
+SWAPPED = 1.25
+"""So many times nearer must the other order of red and blue be to count. EfficientNet-Lite's right order is 1.5 times
+nearer than the other."""
+TURN = "turn its first layer's weight in the file (weight[:, [2, 1, 0]]) and "
 DEAD = 1e-4
 """Share of a layer's middle variance below which a channel is silent and its statistics say nothing."""
 
@@ -39,6 +45,8 @@ USUAL: dict[str, tuple[Numbers, Numbers]] = {
     "0 to 1": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     "-1 to 1": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "0 to 255": ((0.0, 0.0, 0.0), (1 / 255, 1 / 255, 1 / 255)),
+    "0 to 255 less ImageNet's mean": (IMAGENET_DEFAULT_MEAN, (1 / 255, 1 / 255, 1 / 255)),
+    "0 to 255 less ImageNet's mean, blue's first": (IMAGENET_DEFAULT_MEAN[::-1], (1 / 255, 1 / 255, 1 / 255)),
     "CIFAR's mean and deviation": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
 }
 """Mean and deviation, of channels in [0, 1], by the words for them."""
@@ -51,10 +59,12 @@ class Apart:
     Attributes:
         shift: mean over channels of the difference of means, in standard deviations of training.
         ratio: mean over channels of |log(variance of photos / variance of training)|.
+        means: root mean square over channels of that difference of means, summed over the layers.
     """
 
     shift: float
     ratio: float
+    means: float
 
     @property
     def far(self) -> float:
@@ -77,18 +87,26 @@ def of_input(encoder: Encoder) -> list[Check]:
         One check; none where there is no BatchNorm near the input, or it is folded away or as it began.
     """
     given = encoder.spec.preprocessing
-    found = _apart(encoder, given)
-    if found is None:
+    crops = preprocess.model_crops((samples.image(id).rgb for id in PHOTOS), given)
+    photos = {False: preprocess.to_unit(crops), True: preprocess.to_unit(crops[..., ::-1])}
+    found, other = (_apart(encoder, photos[turned], given) for turned in (False, True))
+    if found is None or other is None:
         return []
     what = f"Photos give the statistics of training's first BatchNorm layers: {found.words}."
     if found.far <= 1:
-        return [Check(NAME, True, what)]
+        if other.far > 1 or other.means * SWAPPED > found.means:
+            return [Check(NAME, True, what)]
+        flags = _flags(given.mean[::-1], given.std[::-1])
+        what = "Photos with red and blue swapped give the means of training's first BatchNorm layers more nearly"
+        apart = f"{other.means:.2f} deviations apart, not {found.means:.2f}"
+        return [Check(NAME, False, f"{what}: {apart}. It reads blue first (BGR): {TURN}{flags}.")]
     others = {
-        words: other
+        (words, turned): other
         for words, (mean, std) in USUAL.items()
-        if (other := _apart(encoder, replace(given, mean=mean, std=std))) is not None
+        for turned, units in photos.items()
+        if (other := _apart(encoder, units, replace(given, mean=mean, std=std))) is not None
     }
-    best = min(others, key=lambda words: others[words].far)
+    best = min(others, key=lambda choice: others[choice].far * (SWAPPED if choice[1] else 1))
     unlike = f"Photos give other statistics than training's first BatchNorm layers hold: {found.words}"
     if others[best].far > max(1, found.far / CLEARLY):
         return [
@@ -99,25 +117,36 @@ def of_input(encoder: Encoder) -> list[Check]:
                 "with an input of its own: not judged.",
             )
         ]
-    mean, std = (",".join(f"{value:.4g}" for value in numbers) for numbers in USUAL[best])
+    words, turned = best
+    mean, std = (numbers[:: -1 if turned else 1] for numbers in USUAL[words])
     return [
         Check(
             NAME,
             False,
-            f"{unlike}. Input of {best} would fit better ({others[best].words}): add the file again with "
-            f"--mean {mean} --std {std}.",
+            f"{unlike}. Input of {words}{' with blue first (BGR)' if turned else ''} would fit better "
+            f"({others[best].words}): {TURN if turned else ''}{_flags(mean, std)}.",
         )
     ]
 
 
-def _apart(encoder: Encoder, recipe: Preprocessing) -> Apart | None:
-    """The layer of the first that agrees least; None where none can tell."""
-    crops = preprocess.model_crops((samples.image(id).rgb for id in PHOTOS), recipe)
-    inputs = preprocess.normalise(preprocess.to_unit(crops), recipe)
-    with torch.inference_mode(), _watched(encoder) as seen:
+def _flags(mean: Numbers, std: Numbers) -> str:
+    said = (",".join(f"{value:.4g}" for value in numbers) for numbers in (mean, std))
+    return "add the file again with --mean {} --std {}".format(*said)
+
+
+def _apart(encoder: Encoder, photos: Tensor, recipe: Preprocessing) -> Apart | None:
+    """The layer of the first that agrees least, for (N, 3, S, S) photos in [0, 1]; None where none can tell."""
+    inputs = preprocess.normalise(photos, recipe)
+    with torch.inference_mode(), _watched(encoder) as seen, suppress(_Enough):
         encoder.trunk(inputs)
-    layers = [_compared(layer, values) for layer, values in seen[:LAYERS]]
-    return max(layers, key=lambda layer: layer.far, default=None)
+    layers = [_compared(layer, values) for layer, values in seen]
+    if not layers:
+        return None
+    return replace(max(layers, key=lambda layer: layer.far), means=sum(layer.means for layer in layers))
+
+
+class _Enough(Exception):
+    """Ends a forward pass behind the last layer that is asked."""
 
 
 @contextmanager
@@ -126,8 +155,10 @@ def _watched(encoder: Encoder) -> Iterator[list[tuple[_BatchNorm, Tensor]]]:
     seen: list[tuple[_BatchNorm, Tensor]] = []
 
     def look(layer: torch.nn.Module, arguments: tuple[Tensor, ...]) -> None:
-        if isinstance(layer, _BatchNorm) and len(seen) < LAYERS and arguments[0].ndim == 4:
+        if isinstance(layer, _BatchNorm) and arguments[0].ndim == 4:
             seen.append((layer, arguments[0]))
+            if len(seen) == LAYERS:
+                raise _Enough
 
     hooks = [layer.register_forward_pre_hook(look) for layer in encoder.network.modules() if _is_trained(layer)]
     try:
@@ -153,4 +184,5 @@ def _compared(layer: _BatchNorm, values: Tensor) -> Apart:
     flat = values.double().transpose(0, 1).flatten(1)
     shift = (flat.mean(dim=1) - mean).abs() / (kept + layer.eps).sqrt()
     ratio = ((flat.var(dim=1) + layer.eps) / (kept + layer.eps)).log().abs()
-    return Apart(shift[alive].mean().item(), ratio[alive].mean().item())
+    shift = shift[alive]
+    return Apart(shift.mean().item(), ratio[alive].mean().item(), shift.square().mean().sqrt().item())

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import study_folders
-from PIL import Image
+from PIL import Image, ImageOps
 
+from core import samples
 from core.cli import main
-from core.datasets import duplicates
+from core.datasets import duplicates, near
 from core.datasets.address import open_address
 
 NOTES = (
@@ -57,7 +58,7 @@ def leaky(root: Path) -> Path:
 def test_copies_and_pictures_saved_again_are_counted(leaky: Path) -> None:
     found = open_address("folder:leaky")
     assert found.spec.note == NOTES
-    assert found.checks == {"left_out": 0, "test_copies": 3, "test_alike": 6, "contradictions": 1}
+    assert found.checks == {"left_out": 0, "test_copies": 3, "test_alike": 6, "test_near": 0, "contradictions": 1}
     assert open_address("folder:leaky").spec.note == NOTES, "the remembered answer is the same"
     assert len(found.parts["test"]) == 24
 
@@ -95,7 +96,8 @@ def test_different_pictures_of_one_kind_are_not_alike(root: Path) -> None:
                 grey = (across // (4 + label) % 2) * 160 + 40 + rng.normal(0, 12, (40, 40))
                 Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)).save(stripes / part / str(label) / f"{i}.png")
     for name in ("noise", "stripes"):
-        assert open_address(f"folder:{name}").checks["test_alike"] == 0
+        checks = open_address(f"folder:{name}").checks
+        assert (checks["test_alike"], checks["test_near"]) == (0, 0)
 
 
 def test_flat_pictures_are_not_compared_but_copies_of_them_are(root: Path) -> None:
@@ -111,6 +113,7 @@ def test_flat_pictures_are_not_compared_but_copies_of_them_are(root: Path) -> No
         "left_out": 0,
         "test_copies": 0,
         "test_alike": 0,
+        "test_near": 0,
         "contradictions": 0,
     }
     shutil.copy(root / "flat/train/dark/0.png", root / "flat/test/light/9.png")
@@ -122,8 +125,46 @@ def test_what_was_not_looked_into_is_told(leaky: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(duplicates, "MAX_IMAGES", 10)
     monkeypatch.setattr(duplicates, "MAX_BYTES", 10)
     found = open_address("folder:leaky")
-    assert found.checks == {"left_out": 0, "test_copies": None, "test_alike": None, "contradictions": 0}
+    unknown = dict.fromkeys(("test_copies", "test_alike", "test_near"))
+    assert found.checks == {"left_out": 0, **unknown, "contradictions": 0}
     assert found.spec.note.count("was not looked into") == 2
+
+
+def test_features_that_were_not_asked_are_told(leaky: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near, "MOST", 10)
+    found = open_address("folder:leaky")
+    assert (found.checks["test_alike"], found.checks["test_near"]) == (6, None)
+    assert "What features tell of test and training images was not looked into" in found.spec.note
+
+
+PHOTOS = ("cat", "coffee", "rocket", "motorcycle", "astronaut", "flower", "temple", "retina")
+
+
+def test_photos_in_another_form_are_found_by_features_alone(root: Path) -> None:
+    """Left halves to train on and right halves to test, and of four left halves a twin that no thumbnail shows."""
+    twins = {
+        "cat": ImageOps.mirror,
+        "coffee": ImageOps.mirror,
+        "temple": lambda half: ImageOps.mirror(half.convert("L")),
+        "astronaut": lambda half: half.crop((8, 8, half.width - 10, half.height - 6)),
+    }
+    for label, names in (("a", PHOTOS[::2]), ("b", PHOTOS[1::2])):
+        for part in ("train", "test"):
+            (root / "photos" / part / label).mkdir(parents=True)
+        for name in names:
+            photo = Image.fromarray(samples.image(name).rgb)
+            middle = photo.width // 2
+            left, right = (photo.crop(box) for box in ((0, 0, middle, photo.height), (middle, 0, *photo.size)))
+            left.save(root / "photos" / "train" / label / f"{name}.png")
+            right.save(root / "photos" / "test" / label / f"{name}.png")
+            if name in twins:
+                twins[name](left).save(root / "photos" / "test" / label / f"{name}-twin.png")
+    found = open_address("folder:photos")
+    assert (found.checks["test_alike"], found.checks["test_near"]) == (0, 4)
+    assert "4 of 12 test images show what a training image shows, mirrored, cropped, recoloured" in found.spec.note
+    kept = open_address("folder:photos?duplicates=drop").parts["test"]
+    assert len(kept) == 8
+    assert not [id for id in kept.ids if "twin" in id]
 
 
 def test_an_unreadable_image_is_different_from_all(leaky: Path) -> None:

@@ -1,17 +1,23 @@
 """An own file's preprocessing, held against what BatchNorm kept of training."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+import timm
 import torch
 from checkpoints import folder, untried
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision import models
 
-from core.encoders import own
+from core import samples
+from core.encoders import own, preprocess
 from core.encoders.checked import Check
 from core.encoders.own import Said
 from core.encoders.registry import encoder_spec
+from core.encoders.spec import Preprocessing
 from core.paths import ASSETS
 from core.verification import inputs, with_files
 
@@ -73,6 +79,55 @@ def test_a_network_of_another_input_is_told_which(
     assert not check.ok
     assert f"Input of {words} would fit better" in check.detail
     assert flags in check.detail
+
+
+@pytest.mark.parametrize("id", ["supervised", "simclr"])
+def test_red_and_blue_swapped_are_told(id: str, folder: Path) -> None:
+    """As of photos that OpenCV read: the same network whose first layer meets blue first."""
+    tensors = trained(id)
+    tensors["conv1.weight"] = tensors["conv1.weight"][:, [2, 1, 0]]
+    (check,) = verified(folder, tensors, {"mean": [0.406, 0.456, 0.485], "std": [0.225, 0.224, 0.229]})
+    assert not check.ok
+    assert "blue first (BGR): turn its first layer's weight in the file (weight[:, [2, 1, 0]]) and add" in check.detail
+    assert "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225" in check.detail
+
+
+class Seen(nn.Module):
+    """A network of another library, known by what its first BatchNorm layers read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        library, _, model = name.partition(":")
+        network = models.get_model(model, weights=None) if library == "torchvision" else timm.create_model(model)
+        self.network = network.train()
+        for layer in self.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.momentum = None  # every batch counts alike
+
+    def learn(self, photos: list[np.ndarray], recipe: Preprocessing) -> None:
+        units = preprocess.to_unit(preprocess.model_crops(photos, recipe))
+        with torch.no_grad():
+            self.network(preprocess.normalise(units, recipe))
+        self.eval()
+
+
+@pytest.mark.parametrize(
+    "name", ["torchvision:resnet18", "torchvision:mobilenet_v2", "timm:mobilenetv3_small_050", "timm:efficientnet_b0"]
+)
+def test_networks_of_others_that_saw_photos_know_them_again(name: str) -> None:
+    """Statistics of a pass over halves of the photos that the check does not ask in this form: nearer ones than other
+    photos give, as what counts is that wrong inputs stand out."""
+    photos = [samples.image(id).rgb for id in inputs.PHOTOS]
+    halves = [half for rgb in photos for half in (rgb[: len(rgb) // 2], rgb[len(rgb) // 2 :])]
+    usual = Preprocessing(size=96, resize=110)
+    network = Seen(name)
+    network.learn(halves, usual)
+    for given, ok in (({}, True), (UNIT, False), (HALF, False), (BYTES, False)):
+        recipe = preprocess.changed(usual, given)
+        encoder = SimpleNamespace(network=network, trunk=network.network, spec=SimpleNamespace(preprocessing=recipe))
+        (check,) = inputs.of_input(encoder)
+        assert check.ok == ok, (given, check.detail)
 
 
 def test_no_alarm_where_batchnorm_is_folded_or_fresh(folder: Path) -> None:

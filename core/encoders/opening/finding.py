@@ -46,6 +46,7 @@ class Place:
         keys: how their names become the network's; a key of the namings that were tried, empty for as they are.
         drop: beginnings of names, after the prefix is cut and the names are changed, that the network does not have.
         left: what of the file is not used, in words.
+        fitted: what was scaled to the network's input, in words.
     """
 
     container: tuple[str, ...]
@@ -53,6 +54,7 @@ class Place:
     keys: str
     drop: tuple[str, ...]
     left: tuple[str, ...] = ()
+    fitted: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -72,6 +74,11 @@ def bags(content: object, container: tuple[str, ...] = ()) -> Iterator[tuple[tup
     for key, value in content.items():
         if isinstance(key, str):
             yield from bags(value, (*container, key))
+
+
+def every_tensor(content: object) -> Tensors:
+    """The named tensors of all containers of a file; of one name the last."""
+    return {key: value for _, tensors in bags(content) for key, value in tensors.items()}
 
 
 def prefixes(names: Iterable[str]) -> list[str]:
@@ -112,7 +119,7 @@ def places(
                 mismatch = replace(mismatch, extra=_of_the_trunk(extra, wanted))
                 if not mismatch.listing:
                     drop = beginnings_of(extra, wanted)
-                    inside.append(Place(container, prefix, keys, drop, _words(drop, named)))
+                    inside.append(Place(container, prefix, keys, drop, _words(drop, named), _fitted(cut, named)))
                     break
                 common = len(wanted.keys() & named.keys())
                 if nearest is None or common > nearest[0]:
@@ -155,6 +162,14 @@ def _words(drop: Iterable[str], tensors: Tensors) -> tuple[str, ...]:
     return tuple(words)
 
 
+def _fitted(before: Tensors, after: Tensors) -> tuple[str, ...]:
+    """Tensors of which a naming made others of more or fewer numbers, with the shapes before and after."""
+    changed = [key for key, value in after.items() if key in before and before[key].numel() != value.numel()]
+    shapes = ("×".join(map(str, tensors[key].shape)) for key in changed[:1] for tensors in (before, after))
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return (f"{changed[0]} from {' to '.join(shapes)}{more}",) if changed else ()
+
+
 def _with_neighbours(places: list[Place], tensors: Tensors) -> list[Place]:
     """The places of one container, each told of what lies beside all of them."""
     taken = tuple(place.prefix for place in places)
@@ -185,6 +200,7 @@ def said(places: list[Place]) -> str:
     text = f"Weights taken from {taken.words}"
     text += f", names of '{taken.keys}' changed" if taken.keys else ""
     text += f"; left out: {', '.join(taken.left)}." if taken.left else "."
+    text += f" Scaled from an input of another size: {', '.join(taken.fitted)}." if taken.fitted else ""
     if others:
         choices = "; ".join(place.words for place in others[:4])
         text += f" These fit too: {choices}. --container and --prefix choose."

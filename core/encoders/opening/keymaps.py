@@ -87,6 +87,62 @@ def torchvision_convnext(tensors: Tensors) -> Tensors:
     return {key: value.flatten() if key.endswith(".gamma") else value for key, value in found.items()}
 
 
+def torchvision_swin(tensors: Tensors) -> Tensors:
+    """Of torchvision's SwinTransformer: stages at odd positions, the reduction before the next one at even ones."""
+    kept = {key: value for key, value in tensors.items() if not key.endswith("relative_position_index")}
+
+    def inside(part: str, more: str = "") -> Callable[[re.Match[str]], str]:
+        return lambda match: f"layers.{int(match[1]) // 2}.{part}{match[2]}{more}.{match[3]}"
+
+    return renamed(
+        kept,
+        (
+            (r"features\.0\.0\.(.+)", r"patch_embed.proj.\1"),
+            (r"features\.0\.2\.(.+)", r"patch_embed.norm.\1"),
+            (r"features\.([1357])\.(\d+\.(?:norm|attn).*)\.(.+)", inside("blocks.")),
+            (r"features\.([1357])\.(\d+\.mlp)\.0\.(.+)", inside("blocks.", ".fc1")),
+            (r"features\.([1357])\.(\d+\.mlp)\.3\.(.+)", inside("blocks.", ".fc2")),
+            (r"features\.([246])\.(reduction|norm)\.(.+)", inside("downsample.")),
+            (r"head\.(.+)", r"head.fc.\1"),
+        ),
+    )
+
+
+def torchvision_efficientnet(tensors: Tensors) -> Tensors:
+    """Of torchvision's EfficientNet B0 to B4: stages by position, the parts of a block too.
+
+    Raises:
+        WeightsInvalid: of B5 and larger ones, whose BatchNorm adds another epsilon than timm's of these names.
+    """
+    if "features.1.2.block.0.0.weight" in tensors:
+        raise WeightsInvalid("torchvision's EfficientNet B5 and larger compute otherwise than timm's")
+    block = r"features\.([1-7])\.(\d+)\.block\."
+    parts = {"00": "conv_pw", "01": "bn1", "10": "conv_dw", "11": "bn2", "30": "conv_pwl", "31": "bn3"}
+    # Blocks of the first stage widen nothing: each of their parts comes one place earlier.
+    first = {"00": "conv_dw", "01": "bn1", "20": "conv_pw", "21": "bn2"}
+    squeezed = {"fc1": "conv_reduce", "fc2": "conv_expand"}
+
+    def place(match: re.Match[str]) -> str:
+        return f"blocks.{int(match[1]) - 1}.{match[2]}"
+
+    def part(match: re.Match[str]) -> str:
+        names = first if match[1] == "1" else parts
+        return f"{place(match)}.{names[match[3] + match[4]]}.{match[5]}"
+
+    return renamed(
+        tensors,
+        (
+            (r"features\.0\.0\.(.+)", r"conv_stem.\1"),
+            (r"features\.0\.1\.(.+)", r"bn1.\1"),
+            (r"features\.8\.0\.(.+)", r"conv_head.\1"),
+            (r"features\.8\.1\.(.+)", r"bn2.\1"),
+            (block + r"[12]\.(fc[12])\.(.+)", lambda match: f"{place(match)}.se.{squeezed[match[3]]}.{match[4]}"),
+            (block + r"(\d)\.([01])\.(.+)", part),
+            (r"classifier\.1\.(.+)", r"classifier.\1"),
+        ),
+    )
+
+
 def facebook_convnext(tensors: Tensors) -> Tensors:
     """Of the ConvNeXt authors' network, which VICRegL and others keep."""
     block = r"stages\.(\d+)\.(\d+)\."
@@ -181,6 +237,8 @@ def transformers_vit(tensors: Tensors) -> Tensors:
 KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
     "torchvision-vit": torchvision_vit,
     "torchvision-convnext": torchvision_convnext,
+    "torchvision-swin": torchvision_swin,
+    "torchvision-efficientnet": torchvision_efficientnet,
     "facebook-convnext": facebook_convnext,
     "ibot-swin": original_swin,
     "mmpretrain-vit": mmpretrain_vit,

@@ -123,6 +123,10 @@ class Mismatch:
         which = f"{key} is {_times(self.found[key])} in the file and {_times(self.wanted[key])} in the network"
         if all("pos_embed" in name or "relative_position" in name for name in names):
             return f"it is for another input or patch size: {which}"
+        for name in (name for name in names if name.endswith("patch_embed.proj.weight")):
+            found, wanted = self.found[name][2:], self.wanted[name][2:]
+            if found != wanted:
+                return f"its patches are of {_times(found)} pixels where the network's are of {_times(wanted)}"
         spatial = [name for name in names if len(self.found[name]) == 4 and len(self.wanted[name]) == 4]
         if len(spatial) == len(names) and all(self.found[n][:2] == self.wanted[n][:2] for n in names):
             return f"it is another architecture, of other kernel or patch sizes: {which}"
