@@ -7,11 +7,11 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from core import warming
-from pages.ui import sessions
+from pages.ui import decks, sessions
 from pages.ui.access import ClosedAddresses
 
 ROOT = Path(__file__).resolve().parent
@@ -29,7 +29,10 @@ app = st.App(
     ROOT / "pages" / "router.py",
     lifespan=_lifespan,
     middleware=[Middleware(ClosedAddresses)],
-    routes=[Mount("/assets", app=StaticFiles(directory=ROOT / "assets"))],
+    routes=[
+        Mount("/assets", app=StaticFiles(directory=ROOT / "assets")),
+        Route(f"{decks.ADDRESS}/{{name}}", decks.answer),
+    ],
 )
 
 if __name__ == "__main__":

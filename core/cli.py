@@ -21,6 +21,7 @@ COMMANDS = (
     "predict",
     "attribute",
     "sweep",
+    "talk",
     "study",
     "datasets",
     "pretrain",

@@ -8,9 +8,9 @@ from core.attribution import METHODS
 from core.encoders.preprocess import display_crop
 from core.errors import InvariscopeError
 from core.metrics import attribution as agreement
-from core.plots import overlay
+from core.plots import map_pictures, overlay
 from core.text import plain
-from pages.ui import blocks, inputs, maps, resources
+from pages.ui import blocks, inputs, maps, resources, stories
 
 st.title("Where does the answer come from?")
 chosen = inputs.chosen()
@@ -43,7 +43,7 @@ classes = [target if target is not None else p.top for p in predictions]
 values = [
     resources.attribution(contender, chosen.image, c, method) for contender, c in zip(contenders, classes, strict=True)
 ]
-scales = maps.scales(values, shared)
+scales = map_pictures.scales(values, shared)
 
 blocks.control_note(contenders)
 columns = st.columns(max(2, len(contenders)), gap="medium")
@@ -72,6 +72,10 @@ for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contende
         )
         maps.downloads(contender, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
 
+told = {"method": method, "view": view, "shared_scale": shared, "signed": signed, "opacity": opacity}
+told |= inputs.bound(chosen) | {"class": task.classes[target] if target is not None else None}
+stories.offer(told, "attribution/maps", linkable=chosen.linkable)
+
 if len(contenders) > 1:
     st.subheader("Do they look at the same places?")
     if len(set(classes)) > 1:
@@ -99,7 +103,7 @@ if len(contenders) > 1:
         with left:
             difference = first - other
             largest = overlay.shared_scale([difference])
-            crop = display_crop(chosen.image.rgb, specs[0].preprocessing, maps.SIDE)
+            crop = display_crop(chosen.image.rgb, specs[0].preprocessing, map_pictures.SIDE)
             picture = overlay.blend(crop, difference, largest, opacity, signed=True)
             st.image(
                 images.encode_png(picture),
@@ -159,17 +163,17 @@ columns[0].image(
     alt=f"The other image: {samples.samples()[other_id].title}.",
 )
 pairs = [resources.pair(contender, chosen.image, other_image) for contender in compared]
-pair_scales = maps.scales([found for _, found in pairs], shared)
+pair_scales = map_pictures.scales([found for _, found in pairs], shared)
 for column, contender, (cosine, found), pair_scale in zip(columns[1:], compared, pairs, pair_scales, strict=True):
     spec = contender.encoder.spec
     with column:
-        crop = display_crop(chosen.image.rgb, spec.preprocessing, maps.SIDE)
+        crop = display_crop(chosen.image.rgb, spec.preprocessing, map_pictures.SIDE)
         picture = overlay.blend(crop, found, pair_scale, opacity, signed=True)
         st.image(
             images.encode_png(picture),
             width="stretch",
             output_format="PNG",
-            alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {maps.place_words(found)}.",
+            alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {map_pictures.place_words(found)}.",
         )
         st.markdown(
             f"{plain(spec.label)}: cosine **{cosine:.2f}**, "

@@ -8,7 +8,7 @@ from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
 from core.text import plain
-from pages.ui import blocks, inputs, picture, resources, uploads
+from pages.ui import blocks, inputs, picture, resources, stories, uploads
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
@@ -118,6 +118,9 @@ st.dataframe(
 )
 blocks.csv(table, "All shown probabilities", "answers")
 
+
+told = inputs.bound(chosen) | {"class": task.classes[target] if target is not None else None, "compare_top": top}
+stories.offer(told, "compare/answers", linkable=chosen.linkable)
 
 if len(chosen.uploads) > 1:
     uploads.draw(chosen)

@@ -9,7 +9,7 @@ from core.results import abstaining, confidence
 from core.results.measures import MEASURES
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_samples
+from pages.ui import blocks, resources, stories, study_inputs, study_samples
 
 RAW, SCALED = "raw", "temperature-scaled"
 
@@ -240,6 +240,10 @@ st.caption(
     "Open marker: raw; filled: after the temperature of each set's own validation images. Whiskers: 95 % over test "
     "images. In the domain: sets declared source or similar. The ECE here is over 15 bins of equal width."
 )
+if len(pair) == 2:
+    told = {"dataset": dataset, "probabilities": state, "bins": scheme, "figure": measure.id}
+    figures = ("confidence/reliability", "confidence/domains") if set(pair) <= set(here) else ("confidence/domains",)
+    stories.offer(study_inputs.bound(chosen) | told, *figures)
 with st.expander("How these figures are made", icon=":material/functions:"):
     st.markdown(
         "Each figure is computed for each seed and averaged over seeds; a diagram holds the answers of all seeds. "

@@ -6,7 +6,7 @@ import streamlit as st
 from core.plots import explanation as charts
 from core.results import explanation, invariance
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_measures
+from pages.ui import blocks, resources, stories, study_inputs, study_measures
 
 st.title("Does invariance explain who is right?")
 chosen = study_inputs.chosen()
@@ -56,11 +56,7 @@ with st.expander("The other properties", icon=":material/list:"):
 
 st.subheader("Image by image")
 found = resources.of_study(info, explanation.within, first, second, tuple(sets), way)
-tells = [id for id in sets if found[id][prop].auroc.low > 0.5]
-against = [id for id in sets if found[id][prop].auroc.high < 0.5]
-beyond = [id for id in tells if found[id][prop].beyond.low > 0.5]
-told = [id for id in sets if found[id][prop].auroc.estimate >= 0]
-headline = charts.headline(what, len(told), len(tells), len(beyond), len(against))
+headline = charts.over_sets(what, prop, found)
 rows = [
     (
         *(labels[id], key, each.auroc.estimate, each.auroc.low, each.auroc.high),
@@ -81,6 +77,7 @@ for id in sets:
     st.markdown(
         f"- **{plain(labels[id])}.** {plain(charts.verdict(found[id][prop], what, names[first], names[second]))}"
     )
+stories.offer(study_inputs.bound(chosen) | {"way": way, "property": prop}, "explanation/sets", "explanation/images")
 st.caption(
     "AUROC: of an image that only the second contender gets right and one that only the first does, how often the "
     "former has the larger advantage. Beyond: the same after the clean confidence of both is regressed out, ranks on "

@@ -10,7 +10,7 @@ from core.plots import curves, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, lineup, resources
+from pages.ui import blocks, inputs, lineup, resources, stories
 
 MAX_IMAGES = 32
 
@@ -162,6 +162,14 @@ with right:
         "changed from the clean image's."
     )
 
+told = {
+    "augmentation": name,
+    f"reach_{name}": reach,
+    "seeds": seeds,
+    "with_random": with_random,
+    "corrected": corrected,
+}
+stories.offer(inputs.bound(chosen) | told, "invariance/curves", linkable=chosen.linkable)
 blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
 floors = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in result["floors"].items() if id in labels)
 st.caption(

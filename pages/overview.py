@@ -7,7 +7,7 @@ import streamlit as st
 from core import pipeline, sweeps
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
-from core.plots import answers, curves, questions, shipped
+from core.plots import answers, curves, map_pictures, questions, shipped
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
 from core.results import store
@@ -51,7 +51,7 @@ look = styles(specs)
 class_maps = [
     resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
 ]
-scale = maps.scales(class_maps, shared=True)[0]
+scale = map_pictures.scales(class_maps, shared=True)[0]
 found[2].caption(plain(questions.attribution(overlaps(class_maps))))
 
 columns = st.columns(len(contenders) + 1, gap="medium")

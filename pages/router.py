@@ -32,12 +32,15 @@ STUDY_PAGES: list[StreamlitPage] = [
     st.Page("samples.py", title="Samples", icon=":material/grid_view:", url_path="samples"),
     st.Page("run_study.py", title="Run a study", icon=":material/play_circle:", url_path="run-study"),
 ]
+TALK_PAGES = [st.Page("talk.py", title="Talk", icon=":material/co_present:", url_path="talk")]
 ABOUT_PAGES = [
     st.Page("models.py", title="Models", icon=":material/deployed_code:", url_path="models"),
     st.Page("how_it_works.py", title="How it works", icon=":material/menu_book:", url_path="how-it-works"),
 ]
 
-page = st.navigation({"One image": IMAGE_PAGES, "Studies": STUDY_PAGES, "About": ABOUT_PAGES}, position="top")
+page = st.navigation(
+    {"One image": IMAGE_PAGES, "Studies": STUDY_PAGES, "Talk": TALK_PAGES, "About": ABOUT_PAGES}, position="top"
+)
 if warming.is_importing():
     # The frame stands before the libraries are there: PyTorch takes seconds to import.
     loading = st.empty()
@@ -52,7 +55,7 @@ from pages.ui import inputs, study_inputs  # noqa: E402
 # Drawn here and not in the pages: an upload then stays when its owner goes to another page.
 if page in STUDY_PAGES:
     study_inputs.sidebar()
-else:
+elif page not in TALK_PAGES:
     inputs.sidebar()
 try:
     page.run()

@@ -12,7 +12,7 @@ from core.results import distances, origin, pairs, summary, training_noise
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs
+from pages.ui import blocks, resources, stories, study_inputs
 from pages.ui.places import worded
 
 CHART = "study_accuracy"
@@ -242,6 +242,11 @@ if not paired.empty:
             else "They say nothing of another training run."
         )
     )
+
+if not paired.empty:
+    told = study_inputs.bound(chosen) | {key: st.session_state.get(key) for key in ("measure", "features")}
+    has = {"study/advantage": not measured.empty and not near_far.empty, "study/gap": not gaps.empty}
+    stories.offer(told, "study/accuracy", *(id for id, drawn in has.items() if drawn), "study/compared", "study/limits")
 
 # What is missing, and where everything comes from.
 absent = resources.of_study(info, origin.unfinished)

@@ -6,7 +6,7 @@ import streamlit as st
 from core.plots import study_attribution as charts
 from core.results import attribution
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_measures, study_samples
+from pages.ui import blocks, resources, stories, study_inputs, study_measures, study_samples
 
 SHOWN = 4  # images of a gallery
 
@@ -56,6 +56,8 @@ else:
                 words = f"Map of {name} for the true class of sample {row['sample_id']}, warm where it speaks for it."
                 place.image(charts.map_png(data), caption=plain(name), width="stretch", alt=words)
 
+if not table.empty:
+    stories.offer(study_inputs.bound(chosen) | {"measured": picked}, "maps/agreement")
 st.subheader("How concentrated, right and wrong, near and far")
 means = attribution.means(images, ("dataset", "encoder", "right"))
 figure = st.selectbox(

@@ -7,7 +7,7 @@ from core.augmentations.training import trained_in
 from core.plots import study_invariance as charts
 from core.results import invariance
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_measures
+from pages.ui import blocks, resources, stories, study_inputs, study_measures
 
 CHART = "fingerprint"
 BREAK = 8  # images that break first
@@ -67,6 +67,10 @@ if way in invariance.NORMALISATIONS:
             icon=":material/swap_vert:",
         )
 
+everywhere = study_measures.ALL if len(picked) > 1 else picked[0]
+told = study_inputs.bound(chosen) | {"measured": everywhere, "way": way, "trained_in": learned}
+stories.offer(told, "fingerprint/augmentations")
+
 clicked = blocks.selected(CHART)
 known = [str(id) for id in table["augmentation"]]
 if clicked and clicked[0] in known and st.session_state.get("fingerprint_clicked") != clicked[0]:
@@ -107,6 +111,9 @@ with right:
     staying = invariance.survival(flips, augmentation.id)
     figure = charts.survival(staying, augmentation, names, look)
     blocks.figure(figure, staying, f"Answers that stay over strength of {augmentation.label}.", "study_survival")
+
+told = study_inputs.bound(chosen) | {"measured": where, "way": way, "curve_of": augmentation.id}
+stories.offer(told, "fingerprint/curve")
 
 with st.expander("The images that break first", icon=":material/broken_image:"):
     distance = (flips["strength"] - augmentation.identity).abs()

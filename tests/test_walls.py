@@ -25,7 +25,7 @@ LAYERS = (
     "core.results",
     "core.study",
     "core.plots",
-    "core.choosing core.export core.warming",
+    "core.choosing core.export core.warming core.talk",
     "core.bench core.verification",
     "core.commands core.cli",
     "pages.ui",

@@ -45,6 +45,25 @@ def headline(what: str, known: int, tells: int, beyond: int, against: int) -> st
     )
 
 
+def over_sets(what: str, prop: str, found: Mapping[str, Mapping[str, Explained]]) -> str:
+    """`headline` of one property.
+
+    Args:
+        what: its name.
+        prop: its key.
+        found: by data set and property.
+    """
+    of = [each[prop] for each in found.values()]
+    tells = [each for each in of if each.auroc.low > 0.5]
+    return headline(
+        what,
+        sum(each.auroc.estimate >= 0 for each in of),
+        len(tells),
+        sum(each.beyond.low > 0.5 for each in tells),
+        sum(each.auroc.high < 0.5 for each in of),
+    )
+
+
 def _reach(estimate: float, low: float, high: float) -> str:
     return f"{estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}"
 

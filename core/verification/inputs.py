@@ -118,7 +118,9 @@ def of_input(encoder: Encoder) -> list[Check]:
             )
         ]
     words, turned = best
-    mean, std = (numbers[:: -1 if turned else 1] for numbers in USUAL[words])
+    mean, std = USUAL[words]
+    if turned:
+        mean, std = mean[::-1], std[::-1]
     return [
         Check(
             NAME,

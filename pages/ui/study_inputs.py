@@ -9,13 +9,14 @@ from typing import LiteralString
 import streamlit as st
 
 from core.errors import InvariscopeError
-from core.results import store
+from core.results import choices, store
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
 from core.text import plain
 from pages.ui import inputs
 
 CHOSEN = "chosen_study"
+MINUS = "Differences are second minus first."
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,6 @@ class ChosenStudy:
     second: str
 
 
-def _families(info: StudyInfo, protocol: str) -> dict[str, str]:
-    """Family of each encoder with finished cells of a protocol, in the study's order."""
-    done = {info.cells[id]["encoder"] for id in info.done(protocol)}
-    return {id: entry["family"] for id, entry in info.encoders.items() if id in done}
-
-
 def _pick(label: LiteralString, options: list[str], preferred: str, key: str, help: str) -> str:
     # A choice that the other study or protocol does not have gives way to the preferred one.
     if st.session_state.get(key) not in options:
@@ -57,7 +52,7 @@ def sidebar() -> None:
     st.session_state.pop(CHOSEN, None)
     with st.sidebar:
         try:
-            known = {id: info for id, info in store.studies().items() if _protocols(info)}
+            known = {id: info for id, info in store.studies().items() if choices.protocols(info)}
         except InvariscopeError as error:
             inputs.explain(error)
             known = {}
@@ -65,7 +60,7 @@ def sidebar() -> None:
             id = _pick("Study", list(known), next(iter(known)), "study", "Studies of all result folders.")
             info = known[id]
             st.caption(plain(info.title))
-            protocols = _protocols(info)
+            protocols = choices.protocols(info)
             protocol = _pick(
                 "Protocol",
                 protocols,
@@ -74,21 +69,15 @@ def sidebar() -> None:
                 "How the encoders were adapted: "
                 + " ".join(f"{p}: {PROTOCOLS[p].description}" for p in protocols if p in PROTOCOLS),
             )
-            families = _families(info, protocol)
-            ids = list(families)
-            supervised = next((id for id in ids if families[id] == "SL"), ids[0])
-            first = _pick("First contender", ids, supervised, "first", "Differences are second minus first.")
+            ids = choices.contenders(info, protocol)
+            first = _pick(
+                "First contender", ids, choices.first(info, ids), "first", "Differences are second minus first."
+            )
             others = [id for id in ids if id != first] or ids
-            partner = next((id for id in others if families[id] == "SSL"), others[0])
-            second = _pick("Second contender", others, partner, "second", "Differences are second minus first.")
+            partner = choices.second(info, ids, first)
+            second = _pick("Second contender", others, partner, "second", MINUS)
             st.session_state[CHOSEN] = ChosenStudy(info, tuple(known.values()), protocol, first, second)
         inputs.keep_uploads()
-
-
-def _protocols(info: StudyInfo) -> list[str]:
-    """The protocols with finished cells, in the study's order."""
-    done = {info.cells[id]["protocol"] for id in info.done()}
-    return [id for id in info.manifest["protocols"] if id in done]
 
 
 def chosen() -> ChosenStudy:
@@ -101,3 +90,8 @@ def chosen() -> ChosenStudy:
         )
         st.stop()
     return found
+
+
+def bound(chosen: ChosenStudy) -> dict[str, object]:
+    """What of the address the sidebar decides, by parameter."""
+    return {"study": chosen.info.id, "protocol": chosen.protocol, "first": chosen.first, "second": chosen.second}

@@ -1,0 +1,108 @@
+/* The talk: keys, theme, charts, what is dragged, and the speaker's window. Everything it shows is in this file. */
+(() => {
+  const asked = new URLSearchParams(location.search);
+  const root = document.documentElement;
+  const still = { staticPlot: true, displayModeBar: false };
+  const INKS = { light: "#1b2430", dark: "#e6eaf0" };
+  const charts = [...document.querySelectorAll(".chart")].map((place) => ({
+    place, figure: JSON.parse(place.querySelector("script").textContent),
+  }));
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+
+  function template() {
+    const colours = getComputedStyle(root);
+    const of = (name) => colours.getPropertyValue(name).trim();
+    const axis = { gridcolor: of("--line"), linecolor: of("--line"), zerolinecolor: of("--line"), tickangle: 0, ticklabelstandoff: 5 };
+    const font = { color: of("--ink"), family: getComputedStyle(document.querySelector(".reveal")).fontFamily, size: 13 };
+    return { layout: { font, xaxis: axis, yaxis: axis, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)" } };
+  }
+
+  /* Intervals lie on the ground as on the bars, so their ink is the theme's. */
+  function inked(figure, theme) {
+    return JSON.parse(JSON.stringify(figure).replaceAll(INKS.light, INKS[theme]));
+  }
+
+  function drawn(theme) {
+    root.dataset.theme = theme;
+    const look = template();
+    return Promise.all(charts.map(({ place, figure }) => {
+      const { data, layout } = inked(figure, theme);
+      return Plotly.react(place, data, { ...layout, template: look }, still);
+    })).then(() => document.querySelectorAll(".drag").forEach(at));
+  }
+
+  /* One strength of an axis that is dragged. */
+  function at(drag) {
+    const facts = JSON.parse(drag.querySelector("script.frames").textContent);
+    const i = Number(drag.querySelector("input").value);
+    drag.querySelectorAll(".frame").forEach((frame, place) => { frame.hidden = place !== i; });
+    drag.querySelector("output").textContent = `${facts.strengths[i]} ${facts.unit}`;
+    drag.querySelectorAll(".said").forEach((line, place) => { line.textContent = facts.answers[place][i]; });
+    const x = facts.strengths[i];
+    const here = { type: "line", xref: "x", yref: "paper", x0: x, x1: x, y0: 0, y1: 1, name: "here",
+      line: { color: getComputedStyle(root).getPropertyValue("--ink").trim(), width: 1.5 } };
+    const chart = drag.querySelector(".chart");
+    const others = (chart.layout.shapes || []).filter((shape) => shape.name !== "here");
+    Plotly.relayout(chart, { shapes: [...others, here] });
+  }
+
+  function step(by) {
+    const input = Reveal.getCurrentSlide()?.querySelector(".drag input");
+    if (!input) return;
+    input.value = Number(input.value) + by;
+    at(input.closest(".drag"));
+  }
+
+  function end() {
+    if (Reveal.isPaused()) Reveal.togglePause(false);
+    if (document.fullscreenElement) document.exitFullscreen();
+    Reveal.slide(Reveal.getTotalSlides() - 1);
+  }
+
+  document.querySelectorAll(".drag input").forEach((input) => {
+    input.addEventListener("input", () => at(input.closest(".drag")));
+    input.addEventListener("change", () => input.blur());  // the arrows are the talk's again
+  });
+
+  const own = { light: "light", dark: "dark" }[asked.get("theme")];
+  const receives = asked.has("receiver");
+  const here = location.href.split(/[?#]/)[0];
+  const turn = () => drawn(root.dataset.theme === "dark" ? "light" : "dark");
+  const keyboard = { 27: end, 190: end, 110: end, 38: () => step(-1), 40: () => step(1), 84: turn };
+  root.dataset.theme = own || (dark.matches ? "dark" : "light");
+  Reveal.initialize({
+    width: 1920, height: 1080, margin: 0, minScale: 0.05, maxScale: 4, center: false, transition: "none",
+    backgroundTransition: "none", viewDistance: 999, mobileViewDistance: 999, controls: false, progress: true,
+    slideNumber: "c/t", hash: location.protocol !== "about:" && !receives, overview: false, keyboard, help: false,
+    url: `${here}?theme=${own || ""}`, plugins: [RevealNotes],
+  }).then(() => drawn(root.dataset.theme)).then(() => {
+    root.dataset.ready = "yes";
+    window.focus();
+  });
+  if (!own) dark.addEventListener("change", () => drawn(dark.matches ? "dark" : "light"));
+  let before = null;
+  addEventListener("beforeprint", () => { before = root.dataset.theme; drawn("light"); });
+  addEventListener("afterprint", () => drawn(before));
+
+  if (receives) return;
+  /* The speaker's and the audience's window of one server follow each other; of a file, the plugin's own window does. */
+  const others = new BroadcastChannel(`invariscope-talk ${here}`);
+  let told = "";
+  const tell = () => {
+    const state = JSON.stringify(Reveal.getState());
+    if (state !== told) others.postMessage(told = state);
+  };
+  ["slidechanged", "paused", "resumed"].forEach((what) => Reveal.on(what, tell));
+  others.onmessage = ({ data }) => {
+    if (data === told) return;
+    told = data;
+    Reveal.setState(JSON.parse(data));
+  };
+  if (asked.has("presenter")) Reveal.on("ready", () => {
+    const frame = Object.assign(document.createElement("iframe"), { className: "presenter", title: "Notes, clock and next scene" });
+    document.body.append(frame);
+    frame.contentWindow.opener = window;
+    window.open = () => frame.contentWindow;  // the plugin's window, in this one
+    Reveal.getPlugin("notes").open();
+  });
+})();

@@ -1,0 +1,118 @@
+"""The figures of the pages about one image: answers, maps, and what moves them."""
+
+import pandas as pd
+
+from core import pipeline, sweeps
+from core.attribution import METHODS
+from core.augmentations import AUGMENTATIONS
+from core.encoders.registry import encoder_spec
+from core.heads import store as heads
+from core.images import encode_png, thumbnail
+from core.metrics.attribution import overlaps
+from core.plots import answers, curves, map_pictures, questions, strip
+from core.plots.bars import bars
+from core.plots.style import REGIME_NAMES, short_labels, styles
+from core.readout import Contender
+from core.talk.parts import Chart, Drag, Drawn, Picture
+from core.talk.view import OnImage, View, on_image
+
+OWN = "own answer"
+ROOM = (5, 3)  # classes for up to two contenders, and for more
+
+
+def _classes(view: View, on: OnImage) -> int | None:
+    """The class that is explained; None stands for each contender's own answer."""
+    name = view.text("class", OWN, (OWN, *on.task.classes), "class in this task")
+    return None if name == OWN else on.task.classes.index(name)
+
+
+def one_picture(view: View) -> Drawn:
+    """What each contender answers to a picture, and how sure it is: as many classes as stand below each other."""
+    on = on_image(view)
+    room = ROOM[len(on.contenders) > 2]
+    target, top = _classes(view, on), min(room, int(view.number("compare_top", 5, 3, 10)))
+    specs = [contender.encoder.spec for contender in on.contenders]
+    readings = [pipeline.read_images(contender, [on.image])[0] for contender in on.contenders]
+    said = [pipeline.predict(*pair) for pair in zip(on.contenders, readings, strict=True)]
+    table, look = answers.answers_table(specs, said, on.task.classes, top, target), styles(specs)
+    highlight = None if target is None else on.task.classes[target]
+    whole = encode_png(thumbnail(on.image, map_pictures.WHOLE))
+    truth = (f"True: {' or '.join(on.truth)}",) if on.truth else ()
+    parts = [Picture(whole, f"The picture: {on.sample.title}.", on.sample.title, truth)]
+    for contender, reading, prediction in zip(on.contenders, readings, said, strict=True):
+        spec = contender.encoder.spec
+        mine = table[table["encoder"] == spec.id]
+        verdict = answers.verdict(on.task.classes[prediction.top], on.truth)
+        lines = (REGIME_NAMES[spec.regime], *([verdict] if verdict else []), *_doubt(contender, reading))
+        markup = bars(mine, look[spec.id], answers.bars_alt(mine), highlight)
+        parts.append(Picture(b"", "", on.names[spec.id], lines, markup))
+    return Drawn(answers.finding(specs, said, on.task.classes), tuple(parts), on.source)
+
+
+def _doubt(contender: Contender, reading: pipeline.Reading) -> list[str]:
+    warning = pipeline.unfamiliar(contender, reading)
+    return [warning] if warning else []
+
+
+def where_they_look(view: View) -> Drawn:
+    """Where each contender's score for a class comes from, on one scale."""
+    on = on_image(view)
+    target = _classes(view, on)
+    method = view.text("method", "grad-cam", METHODS, "attribution method")
+    look = {"view": view.text("view", "overlay", ("overlay", "whole", "map", "input"))}
+    opacity, signed = view.number("opacity", 0.65, 0.1, 1), view.flag("signed", False)
+    readings = [pipeline.read_images(contender, [on.image])[0] for contender in on.contenders]
+    said = [pipeline.predict(*pair) for pair in zip(on.contenders, readings, strict=True)]
+    chosen = [prediction.top if target is None else target for prediction in said]
+    maps = [
+        pipeline.attribute(contender, on.image, reading, index, method)
+        for contender, reading, index in zip(on.contenders, readings, chosen, strict=True)
+    ]
+    scales = map_pictures.scales(maps, view.flag("shared_scale", True))
+    parts = []
+    for i, contender in enumerate(on.contenders):
+        name = on.task.classes[chosen[i]]
+        shown = map_pictures.picture(
+            contender, on.image, readings[i], maps[i], scales[i], name, opacity=opacity, signed=signed, **look
+        )
+        lines = (f"{name}, {said[i].probabilities[chosen[i]]:.0%}", *([shown.note] if shown.note else []))
+        parts.append(Picture(shown.png, shown.alt, on.names[contender.encoder.spec.id], lines))
+    return Drawn(questions.attribution(overlaps(maps)), tuple(parts), on.source)
+
+
+def what_moves_them(view: View) -> Drawn:
+    """A picture under an augmentation, strength by strength: views, answers, and the curve of what is kept."""
+    on = on_image(view)
+    augmentation = AUGMENTATIONS[view.text("augmentation", "rotation", AUGMENTATIONS, "augmentation")]
+    grid = augmentation.strengths
+    reach = view.text(f"reach_{augmentation.id}", f"{grid[-1]:g}", [f"{s:g}" for s in grid], "strength")
+    strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
+    seeds, corrected = int(view.number("seeds", 3, 1, 10)), view.flag("corrected", True)
+    swept = list(on.contenders)
+    families = {contender.encoder.spec.family for contender in swept}
+    floor_is_here = "random" in heads.encoders_for(on.task.id) and heads.is_here(encoder_spec("random"), on.task.id)
+    if view.flag("with_random", True) and "random" not in families and floor_is_here:
+        swept.append(pipeline.load("random", on.task.id))
+    tables, floors = [], {}
+    for contender in swept:
+        id = contender.encoder.spec.id
+        points = [p for _, _, p in pipeline.sweep(contender, [on.image], augmentation.id, strengths, seeds)]
+        tables.append(pipeline.points_table(points, id, augmentation.id, [on.image.digest]))
+        floors[id] = pipeline.strangers_floor(contender)
+    table = pd.concat(tables, ignore_index=True)
+    specs = [contender.encoder.spec for contender in swept]
+    labels, untrained = short_labels(specs), [spec.id for spec in specs if spec.family == "random"]
+    at = sweeps.at_strength(table, floors, strengths[-1], untrained)
+    said, curve = curves.finding(at, augmentation, labels), sweeps.curve(table, floors, corrected)
+    chart = curves.stacked(curve, augmentation, labels, styles(specs), floors, said, corrected, ("cosine",))
+    found = strip.answers(table, on.image.digest)
+    lines = {
+        labels[c.encoder.spec.id]: [
+            f"{on.task.classes[a.prediction]}, {a.confidence:.0%}{', changed' if a.flipped else ''}"
+            for a in (found[c.encoder.spec.id, strength] for strength in strengths)
+        ]
+        for c in on.contenders
+    }
+    frames = strip.views(on.contenders[0], on.image, augmentation, strengths)
+    words = curves.curves_alt(curve, augmentation, labels, corrected)
+    return Drawn(said, (Drag(augmentation.unit, strengths, frames, lines, Chart(chart, words)),), on.source)

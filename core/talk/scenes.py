@@ -1,0 +1,87 @@
+"""Every figure that a scene can show, and the scene as it is shown: drawn, or marked with why it cannot be.
+
+A figure is one function of the bound state and one row here; its page offers it with `pages.ui.stories.offer`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.errors import InvalidRequest, InvariscopeError, UnknownName
+from core.talk import on_images, on_studies
+from core.talk.parts import Drawn, Marked
+from core.talk.stories import Scene
+from core.talk.view import View
+
+IMAGE = ("image", "task", "encoders")
+STUDY = ("study", "version", "protocol", "first", "second")
+
+
+@dataclass(frozen=True, slots=True)
+class SceneFigure:
+    """A figure of a page.
+
+    Attributes:
+        label: as people read it.
+        keys: parameters of the page's address that it depends on; one that ends in `_` begins a name.
+        draw: from these to the finished figure.
+    """
+
+    label: str
+    keys: tuple[str, ...]
+    draw: Callable[[View], Drawn]
+
+
+FIGURES: dict[str, SceneFigure] = {
+    "compare/answers": SceneFigure("Answers to one picture", (*IMAGE, "class", "compare_top"), on_images.one_picture),
+    "attribution/maps": SceneFigure(
+        "Maps of one picture",
+        (*IMAGE, "class", "method", "view", "shared_scale", "signed", "opacity"),
+        on_images.where_they_look,
+    ),
+    "invariance/curves": SceneFigure(
+        "One picture, strength by strength",
+        (*IMAGE, "augmentation", "reach_", "seeds", "with_random", "corrected"),
+        on_images.what_moves_them,
+    ),
+    "study/compared": SceneFigure("What is compared", STUDY, on_studies.compared),
+    "study/accuracy": SceneFigure("Accuracy by data set", STUDY, on_studies.accuracy),
+    "study/advantage": SceneFigure("Advantage by distance", (*STUDY, "measure", "features"), on_studies.advantage),
+    "study/gap": SceneFigure("Generalization gap", STUDY, on_studies.gap),
+    "study/limits": SceneFigure("What the numbers do not support", STUDY, on_studies.limits),
+    "confidence/reliability": SceneFigure(
+        "Reliability on a data set", (*STUDY, "dataset", "probabilities", "bins"), on_studies.calibration
+    ),
+    "confidence/domains": SceneFigure("Confidence by data set", (*STUDY, "figure"), on_studies.confidence_by_domain),
+    "maps/agreement": SceneFigure("Agreement of maps", (*STUDY, "measured"), on_studies.map_agreement),
+    "fingerprint/augmentations": SceneFigure(
+        "Fingerprint of invariance", (*STUDY, "measured", "way", "trained_in"), on_studies.fingerprint
+    ),
+    "fingerprint/curve": SceneFigure(
+        "One augmentation on a data set", (*STUDY, "measured", "way", "curve_of"), on_studies.one_augmentation
+    ),
+    "explanation/sets": SceneFigure(
+        "Explanation over data sets", (*STUDY, "way", "property"), on_studies.explained_sets
+    ),
+    "explanation/images": SceneFigure(
+        "Explanation image by image", (*STUDY, "way", "property"), on_studies.explained_images
+    ),
+}
+
+
+def depends_on(figure: SceneFigure, key: str) -> bool:
+    """Whether a parameter of the address changes a figure."""
+    return any(key == known or (known.endswith("_") and key.startswith(known)) for known in figure.keys)
+
+
+def show(scene: Scene) -> Drawn | Marked:
+    """The figure of a scene; where something that it names is not here, the reason and never another picture."""
+    try:
+        if scene.figure not in FIGURES:
+            raise UnknownName("figure", scene.figure, FIGURES)
+        figure = FIGURES[scene.figure]
+        for key in scene.view:
+            if not depends_on(figure, key):
+                raise InvalidRequest(f"'{key}' changes nothing of {scene.figure}: it knows {', '.join(figure.keys)}.")
+        return figure.draw(View(scene.view))
+    except InvariscopeError as error:
+        return Marked(str(error))

@@ -1,0 +1,162 @@
+"""The bound state of a figure, read as its page reads its address, but for one thing: what is not here is said.
+
+A page shows its default where an address names what is not here; a talk must never show another picture.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from core import pipeline, samples
+from core.encoders.registry import encoder_spec
+from core.errors import DataUnavailable, InvalidRequest, UnknownName, WeightsUnavailable
+from core.heads import store as heads
+from core.images import SafeImage
+from core.plots import study
+from core.plots.style import Style, short_labels, styles
+from core.readout import Contender
+from core.results import choices, store
+from core.results.info import StudyInfo
+from core.talk.stories import Value
+from core.tasks import Task, task
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Parameters by name; each is read once, with its default and what it may be."""
+
+    values: Mapping[str, Value]
+
+    def text(self, key: str, default: str, known: Iterable[str] | None = None, kind: str = "") -> str:
+        """A word.
+
+        Raises:
+            UnknownName: it is none of those `known`.
+            InvalidRequest: it is no text.
+        """
+        value = self.values.get(key, default)
+        if not isinstance(value, str):
+            raise InvalidRequest(f"'{key}' is a text here, not {value}.")
+        if known is not None and value not in (options := list(known)):
+            raise UnknownName(kind or key, value, options)
+        return value
+
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        value = self.values.get(key, default)
+        if not isinstance(value, bool):
+            raise InvalidRequest(f"'{key}' is true or false here, not {value}.")
+        return value
+
+    def number(self, key: str, default: float, low: float, high: float) -> float:
+        """A number from `low` to `high`."""
+        value = self.values.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise InvalidRequest(f"'{key}' is a number from {low:g} to {high:g} here, not {value}.")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class OnStudy:
+    """A study with what its pages share: protocol, the two contenders, and how encoders are called and drawn."""
+
+    info: StudyInfo
+    protocol: str
+    first: str
+    second: str
+    names: Mapping[str, str]
+    look: Mapping[str, Style]
+
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Both ids; differences are the second minus the first."""
+        return self.first, self.second
+
+    def dataset(self, view: View, key: str, among: list[str], default: str = "") -> str:
+        """A data set of the study that has what the figure shows.
+
+        Raises:
+            UnknownName: the view names another one.
+            DataUnavailable: none has.
+        """
+        if not among:
+            raise DataUnavailable(f"Study '{self.info.id}' holds nothing of this figure for {' and '.join(self.pair)}.")
+        return view.text(key, default or among[0], [*among, *([default] if default else [])], "data set in this study")
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, in a line."""
+        weights = ", ".join(f"{id} {str(self.info.encoders[id].get('weights', ''))[:8]}" for id in self.pair)
+        return f"Study {self.info.id}, {str(self.info.manifest['updated'])[:10]}, {self.protocol}. Weights: {weights}."
+
+
+def on_study(view: View) -> OnStudy:
+    """The study of a view.
+
+    Raises:
+        InvariscopeError: the study, its version, the protocol or a contender is not here.
+    """
+    info = store.study(view.text("study", next(iter(store.studies()), "")))
+    version = view.text("version", info.manifest["updated"])
+    if version != info.manifest["updated"]:
+        raise DataUnavailable(f"Study '{info.id}' is here as of {info.manifest['updated']}, not as of {version}.")
+    known = choices.protocols(info)
+    if not known:
+        raise DataUnavailable(f"Study '{info.id}' has no results yet.")
+    protocol = view.text("protocol", known[0], known, "protocol in this study")
+    ids = choices.contenders(info, protocol)
+    first = view.text("first", choices.first(info, ids), ids, "contender in this study")
+    second = view.text("second", choices.second(info, ids, first), ids, "contender in this study")
+    if first == second:
+        raise DataUnavailable(f"This figure compares two contenders; {first} would stand beside itself.")
+    nets = study.encoders_of(info)
+    return OnStudy(info, protocol, first, second, short_labels(nets), styles(nets))
+
+
+@dataclass(frozen=True, slots=True)
+class OnImage:
+    """A sample with what the pages about one image share."""
+
+    image: SafeImage
+    sample: samples.Sample
+    truth: tuple[str, ...]
+    task: Task
+    contenders: tuple[Contender, ...]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Short names of the contenders by id."""
+        return short_labels([contender.encoder.spec for contender in self.contenders])
+
+    @property
+    def source(self) -> str:
+        """Where the numbers come from, in a line."""
+        weights = ", ".join(f"{c.encoder.spec.id} {c.encoder.sha256[:8]}" for c in self.contenders)
+        about = self.sample
+        return (
+            f"Sample {about.title} ({about.author}, {about.licence}); {self.task.label}. Weights: {weights}; "
+            f"{pipeline.versions()}."
+        )
+
+
+def on_image(view: View) -> OnImage:
+    """The sample, task and contenders of a view.
+
+    Raises:
+        InvariscopeError: one of them is not here.
+    """
+    id = view.text("image", "cat", samples.samples(), "sample")
+    found = task(view.text("task", "tiny-imagenet"))
+    asked = view.values.get("encoders", ("supervised", "simclr"))
+    if not isinstance(asked, tuple) or not 1 <= len(asked) <= 4:
+        raise InvalidRequest("'encoders' is a list of one to four ids here.")
+    contenders = tuple(_here(encoder, found) for encoder in asked)
+    return OnImage(samples.image(id), samples.samples()[id], samples.true_classes(id, found), found, contenders)
+
+
+def _here(encoder: str, found: Task) -> Contender:
+    """A contender without a download: a talk begins where there may be no network."""
+    if not heads.is_here(encoder_spec(encoder), found.id):
+        raise WeightsUnavailable(
+            f"{encoder} is not on this machine: fetch it with 'invariscope models --fetch {encoder}'."
+        )
+    return pipeline.load(encoder, found.id)
