@@ -1,13 +1,22 @@
-"""What decides which tests run: a browser is asked for, a GPU is found or not."""
+"""What decides which tests run: a browser is asked for, a GPU is found or not; and what tests side by side share."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from core.results.info import StudyInfo
+
+SIDE_BY_SIDE = "PYTEST_XDIST_WORKER" in os.environ
+"""Whether this is one of several processes, one a core (`pytest -n auto`)."""
+if SIDE_BY_SIDE:
+    # Threads of several processes on one core wait for each other.
+    torch.set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +24,14 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> "StudyInfo":
     """The study of `measured_studies`, run once; whoever wants it changed copies it."""
     import measured_studies  # here, so that tests without it load nothing of the app
 
-    return measured_studies.build(tmp_path_factory.mktemp("measured"))
+    # All processes of a run share what is costly to make: the first makes it, the others wait.
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if SIDE_BY_SIDE else base
+    with FileLock(shared / "measured.lock"):
+        if not (done := shared / "measured.done").exists():
+            measured_studies.build(shared / "measured")
+            done.touch()
+    return measured_studies.opened(shared / "measured")
 
 
 @pytest.fixture(autouse=True)

@@ -53,4 +53,9 @@ def build(root: Path, measures: tuple[str, ...] = ("answers", "invariance", "att
     setup = Setup(plan, str(root / "results" / NAME), root / "cache", root / "data", "cpu")
     events = list(running.study(setup))
     assert not [event.reason for event in events if event.kind == "failed"]
+    return opened(root)
+
+
+def opened(root: Path) -> StudyInfo:
+    """What `build` made there."""
     return store.study(NAME, [str(root / "results")])
