@@ -60,11 +60,9 @@ for place, (id, one) in enumerate(judged.items()):
 
 known = [id for id, one in judged.items() if len(one.ways)]
 st.subheader("Every way to ask")
-shown = st.segmented_control(
+shown = st.selectbox(
     "Claim",
     known,
-    default=known[0],
-    required=True,
     key="claim",
     bind="query-params",
     format_func=lambda id: plain(words.sentence(judged[id], names[first], names[second])),

@@ -10,7 +10,7 @@ from core.talk import kept
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
-from pages.ui import decks, inputs, resources, stories
+from pages.ui import decks, inputs, stories
 
 FRAME = 640  # px
 
@@ -36,7 +36,7 @@ if asked:
         bar.progress(done / total, text=f"{done:d} of {total:d} scenes")
 
     try:
-        kept.build(story, seen, resources.scene)
+        kept.build(story, seen, decks.scene)
         st.rerun()
     except InvariscopeError as error:
         inputs.explain(error)

@@ -16,8 +16,16 @@ from toys import (
     spec,
 )
 
+from core import devices
 from core.attribution import faithfulness, sanity
 from core.readout import Contender
+
+
+@pytest.fixture(autouse=True)
+def in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against arithmetic in float32 and finer: bfloat16, where a processor has it, rounds toy numbers apart."""
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda device: False)
+
 
 GRID = (4, 4)
 CELLS = 16

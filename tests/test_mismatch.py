@@ -55,7 +55,7 @@ def empty(*names: str) -> Tensors:
         (
             vit(patch=8, size=32),
             vit(patch=16, size=64),
-            r"kernel or patch sizes: patch_embed\.proj\.weight is 24×3×16×16",
+            "its patches are of 16×16 pixels where the network's are of 8×8",
         ),
         (resnet(), resnet() | empty("fc.weight", "fc.bias"), r"a head \('fc\.'\) where none is expected"),
         (vit(), vit() | empty("head.weight"), r"a head \('head\.'\)"),

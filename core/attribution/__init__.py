@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from core.attribution.cam import grad_cam
 from core.attribution.integrated_gradients import integrated_gradients
 from core.attribution.occlusion import occlusion
+from core.metrics.attribution import degenerate
 from core.readout import Contender, Readout
 
 
@@ -57,3 +60,8 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
+
+
+def without_evidence(values: NDArray[np.float32], logits: NDArray[np.float32]) -> bool:
+    """Whether a map holds no positive evidence worth drawing, on the scale of the contender's own logits."""
+    return degenerate(values, float(np.ptp(logits)))

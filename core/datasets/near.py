@@ -9,11 +9,7 @@ of twins cropped to nine tenths 7 to 85, the fewest in X-rays and brain slices, 
 """
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-
-from core.encoders import encoder, preprocess
-from core.encoders.resident import residents
 
 ENCODER = "simclr"
 """Ships, and reads 64 pixels: as many images a second as are decoded meanwhile."""
@@ -32,6 +28,12 @@ CHUNK = 512
 
 def features_of(glimpses: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, D) features of (N, SIDE, SIDE, 3) pictures."""
+    # Listing data sets asks for no features, and is not kept waiting for PyTorch.
+    import torch
+
+    from core.encoders import encoder, preprocess
+    from core.encoders.resident import residents
+
     reader = residents().get(ENCODER, torch.device("cpu"))
     recipe = reader.spec.preprocessing
     parts = [

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core import images
+from core.attribution import without_evidence
 from core.encoders.preprocess import display_crop, seen_box
 from core.images import Pixels, SafeImage
-from core.metrics.attribution import degenerate
 from core.pipeline import Reading
 from core.plots import overlay, whole
 from core.readout import Contender
@@ -46,11 +46,6 @@ def scales(maps: Sequence[NDArray[np.float32]], shared: bool) -> list[float]:
     if shared:
         return [overlay.shared_scale(maps)] * len(maps)
     return [overlay.shared_scale([m]) for m in maps]
-
-
-def no_evidence(values: NDArray[np.float32], reading: Reading) -> bool:
-    """Whether a map holds no positive evidence worth drawing, on the scale of the contender's own logits."""
-    return degenerate(values, float(np.ptp(reading.logits)))
 
 
 def place_words(values: NDArray[np.float32]) -> str:
@@ -100,7 +95,7 @@ def picture(
     """
     spec = contender.encoder.spec
     alt, note = map_alt(contender, class_name, values), ""
-    empty = view != "input" and not signed and no_evidence(values, reading)
+    empty = view != "input" and not signed and without_evidence(values, reading.logits)
     if view == "input":
         alt = f"The {spec.preprocessing.size} by {spec.preprocessing.size} pixels that {spec.label} reads."
     elif empty:

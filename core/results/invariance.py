@@ -236,9 +236,8 @@ def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> 
     """
     rows = []
     for way in NORMALISATIONS:
-        found = (
-            per_image(areas(info, way, (first, second), chosen)).groupby("encoder", observed=True)["invariance"].mean()
-        )
+        table = per_image(areas(info, way, (first, second), chosen))
+        found = table.groupby("encoder", observed=True)["invariance"].mean()
         rows.append((way, float(found[second] - found[first])))
     return pd.DataFrame(rows, columns=["way", "difference"])
 

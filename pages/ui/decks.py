@@ -6,7 +6,10 @@ import streamlit as st
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from core.talk import kept, scenes
 from core.talk.kept import Kept, folder
+from core.talk.parts import Drawn, Marked
+from core.talk.stories import Scene
 
 ADDRESS = "/decks"
 _NAME = re.compile(r"[0-9a-f]{64}\.html")
@@ -25,3 +28,18 @@ async def answer(request: Request) -> Response:
     if not _NAME.fullmatch(name) or not path.is_file():
         return PlainTextResponse("There is no such talk any more: prepare it again on the page Talk.", 404)
     return FileResponse(path, media_type="text/html", headers={"Cache-Control": "no-store"})
+
+
+# A figure outlives an edit of the words beside it.
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _scene(state: str, figure: str, view: str, _scene: Scene) -> Drawn | Marked:
+    return scenes.show(_scene)
+
+
+def scene(told: Scene) -> Drawn | Marked:
+    """The figure of a scene, once for everybody until what it is made of changes; nobody may change it."""
+    key = (kept.state(), told.figure, repr(sorted(told.view.items())))
+    found = _scene(*key, told)
+    if isinstance(found, Marked):  # what is missing may come
+        _scene.clear(*key, told)
+    return found

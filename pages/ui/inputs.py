@@ -287,4 +287,4 @@ def pick_class(chosen: Chosen, key: str = "class") -> int | None:
 def bound(chosen: Chosen) -> dict[str, object]:
     """What of the address the sidebar decides, by parameter."""
     ids = tuple(contender.encoder.spec.id for contender in chosen.contenders)
-    return {"image": st.session_state["image"], "task": chosen.task.id, "encoders": ids}
+    return {"image": st.session_state.get("image", DEFAULT_IMAGE), "task": chosen.task.id, "encoders": ids}

@@ -1,4 +1,4 @@
-"""The only place that caches: what is made of images, by digest, with limits. Encoders: `core.encoders.resident`.
+"""What pages cache: what is made of images, by digest, with limits; scenes of talks: `decks`.
 
 Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): a picture goes by the
 SHA-256 of its uploaded bytes, the numbers of a contender for it by `core.pipeline.key`. Arguments that start with an
@@ -28,9 +28,6 @@ from core.results.info import StudyInfo
 from core.study import estimate
 from core.study import gallery as galleries
 from core.study.gallery import Gallery
-from core.talk import kept, scenes
-from core.talk.parts import Drawn, Marked
-from core.talk.stories import Scene
 from pages.ui import sessions
 
 T = TypeVar("T")
@@ -297,18 +294,3 @@ def described_set(address: str) -> dict[str, Any]:
 def speed(encoder_id: str) -> float:
     """Images a second that a packaged encoder reads here, measured once."""
     return estimate.images_per_second(residents().get(encoder_id, devices.pick("auto")))
-
-
-# A figure outlives an edit of the words beside it.
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _scene(state: str, figure: str, view: str, _scene: Scene) -> Drawn | Marked:
-    return scenes.show(_scene)
-
-
-def scene(told: Scene) -> Drawn | Marked:
-    """The figure of a scene, once for everybody until what it is made of changes; nobody may change it."""
-    key = (kept.state(), told.figure, repr(sorted(told.view.items())))
-    found = _scene(*key, told)
-    if isinstance(found, Marked):  # what is missing may come
-        _scene.clear(*key, told)
-    return found

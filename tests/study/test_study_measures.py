@@ -20,6 +20,7 @@ from study_runs import toy_folders, toy_setup
 from torch import Tensor, nn
 from toys import CPU, spec
 
+from core import devices
 from core.attribution import faithfulness
 from core.augmentations import AUGMENTATIONS
 from core.encoders.encoder import Encoder, freeze
@@ -34,6 +35,13 @@ from core.study.measures.base import Found, contender
 from core.study.measures.invariance import Space, draw_of, strengths_of
 from core.study.plan import Plan
 from core.study.protocols.base import Material
+
+
+@pytest.fixture(autouse=True)
+def in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held against arithmetic in float32 and finer: bfloat16, where a processor has it, rounds toy numbers apart."""
+    monkeypatch.setattr(devices, "has_fast_bf16", lambda device: False)
+
 
 SIDE = 16
 FEW = {
