@@ -10,6 +10,7 @@ from core.talk import kept, scenes
 from core.talk.kept import Kept, folder
 from core.talk.parts import Drawn, Marked
 from core.talk.stories import Scene
+from pages.ui import resources
 
 ADDRESS = "/decks"
 _NAME = re.compile(r"[0-9a-f]{64}\.html")
@@ -30,16 +31,22 @@ async def answer(request: Request) -> Response:
     return FileResponse(path, media_type="text/html", headers={"Cache-Control": "no-store"})
 
 
-# A figure outlives an edit of the words beside it.
-@st.cache_resource(show_spinner=False, max_entries=64)
-def _scene(state: str, figure: str, view: str, _scene: Scene) -> Drawn | Marked:
-    return scenes.show(_scene)
+class _Missing(Exception):
+    def __init__(self, found: Marked) -> None:
+        super().__init__()
+        self.found = found
 
 
 def scene(told: Scene) -> Drawn | Marked:
     """The figure of a scene, once for everybody until what it is made of changes; nobody may change it."""
-    key = (kept.state(), told.figure, repr(sorted(told.view.items())))
-    found = _scene(*key, told)
-    if isinstance(found, Marked):  # what is missing may come
-        _scene.clear(*key, told)
-    return found
+
+    def show() -> Drawn:
+        found = scenes.show(told)
+        if isinstance(found, Marked):
+            raise _Missing(found)  # what raises is not held: what is missing may come
+        return found
+
+    try:
+        return resources.held((kept.state(), told.figure, repr(sorted(told.view.items()))), show)
+    except _Missing as missing:
+        return missing.found

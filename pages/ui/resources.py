@@ -1,4 +1,4 @@
-"""What pages cache: what is made of images, by digest, with limits; scenes of talks: `decks`.
+"""What pages cache: what is made of images, by digest, with limits.
 
 Images are never hashed by Streamlit (it samples large arrays, so two uploads could share a key): a picture goes by the
 SHA-256 of its uploaded bytes, the numbers of a contender for it by `core.pipeline.key`. Arguments that start with an
@@ -80,11 +80,7 @@ def _uploaded(file_id: str, _file: UploadedFile) -> SafeImage | ImageError:
 
 
 def uploaded(file: UploadedFile) -> SafeImage:
-    """The decoded image, with read-only pixels; decoding ends when the visitor has left.
-
-    Raises:
-        ImageError: it cannot be opened; the same file, uploaded again, is tried again.
-    """
+    """The decoded image; raises ImageError where it cannot be opened. Decoding ends when the visitor has left."""
     try:
         found = _uploaded(file.file_id, file)
     except Cancelled:
@@ -212,8 +208,14 @@ def _drawn(key: tuple[str, ...], what: str, _compute: Callable[[], T]) -> T:
 
 def drawn(info: StudyInfo, compute: Callable[[StudyInfo], T]) -> T:
     """`compute(info)`, one object for everybody until the study changes: nobody may change it."""
-    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
-    return _drawn((info.version,), what, lambda: compute(info))
+    return _drawn(
+        (info.version,), f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}", lambda: compute(info)
+    )
+
+
+def held(key: tuple[str, ...], compute: Callable[[], T]) -> T:
+    """`compute()`, one object for everybody under a key that decides it: nobody may change it."""
+    return _drawn(key, "", compute)
 
 
 def drawn_of(contenders: Sequence[Contender], image: SafeImage, what: str, compute: Callable[[], T]) -> T:

@@ -37,7 +37,7 @@ from core.study.plan import Plan
 from core.study.protocols.base import Material
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Held against arithmetic in float32 and finer: bfloat16, where a processor has it, rounds toy numbers apart."""
     monkeypatch.setattr(devices, "has_fast_bf16", lambda device: False)
@@ -118,6 +118,7 @@ def test_a_network_that_ignores_colour_is_unmoved_by_hue() -> None:
     assert seeing.query("strength == 180")["flipped"].mean() > 0.5
 
 
+@pytest.mark.usefixtures("in_full_precision")
 def test_whitened_similarity_is_that_of_ericssons_definition() -> None:
     """w(x) = (f(x) − μ) L with L Lᵀ = Σ⁻¹ of the training features: Mahalanobis products, written from the paper."""
     material = toy_material(Shares(), augmentations=["hue"], shrinkage=0.0, strengths=2)
@@ -136,6 +137,7 @@ def test_whitened_similarity_is_that_of_ericssons_definition() -> None:
         assert row["whitened"] == pytest.approx(expected, abs=2e-3)  # half precision in the table
 
 
+@pytest.mark.usefixtures("in_full_precision")
 def test_the_search_brackets_the_flip() -> None:
     material = toy_material(Shares(), augmentations=["hue"], samples=20)
     found = measured("invariance", material)
