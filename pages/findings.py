@@ -1,5 +1,7 @@
 """The paper's claims, each judged on the loaded study in every way that is open to choice."""
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -11,7 +13,7 @@ from core.study.protocols import PROTOCOLS
 from core.text import plain
 from pages.ui import blocks, resources, study_inputs, study_measures
 
-MARKS = {
+MARKS: dict[str, tuple[str, Literal["green", "red", "orange", "gray"]]] = {
     HOLDS: (":material/check:", "green"),
     FAILS: (":material/close:", "red"),
     MIXED: (":material/alt_route:", "orange"),
@@ -54,7 +56,7 @@ for place, (id, one) in enumerate(judged.items()):
     icon, colour = MARKS[one.verdict]
     with columns[place % 2].container(border=True):
         st.markdown(f"**{plain(words.sentence(one, names[first], names[second]))}?**")
-        st.badge(words.WORDS[one.verdict], icon=icon, color=colour)  # type: ignore[arg-type]
+        st.badge(words.WORDS[one.verdict], icon=icon, color=colour)
         st.markdown(plain(words.verdict(one, labels)))
         st.page_link(BEHIND[id], label="The figures behind it", icon=":material/arrow_forward:")
 

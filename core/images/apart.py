@@ -112,6 +112,7 @@ class Decoders:
             )
         try:
             header, pixels = _asked(process, data, gone)
+        # Whatever ended it, Ctrl-C too: a decoder that may hang on half an answer is not asked again.
         except BaseException:
             process.kill()
             process.communicate()
