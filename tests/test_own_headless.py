@@ -20,7 +20,7 @@ from core.samples import image
 
 nothing_fetched = command_line.nothing_fetched
 picture = command_line.picture
-NETWORK = "resnet18-64px-small"
+NETWORK = "resnet-s-64px"
 FITTED = "invariscope fit-heads DIR --task tiny-imagenet --encoders mine"
 
 

@@ -32,7 +32,7 @@ def data(tmp_path: Path, nothing_fetched: None, monkeypatch: pytest.MonkeyPatch)
     """A labelled folder; beside it an own encoder called mine, and an app whose assets nobody may write."""
     monkeypatch.setattr("core.encoders.opening.converting.rehearse", lambda path, reader: None)
     torch.save(load_file(ASSETS / "models" / "supervised" / "weights.safetensors"), tmp_path / "mine.pth")
-    own.add(tmp_path / "mine.pth", "mine", Said("resnet18-64px-small", preprocessing={"size": 64, "resize": 64}))
+    own.add(tmp_path / "mine.pth", "mine", Said("resnet-s-64px", preprocessing={"size": 64, "resize": 64}))
     return labelled(tmp_path, "birds")
 
 

@@ -192,7 +192,7 @@ def test_one_larger_than_the_budget_is_refused_before_it_is_loaded(monkeypatch: 
 def test_a_file_larger_than_its_network_is_judged_by_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(room.VARIABLE, "40")
     entry = spec("full", weights=WeightFile("full.pth", megabytes=500))
-    wide = replace(entry, architecture="resnet18-64px-small")
+    wide = replace(entry, architecture="resnet-s-64px")
     shared = Residents(lambda id, device, progress: encoder(TwoChannels(), wide), spec_of=lambda id: wide)
     assert shared.get("full", CPU).spec == wide
 

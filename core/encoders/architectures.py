@@ -1,4 +1,4 @@
-"""Networks by name: timm's own, and the small ResNets of the controlled family.
+"""Networks by name: timm's own, and the small ResNet of the controlled family.
 
 Every network here answers timm's contract (`forward_features`, `num_features`, `feature_info`), so nothing above
 asks what kind it is.
@@ -41,7 +41,6 @@ def same_padded_resnet50() -> Network:
 
 
 OWN: dict[str, Callable[[], nn.Module]] = {
-    "resnet18-64px-small": lambda: small_resnet.resnet18(width=32, stem_stride=2),
     "resnet-s-64px": small_resnet.resnet_s,
     "resnet50-same": same_padded_resnet50,
 }

@@ -73,17 +73,6 @@ class SmallResNet(nn.Module):
         return self.forward_head(self.forward_features(inputs))
 
 
-def resnet18(width: int, stem_stride: int) -> SmallResNet:
-    """ResNet-18 with `width` channels in its first stage: 64 is the full network, 32 a quarter of its parameters.
-
-    Args:
-        width: of the stem and the first stage; it doubles from stage to stage.
-        stem_stride: 1 gives 8x8 maps of a 64-px image, 2 gives 4x4 and costs a quarter.
-    """
-    widths = [width * 2**stage for stage in range(4)]
-    return SmallResNet(width, widths, depths=(2, 2, 2, 2), strides=(stem_stride, 1, 2, 2, 2))
-
-
 def resnet_s() -> SmallResNet:
     """Three stages, the last at the resolution of the one before: 8x8 maps of a 64-px image, 1.2 M parameters."""
     return SmallResNet(32, widths=(48, 128, 256), depths=(1, 1, 1), strides=(2, 2, 2, 1))

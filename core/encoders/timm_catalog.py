@@ -64,7 +64,7 @@ LICENCES = {
     "apple-ascl": "Apple Sample Code License",
 }
 LINES: dict[Line, str] = {
-    "small": r"resnet(18|-s)-64px",
+    "small": r"resnet-s-64px",
     "resnet50": r"resnet50(-same|_clip)?$",
     "convnext": r"convnext",
     "vit": r"vit|deit|beit|eva|xcit|hiera|swin|aimv2",

@@ -13,7 +13,7 @@ def test_what_makes_two_images_alike_takes_an_own_encoder_without_head(open_page
     at = open_page("attribution.py")
     assert not [box for box in at.multiselect if box.key == "pair_headless"]
     torch.save(load_file(ASSETS / "models" / "supervised" / "weights.safetensors"), tmp_path / "mine.pth")
-    own.add(tmp_path / "mine.pth", "mine", Said("resnet18-64px-small", preprocessing={"size": 64, "resize": 64}))
+    own.add(tmp_path / "mine.pth", "mine", Said("resnet-s-64px", preprocessing={"size": 64, "resize": 64}))
     at.run()
     at.multiselect(key="pair_headless").set_value(["mine"]).run()
     assert not at.exception

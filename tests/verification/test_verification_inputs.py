@@ -24,7 +24,7 @@ from core.verification import inputs, with_files
 __all__ = ["folder", "untried"]
 pytestmark = pytest.mark.usefixtures("untried")
 
-NETWORK = "resnet18-64px-small"
+NETWORK = "resnet-s-64px"
 HALF, UNIT = {"mean": [0.5] * 3, "std": [0.5] * 3}, {"mean": [0.0] * 3, "std": [1.0] * 3}
 BYTES = {"mean": [0.0] * 3, "std": [1 / 255] * 3}
 
