@@ -55,12 +55,12 @@ class Cell:
 def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
     """The cells of an encoder on a data set, in order.
 
-    A protocol whose seed decides the validation split alone gets one seed on a data set that brings its own.
+    A protocol whose seed decides the validation split alone gets one seed where that split is settled.
     """
     found = []
+    counts = {name: len(part) for name, part in images.parts.items()}
     for id in plan.protocols if ANSWERS in plan.measures else ():
-        once = PROTOCOLS[id].seeded_by_split_alone and "val" in images.parts
-        found += [Cell(encoder, images.spec.id, id, seed) for seed in range(1 if once else plan.seeds)]
+        found += [Cell(encoder, images.spec.id, id, seed) for seed in range(PROTOCOLS[id].seeds(counts, plan.seeds))]
     others = [id for id in plan.measures if id != ANSWERS]
     return found + [Cell(encoder, images.spec.id, LINEAR.id, 0, id) for id in others]
 

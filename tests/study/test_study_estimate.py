@@ -16,6 +16,7 @@ from core.study.cells import Cell
 from core.study.estimate import FIT, ROW, Pace, cost
 from core.study.measures import MEASURES
 from core.study.plan import Plan
+from core.study.protocols import PROTOCOLS
 from core.study.protocols.base import Material
 
 DEFAULTS = {
@@ -38,6 +39,12 @@ def test_cost_of_answers_by_hand() -> None:
     assert found.seconds == pytest.approx(reading + 2 * (3 + 1) * FIT)
     assert found.megabytes == pytest.approx(2 * ROW * (3 * 40 + 1 * 20) / 1e6)
     assert found.untold == ()
+
+
+def test_a_split_of_many_images_is_drawn_once() -> None:
+    many = {"train": 50_000, "test": 10}
+    assert [PROTOCOLS[id].seeds(many, 3) for id in ("linear", "knn", "few-shot", "fine-tune")] == [1, 1, 3, 3]
+    assert PROTOCOLS["linear"].seeds(many | {"train": 49_999}, 3) == 3
 
 
 def test_cost_of_a_measure_by_hand() -> None:

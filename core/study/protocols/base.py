@@ -1,6 +1,6 @@
 """What a protocol is given, and what it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,10 @@ from core.datasets import splits
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.study.features import Features
+
+SETTLED = 50_000
+"""Training images from which the tenth that is held out decides alike whatever the seed. Three splits move the linear
+top-1 of the packaged encoders by up to 3.9 points on a set of 787 images, 1.4 on one of 5,000, 0.4 on one of 20,000."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +80,7 @@ class Protocol:
         label: name for people.
         description: one sentence for people, with its source.
         version: part of every cell's key: raise it when the same material should give other answers.
-        seeded_by_split_alone: whether the seed changes nothing but the validation split; a data set with a validation
-            part of its own then needs one seed only.
+        seeded_by_split_alone: whether the seed changes nothing but the validation split (see `seeds`).
         options: names of the settings that a plan may give.
         episodic: whether it answers samples in episodes, which have no side table of logits.
         run: material to answers.
@@ -91,6 +94,16 @@ class Protocol:
     run: Callable[[Material], ProtocolAnswers]
     options: tuple[str, ...] = ()
     episodic: bool = False
+
+    def seeds(self, images: Mapping[str, int], asked: int) -> int:
+        """How many of the seeds that a plan asks for a data set takes.
+
+        Args:
+            images: by part of the data set.
+            asked: seeds of the plan.
+        """
+        settled = "val" in images or images["train"] >= SETTLED
+        return 1 if self.seeded_by_split_alone and settled else asked
 
 
 def validation_split(train: Features, validation: Features | None, seed: int) -> tuple[Features, NDArray[np.bool_]]:
