@@ -170,22 +170,22 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_head_of_this_encoder_loads(packaged) -> None:
-    packaged(torch.ones(100, 2), "0" * 64)
+    packaged(torch.ones(200, 2), "0" * 64)
     assert store.load(encoder(TwoChannels(), spec()), "tiny-imagenet").weight.shape == (100, 2)
     assert store.tasks_of(spec()) == ["tiny-imagenet"]
 
 
 def test_head_fitted_on_other_weights_is_refused(packaged) -> None:
-    packaged(torch.ones(100, 2), "1" * 64)
+    packaged(torch.ones(200, 2), "1" * 64)
     with pytest.raises(WeightsInvalid, match=r"other weights \(1{12}\).*0{12}.*fit-heads"):
         store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
 
 
 def test_head_that_fits_neither_task_nor_encoder_is_refused(packaged) -> None:
     packaged(torch.ones(99, 2), "0" * 64)
-    with pytest.raises(WeightsInvalid, match="99 classes, the task 100"):
+    with pytest.raises(WeightsInvalid, match="99 classes, the task 200"):
         store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
-    packaged(torch.ones(100, 3), "0" * 64)
+    packaged(torch.ones(200, 3), "0" * 64)
     with pytest.raises(WeightsInvalid, match="another encoder"):
         store.load(encoder(TwoChannels(), spec()), "tiny-imagenet")
 

@@ -10,11 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from toys import CPU
+from toys import CPU, resnet18
 
 from core.datasets.memory import LabelledImages
 from core.encoders import architectures, encoder, registry
-from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest
 from core.heads.linear import LinearHead
 from core.pretraining import export, loop

@@ -1,6 +1,5 @@
 """The packaged family's networks against timm's own blocks, and their contract."""
 
-import pytest
 import torch
 from timm.models.resnet import BasicBlock, ResNet
 from torch import nn

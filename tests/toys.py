@@ -8,7 +8,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from core.encoders.encoder import Encoder, freeze
-from core.encoders.small_resnet import resnet18
+from core.encoders.small_resnet import SmallResNet
 from core.encoders.spec import EncoderSpec, Preprocessing, Pretraining, WeightFile
 from core.heads.linear import LinearHead
 from core.images import SafeImage
@@ -42,6 +42,12 @@ class TwoChannels(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.forward_head(self.forward_features(x))
+
+
+def resnet18(width: int, stem_stride: int) -> SmallResNet:
+    """ResNet-18 with `width` channels in its first stage and no pooling."""
+    widths = [width * 2**stage for stage in range(4)]
+    return SmallResNet(width, widths, depths=(2, 2, 2, 2), strides=(stem_stride, 1, 2, 2, 2))
 
 
 class BrokenInHalf(TwoChannels):

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 from study_material import part_of, pictures_material
-from toys import TwoChannels, encoder, small_vit, spec
+from toys import TwoChannels, encoder, resnet18, small_vit, spec
 
 from core.encoders.encoder import Encoder
-from core.encoders.small_resnet import resnet18
 from core.errors import InvalidRequest, UnreadableImage
 from core.study import rows
 from core.study.protocols import PROTOCOLS, Material, ProtocolAnswers
