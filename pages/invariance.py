@@ -10,7 +10,7 @@ from core.plots import curves, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, resources
+from pages.ui import blocks, inputs, pickers, resources
 
 MAX_IMAGES = 32
 
@@ -19,7 +19,8 @@ chosen = inputs.chosen()
 task = chosen.task
 contenders = list(chosen.contenders)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    name = st.selectbox("Augmentation", list(AUGMENTATIONS), key="augmentation", bind="query-params", width=220)
+    changes = {id: each.label for id, each in AUGMENTATIONS.items()}
+    name = pickers.one("Change of the picture (augmentation)", changes, "augmentation", width=270)
     augmentation = pipeline.augmentation(name)
     grid = augmentation.strengths
     reach = f"{grid[-1]:g}"

@@ -19,7 +19,7 @@ from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
 from core.text import plain
-from pages.ui import picture, resources
+from pages.ui import pickers, picture, resources
 from pages.ui.places import said
 
 MAX_CONTENDERS = 4
@@ -168,7 +168,9 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
             return found, f"{held.sample_id} ({held.label})", False, ()
         st.caption("The image of this study's sample is no longer at hand; a bundled sample stands in its place.")
     if source == FROM_SAMPLES:
-        sample = st.selectbox("Sample", list(samples.samples()), key="image", bind="query-params")
+        sample = pickers.one(
+            "Sample", {id: each.title for id, each in samples.samples().items()}, "image", DEFAULT_IMAGE
+        )
     return resources.sample_image(sample), samples.samples()[sample].title, source == FROM_SAMPLES, ()
 
 
@@ -176,22 +178,14 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     # What can answer at once comes before what has to be fetched; within each, the order of all pickers.
     possible = sorted(store.encoders_for(task_id), key=lambda id: not store.is_here(encoders()[id], task_id))
     first = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
-    asked = st.session_state.get("encoders", first)
-    wanted = [id for id in asked if id in possible]
-    # A list that someone emptied stays empty, or the last contender could never be replaced by another one.
-    if asked and not wanted:
-        wanted = first
-    if "encoders" in st.session_state and st.session_state["encoders"] != wanted:
-        st.session_state["encoders"] = wanted
-    ids = st.multiselect(
+    ids = pickers.several(
         "Contenders",
-        possible,
-        default=None if "encoders" in st.session_state else wanted,
-        key="encoders",
-        bind="query-params",
+        {id: encoders()[id].label for id in possible},
+        "encoders",
+        first,
         max_selections=MAX_CONTENDERS,
-        help="Up to four encoders that have a head for this task, those on this machine first. The Models page tells "
-        "what each one is.",
+        help="Up to four networks that can answer this task, those on this machine first. The Models page tells what "
+        "each one is.",
     )
     if not ids:
         st.caption("Choose at least one; until then the first pair stays.")
@@ -242,15 +236,27 @@ def sidebar() -> None:
         image, name, linkable, uploads = _pick_image()
         image = picture.fitted(image)
         keep_uploads(st.session_state["image_source"])
-        task_id = st.selectbox(
-            "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
+        answerable = {id: task.label for id, task in tasks().items() if _is_offered(id)}
+        task_id = pickers.one(
+            "Task",
+            answerable,
+            "task",
+            DEFAULT_TASK,
+            help="What is asked: the classes that an answer is chosen from. ImageNet-1k is offered once an encoder "
+            "that can answer it is on this machine.",
         )
-        task = tasks()[task_id or DEFAULT_TASK]
+        task = tasks()[task_id]
         st.caption(f"{plain(task.label)}: {len(task.classes)} classes, {DOMAIN_WORDS[task.domain]}.")
         if task.note:
             st.caption(f":material/warning: {plain(task.note)}")
         contenders = _pick_contenders(task.id)
     st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, _truth(linkable, task), task, tuple(contenders))
+
+
+def _is_offered(task_id: str) -> bool:
+    """Whether an encoder on this machine has a head for a task; what nobody here can answer only when asked for."""
+    asked = task_id == st.session_state.get("task") or task_id in st.query_params.get_all("task")
+    return asked or any(store.is_here(encoders()[id], task_id) for id in store.encoders_for(task_id))
 
 
 def _truth(is_sample: bool, task: Task) -> tuple[str, ...]:

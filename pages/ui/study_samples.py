@@ -9,7 +9,7 @@ from core.errors import InvariscopeError
 from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
 from core.text import plain
-from pages.ui import inputs, resources
+from pages.ui import inputs, pickers, resources
 from pages.ui.places import said
 
 SIDE = 168
@@ -19,12 +19,8 @@ RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str:
     """The data set to look at, among those that a contender has answers on; in the address as `dataset`."""
     options = [id for id in info.by_domain() if info.done(protocol, encoders, (id,))]
-    if st.session_state.get("dataset") not in options:
-        st.session_state.pop("dataset", None)
-    chosen = st.selectbox(
-        "Data set", options, key="dataset", bind="query-params", persist_state="session", width=240, help="By domain."
-    )
-    return str(chosen or options[0])
+    labels = {id: str(info.datasets[id]["label"]) for id in options}
+    return pickers.one("Data set", labels, "dataset", width=240, help="By domain.")
 
 
 def class_name(info: StudyInfo, dataset: str, label: int) -> str:
