@@ -77,6 +77,6 @@ for id in sets:
 st.caption(
     "AUROC: of an image that only the second contender gets right and one that only the first does, how often the "
     "former has the larger advantage. Beyond: the same after the clean confidence of both and their difference are "
-    "regressed out, ranks on ranks. Intervals: 95 %, over images. Correlation is no cause: what would overturn a relation are other images, "
-    "other augmentations, or a second training run of the same method."
+    "regressed out, ranks on ranks. Intervals: 95 %, over images. Correlation is no cause: what would overturn a "
+    "relation are other images, other augmentations, or a second training run of the same method."
 )

@@ -18,9 +18,9 @@ SEEDS = 3
 
 st.title("Invariscope: learning to see without labels")
 st.markdown(
-    "Some networks learn to see from pictures that people labelled (**supervised**, SL), others from the pictures alone "
-    "(**self-supervised**, SSL). Here both kinds face the same pictures, yours too: what each answers, how sure it is, "
-    "where it looks, and what leaves it unmoved."
+    "Some networks learn to see from pictures that people labelled (**supervised**, SL), others from the pictures "
+    "alone (**self-supervised**, SSL). Here both kinds face the same pictures, yours too: what each answers, how sure "
+    "it is, where it looks, and what leaves it unmoved."
 )
 chosen = inputs.chosen()
 FAMILY, MEASURED = "family", "four-questions"

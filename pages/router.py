@@ -44,6 +44,7 @@ with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", k
         st.badge(name, color="gray", width="content")
         for link in listed:
             st.page_link(link, width="content")
+    sharing = st.container(width="content")
 if warming.is_importing():
     # The frame stands before the libraries are there: PyTorch takes seconds to import.
     loading = st.empty()
@@ -53,7 +54,7 @@ if warming.is_importing():
         st.skeleton(height=320)
     warming.wait()
     loading.empty()
-from pages.ui import inputs, pickers, study_inputs  # noqa: E402
+from pages.ui import inputs, own_images, pickers, share, study_inputs  # noqa: E402
 
 pickers.arrive(page.url_path)
 
@@ -64,8 +65,12 @@ elif page in STUDY_PAGES:
     study_inputs.sidebar()
 else:
     with st.sidebar:
-        inputs.keep_uploads()
+        own_images.keep()
 try:
     page.run()
 except InvariscopeError as error:
     inputs.explain(error)
+finally:
+    # A page that stops early can be shared, too.
+    with sharing:
+        share.button()

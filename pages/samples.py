@@ -8,7 +8,7 @@ from core.plots.style import short_labels
 from core.results import pairs
 from core.results.pairs import ORDERS
 from core.text import plain
-from pages.ui import blocks, pickers, resources, study_inputs, study_samples
+from pages.ui import blocks, inputs, pickers, resources, study_inputs, study_samples
 from pages.ui.study_samples import RIGHT, WRONG, verdict
 
 EVERY, ANY = "all", "any"
@@ -177,8 +177,23 @@ shown = pd.DataFrame(
 alt = f"Samples, {where}, {SORTED[order]}: {len(shown)} of {total}. " + "; ".join(
     f"{r.iloc[0]} is {r.iloc[1]}" for _, r in shown.head(3).iterrows()
 )
+
+
+def recorded(row: pd.Series) -> inputs.StudySample:
+    """A sample with what the study holds of both contenders."""
+    held = tuple(
+        (names[id], classes[row[f"{side}_prediction"]], float(row[f"{side}_confidence"]), bool(row[f"{side}_correct"]))
+        for id, side in ((first, "first"), (second, "second"))
+    )
+    return inputs.StudySample(info.id, dataset, str(row["sample_id"]), classes[row["label"]], protocol, held)
+
+
 if opened is None:
-    study_samples.rows(shown, alt, "sample_rows")
+    at = study_samples.rows(shown, alt, "sample_rows", select=True)
+    if at is None:
+        st.caption("Choose a row to open its recorded answers.")
+    else:
+        study_samples.answers(recorded(found.iloc[at]))
 else:
     with st.grid(min_column_width=168, gap="small"):
         for position, (_, row) in enumerate(found.iterrows()):
@@ -196,9 +211,7 @@ else:
                 st.markdown(f"**{plain(truth)}**")
                 st.caption("  \n".join(lines))
                 if opened.places.get(str(row["sample_id"])) is not None:
-                    study_samples.compare(
-                        info, dataset, str(row["sample_id"]), truth, (first, second), f"open_{position}"
-                    )
+                    study_samples.compare(recorded(row), (first, second), f"open_{position}")
 if pages > 1:
     st.pagination(pages, key=pager)
 if opened is not None:

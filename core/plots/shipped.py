@@ -62,9 +62,10 @@ def looks_and_steadiness(info: StudyInfo) -> tuple[str, str]:
     if not tables or not swept:
         raise DataUnavailable(f"Study '{info.id}' measured no attribution, or no invariance, of the packaged pair.")
     areas = invariance.per_image(invariance.areas(info, "whitened", PAIR, swept))
-    kept = areas.groupby(["encoder", "dataset"], observed=True)["invariance"].mean().groupby("encoder", observed=True)
+    by_set = areas.groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
+    kept = {id: float(by_set[id].mean()) for id in PAIR}
     difference = invariance.overall(info, "whitened", *PAIR, swept, frozenset())
     return (
         questions.attribution_of_sets([table["iou"].mean() for table in tables], float(tables[0]["chance"].iloc[0])),
-        questions.invariance(difference, kept.mean().to_dict(), {id: names[id] for id in PAIR}, len(swept)),
+        questions.invariance(difference, kept, {id: names[id] for id in PAIR}, len(swept)),
     )

@@ -11,7 +11,7 @@ from core.errors import InvariscopeError
 from core.results import store
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
-from pages.ui import inputs, pickers
+from pages.ui import inputs, own_images, pickers
 
 CHOSEN = "chosen_study"
 
@@ -70,7 +70,7 @@ def sidebar() -> None:
             partner = next((id for id in others if families[id] == "SSL"), None)
             second = pickers.one("Second contender", others, "second", partner, help=minus)
             st.session_state[CHOSEN] = ChosenStudy(info, tuple(known.values()), protocol, first, second)
-        inputs.keep_uploads()
+        own_images.keep()
 
 
 def _protocols(info: StudyInfo) -> list[str]:
