@@ -33,6 +33,7 @@ STUDY_PAGES: list[StreamlitPage] = [
 ]
 ABOUT_PAGES = [
     st.Page("models.py", title="Models", url_path="models"),
+    st.Page("words.py", title="Words", url_path="words"),
     st.Page("how_it_works.py", title="How it works", url_path="how-it-works"),
 ]
 
