@@ -16,7 +16,7 @@ def address() -> str:
 
 def button() -> None:
     """A menu with the link, to be drawn after the page, when its choices stand in the address."""
-    with st.popover("Share", icon=":material/share:", key="share"):
+    with st.popover("Share", icon=":material/share:", key="share", type="tertiary"):
         st.code(address(), language=None, wrap_lines=True)
         if own_images.MARK in st.query_params:
             st.caption(
