@@ -143,15 +143,14 @@ with right:
     views = strip.views(shown_contenders[0], shown_image, shown, shown_strengths)
     answers = strip.answers(result["table"], shown_image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
-        # Columns and not a row that wraps: all pictures stand on one line, and so do all answers.
-        pictured, said = st.columns([1, 3.2], gap="small", vertical_alignment="center", wrap=False)
-        pictured.image(
-            picture,
-            width=72,
-            output_format="PNG",
-            alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.",
-        )
-        with said:
+        # A row that does not wrap: all pictures stand on one line, and so do all answers.
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
+            st.image(
+                picture,
+                width=72,
+                output_format="PNG",
+                alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.",
+            )
             lines = [f"**{strength:g}** {plain(shown.unit)}"]
             for spec in shown_specs:
                 found = answers.get((spec.id, strength))
