@@ -159,13 +159,13 @@ def threshold_section() -> None:
     with st.container(horizontal=True, gap="medium"):
         for id in here:
             if id not in untrained:
-                show_answered(id, at.loc[id])
+                show_answered(id, pd.Series(at.loc[id]))
     # Of an untrained encoder's few sure answers all may be right by luck: no number to be read first.
     for id in here:
         if id in untrained:
             row = at.loc[id]
-            right = f", {row['accuracy']:.0%} of them right" if row["answered"] else ""
-            st.caption(f"Floor: {plain(names[id])} would answer {row['coverage']:.1%}{right}.")
+            share = f", {row['accuracy']:.0%} of them right" if row["answered"] else ""
+            st.caption(f"Floor: {plain(names[id])} would answer {row['coverage']:.1%}{plain(share)}.")
     left, right = st.columns([2, 3], gap="large")
     with left:
         trained = table[~table["encoder"].isin(untrained)]

@@ -1,6 +1,7 @@
 """Tables of a study as LaTeX with booktabs, ready for a paper: escaped, captioned, dated."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def frame(found: pd.DataFrame, caption: str, label: str) -> str:
     return table([escape(name) for name in found.columns], rows, align, escape(caption), label)
 
 
-def cells(found: pd.DataFrame) -> list[list[object]]:
+def cells(found: pd.DataFrame) -> list[list[Any]]:
     """The values of a table row by row; lists and arrays within a cell, such as maps, are left to the CSV."""
     held = found.astype(object).to_numpy().tolist()
     return [["…" if isinstance(value, (list, np.ndarray)) else value for value in row] for row in held]
