@@ -6,6 +6,7 @@ from streamlit.navigation.page import StreamlitPage
 from core import warming
 from core.errors import InvariscopeError
 from core.paths import ASSETS
+from core.text import plain
 
 st.set_page_config(
     page_icon=str(ASSETS / "favicon.png"),
@@ -42,7 +43,7 @@ page = st.navigation(SECTIONS, position="hidden")
 # Streamlit's own bar folds pages into menus, and on a phone into the drawer; here all stand, and wrap.
 with st.container(horizontal=True, gap="xxsmall", vertical_alignment="center", key="navigation"):
     for name, listed in SECTIONS.items():
-        st.badge(name, color="gray", width="content")
+        st.badge(plain(name), color="gray", width="content")
         for link in listed:
             st.page_link(link, width="content")
     sharing = st.container(width="content")

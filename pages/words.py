@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from core.text import plain
+
 st.title("What the words mean")
 st.markdown("Each word as this dashboard uses it, and what people of the field call it.")
 
@@ -57,7 +59,7 @@ GLOSSARY = {
     },
 }
 for part, words in GLOSSARY.items():
-    st.header(part)
+    st.header(plain(part))
     for word, meaning in words.items():
-        st.markdown(f"**{word}.** {meaning}")
+        st.markdown(f"**{plain(word)}.** {plain(meaning)}")
 st.page_link("how_it_works.py", label="The formulas and their limits", icon=":material/menu_book:")

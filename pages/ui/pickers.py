@@ -98,7 +98,7 @@ def several(
 def _distinct(options: Mapping[str, str]) -> dict[str, str]:
     """The options, those of one label told apart by their ids."""
     labels = list(options.values())
-    return {id: label if labels.count(label) == 1 else f"{label} ({id})" for id, label in options.items()}
+    return {id: name if labels.count(name) == 1 else f"{name} ({id})" for id, name in options.items()}
 
 
 def _follow(key: str, options: Mapping[str, str], usual: list[str], several: bool = False) -> None:
