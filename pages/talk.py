@@ -137,4 +137,4 @@ if given is not None and given.file_id != st.session_state.get("talk_imported"):
         st.rerun()
     except InvariscopeError as error:
         inputs.explain(error)
-inputs.keep_uploads()
+own_images.keep()
