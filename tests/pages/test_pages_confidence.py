@@ -212,7 +212,7 @@ def test_an_address_that_is_wrong_in_every_way_shows_the_defaults(invented, open
     assert not at.error
     assert at.selectbox(key="dataset").value == "birds"
     assert at.button_group(key="probabilities").value == "raw"
-    at = open_invented(open_page, confidence_part="Does it know when it is wrong?", threshold="seven")
+    at = open_invented(open_page, RANKING, threshold="seven")
     assert at.slider(key="threshold").value == 0.8
 
 

@@ -180,9 +180,7 @@ def test_where_nothing_is_left_untrained_the_explanation_says_so(measured, tmp_p
 
 
 def test_representation_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
-    at = open_page(
-        "representation.py", measured=LARGE, likeness="neighbours", projection="tsne", colour="who is right"
-    )
+    at = open_page("representation.py", measured=LARGE, likeness="neighbours", projection="tsne", colour="who is right")
     names = names_of(study)
     kinship = geometry.kinship(study, LARGE)
     said = representation_words.kinship_finding(kinship, "neighbours", names, *PAIR)
