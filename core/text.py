@@ -42,3 +42,16 @@ def code(value: object) -> str:
     line = " ".join(str(value).split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence} {line} {fence}" if "`" in line else f"{fence}{line}{fence}"
+
+
+_WORDS_TOGETHER = re.compile(r"(?:[A-Z][a-z]+){2,}")
+_SPELLED = {"notumor": "no tumour", "covid 19": "COVID-19"}
+
+
+def spoken(name: str) -> str:
+    """The name of a class as people say it: `BareLand` is bare land, `no_entry` no entry. Labels keep their order."""
+    if name in _SPELLED:
+        return _SPELLED[name]
+    if _WORDS_TOGETHER.fullmatch(name):
+        return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", name)
+    return name.replace("_", " ")

@@ -10,7 +10,9 @@ from core.errors import InvariscopeError
 from core.metrics import attribution as agreement
 from core.plots import map_pictures, overlay
 from core.text import plain
-from pages.ui import blocks, inputs, maps, resources, stories
+from pages.ui import blocks, inputs, maps, pickers, resources, stories
+
+VIEWS = {"overlay": "Overlay", "whole": "On the whole picture", "map": "Map alone", "input": "What is read"}
 
 st.title("Where does the answer come from?")
 chosen = inputs.chosen()
@@ -21,13 +23,10 @@ predictions = [pipeline.predict(contender, reading) for contender, reading in zi
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
-    method = st.segmented_control(
-        "Method", list(METHODS), default="grad-cam", required=True, key="method", bind="query-params"
-    )
-    view = st.segmented_control(
-        "Show", ["overlay", "whole", "map", "input"], default="overlay", required=True, key="view", bind="query-params"
-    )
+    methods = {id: each.label for id, each in METHODS.items()}
+    method = pickers.one("Method", methods, "method", "grad-cam", st.segmented_control)
     with st.popover("Display", icon=":material/tune:"):
+        view = pickers.one("Show", VIEWS, "view", "overlay", st.segmented_control)
         shared = st.toggle(
             "One scale for all",
             value=True,
@@ -60,7 +59,7 @@ for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contende
             scales[i],
             name,
             opacity=opacity,
-            view=view or "overlay",
+            view=view,
             signed=signed,
         )
         logit = float(readings[i].logits[classes[i]])
@@ -139,8 +138,12 @@ st.caption(
     "Needs no head: each place's share of the cosine between this image and another one. "
     "With average pooling the shares sum to the cosine."
 )
-options = [id for id in samples.samples() if resources.sample_image(id).digest != chosen.image.digest]
-other_id = st.selectbox("Other image", options, key="pair_image", width=260)
+others = {
+    id: sample.title
+    for id, sample in samples.samples().items()
+    if resources.sample_image(id).digest != chosen.image.digest
+}
+other_id = pickers.one("Other image", others, "pair_image", width=260)
 other_image = resources.sample_image(other_id)
 compared = list(contenders)
 if without_head := choosing.headless():

@@ -8,7 +8,7 @@ from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
 from core.text import plain
-from pages.ui import blocks, inputs, picture, resources, stories, uploads
+from pages.ui import blocks, inputs, picture, resources, stories, study_samples, uploads
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
@@ -48,6 +48,13 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     target = inputs.pick_class(chosen)
     top = st.slider("Classes shown", 3, 10, 5, key="compare_top", bind="query-params", width=220)
 
+if held := inputs.study_sample():
+    study_samples.answers(held)
+    if held.dataset != task.id:
+        st.caption(
+            ":material/info: No head for the question of that study is packaged, so its recorded answers stand above. "
+            f"Below, the contenders answer another question: {plain(task.label)}."
+        )
 st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
 blocks.control_note(contenders)
 if target is not None:

@@ -9,7 +9,7 @@ from core.results import abstaining, confidence
 from core.results.measures import MEASURES
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import blocks, resources, stories, study_inputs, study_samples
+from pages.ui import blocks, pickers, resources, stories, study_inputs, study_samples
 
 RAW, SCALED = "raw", "temperature-scaled"
 
@@ -22,22 +22,18 @@ untrained = [m.id for m in everyone if m.family == "random" and m.id not in pair
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     dataset = study_samples.pick_dataset(info, protocol, pair)
-    state = st.segmented_control(
+    state = pickers.one(
         "Probabilities",
-        [RAW, SCALED],
-        default=RAW,
-        required=True,
-        key="probabilities",
-        bind="query-params",
+        {RAW: "As given", SCALED: "Temperature-scaled"},
+        "probabilities",
+        control=st.segmented_control,
         help="As the head gives them, or divided by a temperature that was fitted on validation images.",
     )
-    scheme = st.segmented_control(
+    scheme = pickers.one(
         "Bins",
-        ["width", "mass"],
-        default="width",
-        required=True,
-        key="bins",
-        bind="query-params",
+        {"width": "Equal width", "mass": "Equal counts"},
+        "bins",
+        control=st.segmented_control,
         help="15 bins of equal width (the usual ECE), or with equally many answers in each.",
     )
     floor = bool(untrained) and st.toggle(
@@ -49,7 +45,7 @@ members = [m for id in encoders for m in everyone if m.id == id]
 names, look = short_labels(members), styles(members)
 label = plain(info.datasets[dataset]["label"])
 
-tables = resources.of_study(info, confidence.tables, protocol, encoders, dataset, scaled, scheme or "width")
+tables = resources.of_study(info, confidence.tables, protocol, encoders, dataset, scaled, scheme)
 here = [id for id in encoders if id in set(tables.figures["encoder"])]
 missing = [id for id in encoders if id not in here and info.done(protocol, (id,), (dataset,))]
 absent = [id for id in pair if not info.done(protocol, (id,), (dataset,))]
@@ -78,6 +74,16 @@ if here:
         f"{plain(state)} probabilities, {units:,} {counted}, {seeds:d} seed{'s' if seeds > 1 else ''}. "
         f"Figures are means over seeds; intervals are over {counted}."
     )
+
+calibrated, selects, by_set = st.tabs(
+    ["Does it mean what it says? (calibration)", "Does it know when it is wrong?", "Near and far"],
+    key="confidence_part",
+    bind="query-params",
+    on_change="rerun",
+)
+
+
+def calibration() -> None:
     columns = st.columns(len(here), gap="medium")
     for column, id in zip(columns, here, strict=True):
         mine = tables.reliability[tables.reliability["encoder"] == id]
@@ -112,7 +118,8 @@ if here:
     with right:
         blocks.csv(differences, "Differences", "confidence_differences")
 
-    st.subheader("Does it know when it is wrong?")
+
+def ranking() -> None:
     left, right = st.columns(2, gap="large")
     with left:
         blocks.figure(
@@ -151,16 +158,18 @@ def threshold_section() -> None:
     at = table[(table["threshold"] - threshold).abs() < 1e-9].set_index("encoder")
     with st.container(horizontal=True, gap="medium"):
         for id in here:
+            if id not in untrained:
+                show_answered(id, pd.Series(at.loc[id]))
+    # Of an untrained encoder's few sure answers all may be right by luck: no number to be read first.
+    for id in here:
+        if id in untrained:
             row = at.loc[id]
-            with st.container(border=True, width=250):
-                st.metric(
-                    plain(names[id]),
-                    "nothing answered" if row["answered"] == 0 else f"{row['accuracy']:.1%} right",
-                )
-                st.caption(f"of the {row['coverage']:.1%} it answers; {row['wrong']:,.0f} wrong answers slip through")
+            share = f", {row['accuracy']:.0%} of them right" if row["answered"] else ""
+            st.caption(f"Floor: {plain(names[id])} would answer {row['coverage']:.1%}{plain(share)}.")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        finding = selective.threshold_finding(table, names, threshold)
+        trained = table[~table["encoder"].isin(untrained)]
+        finding = selective.threshold_finding(trained if len(trained) else table, names, threshold)
         blocks.figure(
             selective.threshold_chart(table, names, look, threshold, finding),
             table,
@@ -169,14 +178,22 @@ def threshold_section() -> None:
         )
     with right:
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
-            kind = st.selectbox("Samples", list(abstaining.KINDS), key="threshold_kind", width=220)
-            who = st.selectbox("of", here, key="threshold_encoder", width=220)
-        if who is None or kind is None:
-            return
+            kinds = {kind: kind.capitalize() for kind in abstaining.KINDS}
+            kind = pickers.one("Samples", kinds, "threshold_kind", width=220)
+            who = pickers.one("of", {id: names[id] for id in here}, "threshold_encoder", width=220)
         found = resources.of_study(
             info, abstaining.at_threshold, protocol, who, dataset, scaled, round(threshold, 2), kind
         )
         show_samples(found, who, kind)
+
+
+def show_answered(id: str, row: pd.Series) -> None:
+    with st.container(border=True, width=330, gap="xsmall"):
+        st.markdown(f"**{plain(names[id])}**")
+        with st.container(horizontal=True, gap="large"):
+            st.metric("answered (coverage)", f"{row['coverage']:.1%}", width="content")
+            st.metric("of them right", f"{row['accuracy']:.1%}" if row["answered"] else "none", width="content")
+        st.caption(f"{row['wrong']:,.0f} wrong answers slip through")
 
 
 def show_samples(found: pd.DataFrame, who: str, kind: str) -> None:
@@ -212,38 +229,49 @@ def show_samples(found: pd.DataFrame, who: str, kind: str) -> None:
                 st.caption(f"{sign} {plain(answer)}, {row['confidence']:.0%}; {said}")
 
 
-if here:
-    st.subheader("What if it may stay silent?")
-    threshold_section()
+def domains() -> None:
+    ids = {measure.id: measure for measure in MEASURES}
+    asked = pickers.one(
+        "Figure",
+        {id: measure.title for id, measure in ids.items()},
+        "figure",
+        "ece",
+        width=300,
+    )
+    measure = ids[asked]
+    st.caption(plain(measure.help))
+    with st.spinner("Reading all sets", show_time=True):
+        sets, sides = resources.of_study(info, confidence.by_domain, protocol, encoders, measure.id)
+    blocks.figure(
+        reliability.domain_chart(sets, measure, names, look, reliability.domain_finding(sides, measure, names, pair)),
+        sets,
+        reliability.domain_alt(sets, measure, names),
+        "confidence_domains",
+    )
+    st.caption(
+        "Open marker: raw; filled: after the temperature of each set's own validation images. Whiskers: 95 % over test "
+        "images. In the domain: sets declared source or similar. The ECE here is over 15 bins of equal width."
+    )
 
-st.subheader("In the domain and away from it")
-ids = {measure.id: measure for measure in MEASURES}
-asked = st.selectbox(
-    "Figure",
-    list(ids),
-    index=list(ids).index("ece"),
-    key="figure",
-    bind="query-params",
-    width=240,
-    help="; ".join(f"{plain(id)}: {plain(measure.title)}" for id, measure in ids.items()),
-)
-measure = ids[asked or "ece"]
-with st.spinner("Reading all sets", show_time=True):
-    sets, sides = resources.of_study(info, confidence.by_domain, protocol, encoders, measure.id)
-blocks.figure(
-    reliability.domain_chart(sets, measure, names, look, reliability.domain_finding(sides, measure, names, pair)),
-    sets,
-    reliability.domain_alt(sets, measure, names),
-    "confidence_domains",
-)
-st.caption(
-    "Open marker: raw; filled: after the temperature of each set's own validation images. Whiskers: 95 % over test "
-    "images. In the domain: sets declared source or similar. The ECE here is over 15 bins of equal width."
-)
-if len(pair) == 2:
-    told = {"dataset": dataset, "probabilities": state, "bins": scheme, "figure": measure.id}
-    figures = ("confidence/reliability", "confidence/domains") if set(pair) <= set(here) else ("confidence/domains",)
-    stories.offer(study_inputs.bound(chosen) | told, *figures)
+    if len(pair) == 2:
+        told = {"dataset": dataset, "probabilities": state, "bins": scheme, "figure": measure.id}
+        both = set(pair) <= set(here)
+        figures = ("confidence/reliability", "confidence/domains") if both else ("confidence/domains",)
+        stories.offer(study_inputs.bound(chosen) | told, *figures)
+
+
+# What is in a tab that nobody opened is not computed.
+if calibrated.open and here:
+    with calibrated:
+        calibration()
+if selects.open and here:
+    with selects:
+        ranking()
+        st.subheader("If it answered only when it is sure (selective prediction)")
+        threshold_section()
+if by_set.open:
+    with by_set:
+        domains()
 with st.expander("How these figures are made", icon=":material/functions:"):
     st.markdown(
         "Each figure is computed for each seed and averaged over seeds; a diagram holds the answers of all seeds. "

@@ -6,7 +6,7 @@ import streamlit as st
 from core.plots import explanation as charts
 from core.results import explanation, invariance
 from core.text import plain
-from pages.ui import blocks, resources, stories, study_inputs, study_measures
+from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures
 
 st.title("Does invariance explain who is right?")
 chosen = study_inputs.chosen()
@@ -19,15 +19,8 @@ labels = {id: str(info.datasets[id]["label"]) for id in sets}
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     way = study_measures.pick_way("Invariance of", invariance.NORMALISATIONS)
-    prop = st.selectbox(
-        "Property",
-        list(explanation.PROPERTIES),
-        key="property",
-        bind="query-params",
-        width=380,
-        format_func=lambda id: explanation.PROPERTIES[id].capitalize(),
-    )
-prop = prop or "invariance"
+    properties = {id: words.capitalize() for id, words in explanation.PROPERTIES.items()}
+    prop = pickers.one("Property", properties, "property", "invariance", width=380)
 what = explanation.PROPERTIES[prop].capitalize()
 st.caption(
     f"**{plain(info.title)}**: linear probe, seed 0. If invariance explains accuracy, then the contender that is the "
@@ -80,7 +73,7 @@ for id in sets:
 stories.offer(study_inputs.bound(chosen) | {"way": way, "property": prop}, "explanation/sets", "explanation/images")
 st.caption(
     "AUROC: of an image that only the second contender gets right and one that only the first does, how often the "
-    "former has the larger advantage. Beyond: the same after the clean confidence of both is regressed out, ranks on "
-    "ranks. Intervals: 95 %, over images. Correlation is no cause: what would overturn a relation are other images, "
-    "other augmentations, or a second training run of the same method."
+    "former has the larger advantage. Beyond: the same after the clean confidence of both and their difference are "
+    "regressed out, ranks on ranks. Intervals: 95 %, over images. Correlation is no cause: what would overturn a "
+    "relation are other images, other augmentations, or a second training run of the same method."
 )

@@ -78,7 +78,7 @@ st.markdown(
 $f$ is the pooled feature and $t_\\lambda$ an augmentation of strength $\\lambda$ in its own unit. Features
 after a ReLU are alike for *any* two images, so a raw cosine of .9 may mean nothing: $S_0$ is the mean cosine
 between different bundled images, and the chance-corrected $S'$ is 0 where the changed image is no more alike
-than a stranger, and 1 where nothing changed. The paper's own formula was not available to us; we call this
+than another image, and 1 where nothing changed. The paper's own formula was not available to us; we call this
 **cosine invariance** and do not claim that it is theirs.
 
 Beside it: the share of **changed answers**, the **probability of the clean answer**, and **map stability**, the

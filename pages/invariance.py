@@ -10,7 +10,7 @@ from core.plots import curves, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, lineup, resources, stories
+from pages.ui import blocks, inputs, lineup, pickers, resources, stories
 
 MAX_IMAGES = 32
 
@@ -19,7 +19,8 @@ chosen = inputs.chosen()
 task = chosen.task
 contenders = list(chosen.contenders)
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    name = st.selectbox("Augmentation", list(AUGMENTATIONS), key="augmentation", bind="query-params", width=220)
+    changes = {id: each.label for id, each in AUGMENTATIONS.items()}
+    name = pickers.one("Change of the picture (augmentation)", changes, "augmentation", width=270)
     augmentation = pipeline.augmentation(name)
     grid = augmentation.strengths
     reach = f"{grid[-1]:g}"
@@ -142,7 +143,8 @@ with right:
     views = strip.views(shown_contenders[0], shown_image, shown, shown_strengths)
     answers = strip.answers(result["table"], shown_image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        # A row that does not wrap: all pictures stand on one line, and so do all answers.
+        with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.image(
                 picture,
                 width=72,

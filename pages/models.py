@@ -9,7 +9,7 @@ from core.encoders import partners
 from core.encoders.registry import encoders, unreadable
 from core.encoders.resident import residents
 from core.text import plain
-from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs
+from pages.ui import blocks, models_card, models_download, models_filters, models_own, models_pairs, pickers
 from pages.ui.places import said
 
 TABLE_HEIGHT = 420
@@ -76,14 +76,11 @@ if found:
 else:
     st.info("No encoder fits these filters.", icon=":material/filter_alt_off:")
 
-id = st.selectbox(
-    "Card of",
-    partners.order(everything),
-    key="model",
-    bind="query-params",
-    help="By id; type to search. The address holds the choice, so the card can be linked.",
+cards = {id: everything[id].label for id in partners.order(everything)}
+id = pickers.one(
+    "Card of", cards, "model", help="Type to search. The address holds the choice, so the card can be linked."
 )
-spec = everything[id or next(iter(everything))]
+spec = everything[id]
 download = models_card.card(spec)
 slot = st.container()
 

@@ -17,24 +17,26 @@ from pages.ui import blocks, inputs, lineup, maps, picture, resources
 SWEEP = "rotation"
 SEEDS = 3
 
-st.title("What does a representation keep when labels are taken away?")
+st.title("Invariscope: learning to see without labels")
 st.markdown(
-    "**Invariscope** sets networks that learned from labelled pictures (supervised, SL) beside networks that learned "
-    "from pictures alone (self-supervised, SSL): what each answers, how sure it is, where it looks, and what leaves it "
-    "unmoved."
+    "Some networks learn to see from pictures that people labelled (**supervised**, SL), others from the pictures "
+    "alone (**self-supervised**, SSL). Here both kinds face the same pictures, yours too: what each answers, how sure "
+    "it is, where it looks, and what leaves it unmoved."
 )
 chosen = inputs.chosen()
-study = resources.drawn(store.study("family", [str(ASSETS / "results")]), shipped.overview)
+FAMILY, MEASURED = "family", "four-questions"
+study = resources.drawn(store.study(FAMILY, [str(ASSETS / "results")]), shipped.overview)
 QUESTIONS = (
-    ("study.py", "Accuracy", ":material/analytics:"),
-    ("confidence.py", "Confidence", ":material/speed:"),
-    ("attribution.py", "Attribution", ":material/center_focus_strong:"),
-    ("invariance.py", "Invariance", ":material/ssid_chart:"),
+    ("study.py", FAMILY, "Accuracy", "Who is right?", ":material/analytics:"),
+    ("confidence.py", FAMILY, "Confidence", "Do they know it?", ":material/speed:"),
+    ("study_attribution.py", MEASURED, "Attribution", "Where do they look?", ":material/center_focus_strong:"),
+    ("study_invariance.py", MEASURED, "Invariance", "What leaves them unmoved?", ":material/ssid_chart:"),
 )
 found = []
-for column, (page, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
+for column, (page, of, name, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
     with column, st.container(border=True, gap="xsmall", height="stretch"):
-        st.page_link(page, label=plain(question), icon=icon)
+        st.page_link(page, label=plain(name), icon=icon, query_params={"study": of})
+        st.markdown(f"**{plain(question)}**")
         found.append(st.empty())
 found[0].caption(plain(study.accuracy))
 found[1].caption(plain(study.confidence))
@@ -52,7 +54,6 @@ class_maps = [
     resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
 ]
 scale = map_pictures.scales(class_maps, shared=True)[0]
-found[2].caption(plain(questions.attribution(overlaps(class_maps))))
 
 columns = st.columns(len(contenders) + 1, gap="medium")
 with columns[0]:
@@ -79,6 +80,7 @@ for column, contender, reading, prediction, values in zip(
         st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
 st.caption(
     "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
+    f"{plain(questions.attribution(overlaps(class_maps)))} "
     "Bars: probability, after temperature scaling where one was fitted; tick: the softmax before it."
 )
 
@@ -87,8 +89,8 @@ left, right = st.columns(2, gap="medium")
 turned = lineup.with_floor(contenders, chosen.task.id)
 
 
-def steadiness() -> tuple[go.Figure, pd.DataFrame, str, str]:
-    """The chart of the turned image, its table, its words, and what it says to the question of invariance."""
+def steadiness() -> tuple[go.Figure, pd.DataFrame, str]:
+    """The chart of the turned image, its table and its words."""
     augmentation = pipeline.augmentation(SWEEP)
     points, floors = [], {}
     for contender in turned:
@@ -103,18 +105,15 @@ def steadiness() -> tuple[go.Figure, pd.DataFrame, str, str]:
     curve = sweeps.curve(table, floors, corrected=True)
     untrained = [spec.id for spec in specs if spec.family == "random"]
     strongest = sweeps.at_strength(table, floors, augmentation.strengths[-1], untrained)
-    trained = {id: label for id, label in labels.items() if id not in untrained}
-    said = questions.invariance(strongest, f"turned by {augmentation.strengths[-1]:g}°", trained)
     title = curves.finding(strongest, augmentation, labels)
     chart = curves.stacked(
         curve, augmentation, labels, styles(specs), floors, title, corrected=True, measures=("cosine",)
     )
-    return chart, curve, curves.curves_alt(curve, augmentation, labels, True), said
+    return chart, curve, curves.curves_alt(curve, augmentation, labels, True)
 
 
 with left, st.spinner("Turning the image", show_time=True):
-    chart, curve, alt, said = resources.drawn_of(turned, chosen.image, f"{SWEEP} {SEEDS}", steadiness)
-found[3].caption(plain(said))
+    chart, curve, alt = resources.drawn_of(turned, chosen.image, f"{SWEEP} {SEEDS}", steadiness)
 with left:
     blocks.figure(chart, curve, alt, "overview_rotation")
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
@@ -122,6 +121,10 @@ with right:
     blocks.figure(study.chart, study.table, study.alt, "overview_family")
     st.caption(plain(study.caption))
 
+# Last, as maps and sweeps of whole sets take a second to read, once for everybody.
+measured = resources.drawn(store.study(MEASURED, [str(ASSETS / "results")]), shipped.looks_and_steadiness)
+for place, sentence in zip(found[2:], measured, strict=True):
+    place.caption(plain(sentence))
 with st.container(horizontal=True, gap="medium"):
     st.page_link("compare.py", label="Compare up to four encoders on your images", icon=":material/compare:")
     st.page_link("how_it_works.py", label="What is measured, and its limits", icon=":material/menu_book:")

@@ -5,7 +5,7 @@ import streamlit as st
 from core.plots import representation as charts
 from core.results import geometry
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_measures, study_samples
+from pages.ui import blocks, pickers, resources, study_inputs, study_measures, study_samples
 
 NEIGHBOURS_SHOWN = 6
 
@@ -18,18 +18,14 @@ sets = info.measured(geometry.MEASURE, (first, second))
 study_measures.require(chosen, sets, "geometry")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=False)[0]
-    measure = st.segmented_control(
+    measure = pickers.one(
         "Likeness",
-        ["cka", "neighbours"],
-        default="cka",
-        required=True,
-        key="likeness",
-        bind="query-params",
-        format_func={"cka": "CKA", "neighbours": "shared neighbours"}.__getitem__,
+        {"cka": "CKA", "neighbours": "shared neighbours"},
+        "likeness",
+        control=st.segmented_control,
         help="Linear CKA, debiased (Kornblith et al. 2019, Nguyen et al. 2021), or the share of the ten nearest "
         "neighbours that two spaces have in common (Huh et al. 2024).",
     )
-measure = measure or "cka"
 label = str(info.datasets[picked]["label"])
 
 kinship = resources.of_study(info, geometry.kinship, picked)
@@ -57,14 +53,11 @@ with right:
 
 st.subheader("Images as points")
 with st.container(horizontal=True, gap="medium"):
-    kind = st.segmented_control(
+    kind = pickers.one(
         "Projection",
-        ["pca", "tsne"],
-        default="pca",
-        required=True,
-        key="projection",
-        bind="query-params",
-        format_func={"pca": "PCA", "tsne": "t-SNE"}.__getitem__,
+        {"pca": "PCA", "tsne": "t-SNE"},
+        "projection",
+        control=st.segmented_control,
         help="PCA keeps distances as far as two dimensions can. t-SNE keeps neighbours; how far its clusters lie apart "
         "means nothing.",
     )
@@ -74,7 +67,7 @@ with st.container(horizontal=True, gap="medium"):
 classes = info.datasets[picked]["classes"]
 right_of = resources.of_study(info, geometry.who_is_right, picked, first, second) if by == "who is right" else None
 for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
-    places = resources.of_study(info, geometry.projection, picked, id, kind or "pca")
+    places = resources.of_study(info, geometry.projection, picked, id, kind)
     if right_of is None:
         colour = places["label"].map(lambda i: plain(str(classes[int(i)])))
     else:

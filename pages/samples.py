@@ -6,9 +6,9 @@ import streamlit as st
 from core.plots import study, study_words
 from core.plots.style import short_labels
 from core.results import pairs
-from core.results.pairs import CELLS, ORDERS
+from core.results.pairs import ORDERS
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_samples
+from pages.ui import blocks, inputs, pickers, resources, study_inputs, study_samples
 from pages.ui.study_samples import RIGHT, WRONG, verdict
 
 EVERY, ANY = "all", "any"
@@ -105,15 +105,8 @@ with right:
     blocks.csv(table, "2 × 2", "two_by_two")
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-    cell = st.segmented_control(
-        "Show",
-        [EVERY, *CELLS],
-        default=None if "cell" in st.session_state else EVERY,
-        required=True,
-        key="cell",
-        bind="query-params",
-        help=f"First: {plain(names[first])}; second: {plain(names[second])}.",
-    )
+    shown_as = {EVERY: "All", **{name: words[1].capitalize() for name, words in TITLES.items()}}
+    cell = pickers.one("Show", shown_as, "cell", EVERY, width=230)
     label = st.selectbox("Class", [EVERY, *classes], key="label", bind="query-params", width=190)
     predicted = st.selectbox(
         "Predicted by either",
@@ -123,14 +116,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         width=190,
     )
     answers = st.selectbox("Answers", list(AGREEMENT), key="agreement", bind="query-params", width=170)
-    order = st.selectbox(
-        "Sort",
-        list(ORDERS),
-        key="order",
-        bind="query-params",
-        width=150,
-        help="; ".join(f"{plain(id)}: {plain(words)}" for id, words in SORTED.items()),
-    )
+    order = pickers.one("Sort", {id: SORTED[id].capitalize() for id in ORDERS}, "order", "confidence", width=210)
     low, high = st.slider(
         "Confidence of either",
         0.0,
@@ -143,9 +129,8 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         help="Of the first seed, before temperature: images where at least one contender's lies in this range.",
     )
 
-order = order or "confidence"
 asked = {
-    "cell": None if cell in (None, EVERY) else cell,
+    "cell": None if cell == EVERY else cell,
     "label": None if label in (None, EVERY) else classes.index(label),
     "predicted": None if predicted in (None, EVERY) else classes.index(predicted),
     "confidence": (round(low, 2), round(high, 2)),
@@ -192,8 +177,23 @@ shown = pd.DataFrame(
 alt = f"Samples, {where}, {SORTED[order]}: {len(shown)} of {total}. " + "; ".join(
     f"{r.iloc[0]} is {r.iloc[1]}" for _, r in shown.head(3).iterrows()
 )
+
+
+def recorded(row: pd.Series) -> inputs.StudySample:
+    """A sample with what the study holds of both contenders."""
+    held = tuple(
+        (names[id], classes[row[f"{side}_prediction"]], float(row[f"{side}_confidence"]), bool(row[f"{side}_correct"]))
+        for id, side in ((first, "first"), (second, "second"))
+    )
+    return inputs.StudySample(info.id, dataset, str(row["sample_id"]), classes[row["label"]], protocol, held)
+
+
 if opened is None:
-    study_samples.rows(shown, alt, "sample_rows")
+    at = study_samples.rows(shown, alt, "sample_rows", select=True)
+    if at is None:
+        st.caption("Choose a row to open its recorded answers.")
+    else:
+        study_samples.answers(recorded(found.iloc[at]))
 else:
     with st.grid(min_column_width=168, gap="small"):
         for position, (_, row) in enumerate(found.iterrows()):
@@ -211,9 +211,7 @@ else:
                 st.markdown(f"**{plain(truth)}**")
                 st.caption("  \n".join(lines))
                 if opened.places.get(str(row["sample_id"])) is not None:
-                    study_samples.compare(
-                        info, dataset, str(row["sample_id"]), truth, (first, second), f"open_{position}"
-                    )
+                    study_samples.compare(recorded(row), (first, second), f"open_{position}")
 if pages > 1:
     st.pagination(pages, key=pager)
 if opened is not None:

@@ -12,7 +12,7 @@ from core.results import distances, origin, pairs, summary, training_noise
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import blocks, resources, stories, study_inputs
+from pages.ui import blocks, pickers, resources, stories, study_inputs
 from pages.ui.places import worded
 
 CHART = "study_accuracy"
@@ -170,21 +170,8 @@ with left:
     else:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             seen_by = [id for id in answered if id in set(measured["encoder"])]
-            measure = (
-                st.segmented_control(
-                    "Distance by",
-                    list(domains.MEASURES),
-                    default="frechet",
-                    key="measure",
-                    bind="query-params",
-                    required=True,
-                )
-                or "frechet"
-            )
-            index = seen_by.index(first) if first in seen_by else 0
-            eyes = st.selectbox(
-                "in the features of", seen_by, index=index, key="features", bind="query-params", width=180
-            )
+            measure = pickers.one("Distance by", domains.MEASURES, "measure", "frechet", st.selectbox, width=240)
+            eyes = pickers.one("in the features of", {id: names[id] for id in seen_by}, "features", first, width=180)
         near_far = distances.by_distance(paired, measured, eyes, measure)
         floor = distances.floor_of(measured, eyes, measure)
         if near_far.empty:

@@ -6,7 +6,7 @@ import streamlit as st
 from core.plots import study_attribution as charts
 from core.results import attribution
 from core.text import plain
-from pages.ui import blocks, resources, stories, study_inputs, study_measures, study_samples
+from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures, study_samples
 
 SHOWN = 4  # images of a gallery
 
@@ -60,15 +60,8 @@ if not table.empty:
     stories.offer(study_inputs.bound(chosen) | {"measured": picked}, "maps/agreement")
 st.subheader("How concentrated, right and wrong, near and far")
 means = attribution.means(images, ("dataset", "encoder", "right"))
-figure = st.selectbox(
-    "Figure",
-    list(attribution.FIGURES),
-    key="map_figure",
-    bind="query-params",
-    width=320,
-    format_func=lambda id: attribution.FIGURES[id].capitalize(),
-)
-figure = figure or "effective"
+figures = {id: words.capitalize() for id, words in attribution.FIGURES.items()}
+figure = pickers.one("Figure", figures, "map_figure", "effective", width=320)
 mine = means[means["figure"] == figure]
 labels = {id: str(info.datasets[id]["label"]) for id in sets}
 said = charts.concentration_finding(mine, attribution.FIGURES[figure], names, (first, second))

@@ -7,7 +7,7 @@ from core.augmentations.training import trained_in
 from core.plots import study_invariance as charts
 from core.results import invariance
 from core.text import plain
-from pages.ui import blocks, resources, stories, study_inputs, study_measures
+from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures
 
 CHART = "fingerprint"
 BREAK = 8  # images that break first
@@ -77,26 +77,15 @@ if clicked and clicked[0] in known and st.session_state.get("fingerprint_clicked
     st.session_state["fingerprint_clicked"] = st.session_state["curve_of"] = clicked[0]
 st.subheader("One augmentation")
 with st.container(horizontal=True, gap="medium"):
-    if st.session_state.get("curve_of") not in known:
-        st.session_state.pop("curve_of", None)
-    one = st.selectbox(
+    one = pickers.one(
         "Augmentation",
-        known,
-        key="curve_of",
-        bind="query-params",
+        {id: AUGMENTATIONS[id].label for id in known},
+        "curve_of",
         width=260,
-        format_func=lambda id: AUGMENTATIONS[id].label,
         help="A click on the fingerprint chooses it, too.",
     )
-    where = st.selectbox(
-        "On",
-        list(picked),
-        key="curve_on",
-        width=260,
-        format_func=lambda id: plain(str(info.datasets[id]["label"])),
-    )
-augmentation = AUGMENTATIONS[one or known[0]]
-where = where or picked[0]
+    where = pickers.one("On", {id: str(info.datasets[id]["label"]) for id in picked}, "curve_on", width=260)
+augmentation = AUGMENTATIONS[one]
 untrained = [id for id in info.encoders if info.encoders[id]["family"] == "random"]
 measured = [id for id in untrained if where in info.measured(invariance.MEASURE, (id,)) and id not in (first, second)]
 encoders = (first, second, *measured[:1])

@@ -10,7 +10,7 @@ from core.talk import kept
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
-from pages.ui import decks, inputs, stories
+from pages.ui import decks, inputs, own_images, stories
 
 FRAME = 640  # px
 
@@ -137,4 +137,4 @@ if given is not None and given.file_id != st.session_state.get("talk_imported"):
         st.rerun()
     except InvariscopeError as error:
         inputs.explain(error)
-inputs.keep_uploads()
+own_images.keep()

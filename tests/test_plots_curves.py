@@ -118,7 +118,7 @@ def said(*tables: pd.DataFrame, labels: dict[str, str] = LABELS, untrained: tupl
     return curves.finding(at, ROTATION, labels)
 
 
-SCALE = "at rotation 30 degrees (0: a stranger, 1: identical)"
+SCALE = "at rotation 30 degrees (0: as another image, 1: unchanged)"
 
 
 def test_the_finding_of_one_image_claims_no_difference_and_none_missing():

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from core.metrics.attribution import overlaps
+from core.metrics.interval import Interval
 from core.paths import ASSETS
 from core.plots import questions, shipped
 from core.results import store
-from core.sweeps import AtStrength
 
 
 def test_the_shipped_study_answers_the_questions_of_accuracy_and_confidence() -> None:
@@ -26,7 +26,7 @@ def test_the_shipped_study_answers_the_questions_of_accuracy_and_confidence() ->
     for id in shipped.PAIR:
         assert f"{means[id]:+.1f}".replace("-", "−") in drawn.confidence
     assert f"over {rows['dataset'].nunique()} sets" in drawn.confidence
-    assert "Data sets near and far, linear probe: " in drawn.accuracy
+    assert "Right more often, over 6 data sets near and far: " in drawn.accuracy
     assert f" of {rows['dataset'].nunique()}" in drawn.accuracy
 
 
@@ -46,8 +46,33 @@ def test_maps_that_cannot_be_compared_say_so(maps: list[np.ndarray]) -> None:
     assert "one grid" in questions.attribution(overlaps(maps))
 
 
-def test_invariance_names_the_trained_alone() -> None:
-    at = AtStrength(180.0, 1, {"b": 0.75, "a": 0.5, "random": 0.9}, (), None)
-    said = questions.invariance(at, "turned by 180°", {"a": "supervised", "b": "SimCLR"})
-    assert "when turned by 180°: supervised 0.50, SimCLR 0.75 (" in said
-    assert "0.9" not in said
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        (Interval(0.03, 0.01, 0.05), "SimCLR is the steadier."),
+        (Interval(-0.03, -0.05, -0.01), "supervised is the steadier."),
+        (Interval(0.03, -0.01, 0.07), "No difference found."),
+    ],
+)
+def test_invariance_says_who_is_steadier_only_where_a_difference_was_found(interval: Interval, verdict: str) -> None:
+    said = questions.invariance(interval, {"a": 0.5, "b": 0.53}, {"a": "supervised", "b": "SimCLR"}, 6)
+    assert "of 6 sets" in said
+    assert "supervised 0.50, SimCLR 0.53 (1 is all). " in said
+    assert said.endswith(verdict)
+
+
+def test_the_measured_study_answers_the_questions_of_attribution_and_invariance() -> None:
+    """Against its files, read with pandas and counted cell by cell."""
+    attribution, invariance = shipped.looks_and_steadiness(store.study("four-questions", [str(ASSETS / "results")]))
+    folder = Path(ASSETS / "results" / "four-questions")
+    maps = pd.concat(pd.read_parquet(file) for file in sorted(folder.rglob("*attribution*.parquet")))
+    maps = maps[(maps["role"] == "true") & maps["encoder"].isin(shipped.PAIR)]
+    by_set = {}
+    for (dataset, _), pair in maps.groupby(["dataset", "sample_id"], observed=True):
+        first, second = (np.asarray(values) for values in pair.set_index("encoder")["map"][list(shipped.PAIR)])
+        best = max(1, round(len(first) / 5))
+        one, two = (set(np.argsort(-values, kind="stable")[:best]) for values in (first, second))
+        by_set.setdefault(dataset, []).append(len(one & two) / len(one | two))
+    means = [np.mean(values) for values in by_set.values()]
+    assert f"overlap by {min(means):.0%} to {max(means):.0%} over {len(means)} sets" in attribution
+    assert f"of {len(means)} sets" in invariance

@@ -9,6 +9,7 @@ from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.paths import ASSETS, cache_folder, own_folder
 from core.tasks import tasks
+from core.text import spoken
 
 
 def add_parser(commands: Commands) -> None:
@@ -43,7 +44,7 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         known = tuple(tomllib.loads(path.read_text(encoding="utf-8"))["classes"])
     elif not arguments.out and arguments.task in tasks():
         known = tasks()[arguments.task].classes
-    if known is not None and known != classes:
+    if known is not None and [*map(spoken, known)] != [*map(spoken, classes)]:
         raise InvalidRequest(
             f"Task '{arguments.task}' has other classes than {arguments.data}. Give the folder another --task."
         )

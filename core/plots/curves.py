@@ -107,7 +107,7 @@ def finding(at: AtStrength, augmentation: Augmentation, labels: Mapping[str, str
     values = ", ".join(f"{labels[id]} keeps {value:.2f}" for id, value in at.kept.items())
     where = "For this image" if at.images == 1 else f"Over {at.images} images"
     amount = f"{augmentation.label.lower()} {at.strength:g} {augmentation.unit}"
-    said = f"{where}, at {amount} (0: a stranger, 1: identical): {values}"
+    said = f"{where}, at {amount} (0: as another image, 1: unchanged): {values}"
     if at.gap is None:
         return said
     pair, gap = " and ".join(labels[id] for id in at.apart), at.gap

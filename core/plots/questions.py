@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from core.metrics.attribution import Overlap
+from core.metrics.interval import Interval
 from core.plots.study_words import signed, verdicts
-from core.sweeps import AtStrength
+from core.plots.style import UNSURE
 
 
 def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
@@ -17,7 +18,7 @@ def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
         first: name of the contender that differences are taken from.
         second: name of the other.
     """
-    return f"Data sets near and far, linear probe: {verdicts(paired, first, second)}."
+    return f"Right more often, over {len(paired)} data sets near and far: {verdicts(paired, first, second)}."
 
 
 def confidence(accuracies: pd.DataFrame, names: Mapping[str, str]) -> str:
@@ -29,7 +30,7 @@ def confidence(accuracies: pd.DataFrame, names: Mapping[str, str]) -> str:
     """
     by_encoder = 100 * accuracies.groupby("encoder")["overconfidence"].mean()
     said = ", ".join(f"{name} {signed(by_encoder[id])}" for id, name in names.items())
-    return f"Confidence minus accuracy over {accuracies['dataset'].nunique()} sets: {said} points."
+    return f"Surer than right (confidence minus accuracy), over {accuracies['dataset'].nunique()} sets: {said} points."
 
 
 def attribution(overlaps: Sequence[Overlap]) -> str:
@@ -45,13 +46,31 @@ def attribution(overlaps: Sequence[Overlap]) -> str:
     return f"The strongest fifths of their maps of this picture overlap by {reach} (chance {overlaps[0].chance:.0%})."
 
 
-def invariance(at: AtStrength, done: str, names: Mapping[str, str]) -> str:
-    """How much of each contender's similarity outlives an augmentation.
+def attribution_of_sets(overlaps: Sequence[float], chance: float) -> str:
+    """How much of the strongest fifth of two contenders' maps is common, as the range over data sets.
 
     Args:
-        at: of `sweeps.at_strength`, chance-corrected.
-        done: what was done, such as "turned by 180°".
-        names: of the contenders by id; untrained ones are left out by leaving out their names.
+        overlaps: mean intersection over union by set, at least one.
+        chance: of maps that know nothing of each other.
     """
-    kept = ", ".join(f"{name} {at.kept[id]:.2f}" for id, name in names.items() if id in at.kept)
-    return f"Kept of this picture's feature when {done}: {kept} (1 is all, 0 as of another picture)."
+    low, high = min(overlaps), max(overlaps)
+    alike = sum(value > chance for value in overlaps)
+    return (
+        f"The fifths of a picture that speak most for its class overlap by {low:.0%} to {high:.0%} over "
+        f"{len(overlaps)} sets; more than by chance ({chance:.0%}) on {alike}."
+    )
+
+
+def invariance(difference: Interval, kept: Mapping[str, float], names: Mapping[str, str], sets: int) -> str:
+    """Who is moved less by changes of the picture, over data sets.
+
+    Args:
+        difference: the second's mean invariance minus the first's, of `results.invariance.overall`.
+        kept: each contender's mean over sets, 1 unmoved, 0 as of another image.
+        names: of the two contenders by id, the first one first.
+        sets: how many data sets.
+    """
+    said = ", ".join(f"{name} {kept[id]:.2f}" for id, name in names.items())
+    ahead = list(names.values())[int(difference.estimate > 0)]
+    verdict = f"{ahead} is the steadier" if difference.found else UNSURE.capitalize()
+    return f"Kept when pictures of {sets} sets are turned, blurred, recoloured …: {said} (1 is all). {verdict}."

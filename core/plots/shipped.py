@@ -1,13 +1,14 @@
-"""What the Overview shows of the shipped study: the packaged pair's accuracy near and far, with paired tests."""
+"""What the Overview shows of the shipped studies: the packaged pair's accuracy near and far, and the four findings."""
 
 from dataclasses import dataclass
 
 import pandas as pd
 import plotly.graph_objects as go
 
+from core.errors import DataUnavailable
 from core.plots import questions, study, study_words
 from core.plots.style import short_labels, styles
-from core.results import pairs, summary
+from core.results import attribution, invariance, pairs, summary
 from core.results.info import StudyInfo
 
 PAIR = ("supervised", "simclr")
@@ -44,4 +45,27 @@ def overview(info: StudyInfo) -> Shipped:
         accuracy=questions.accuracy(paired, *(names[id] for id in PAIR)),
         confidence=questions.confidence(shown, {id: names[id] for id in PAIR}),
         caption=f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, PAIR)}",
+    )
+
+
+def looks_and_steadiness(info: StudyInfo) -> tuple[str, str]:
+    """What a study with maps and sweeps says of the packaged pair: a sentence on attribution, one on invariance.
+
+    Raises:
+        DataUnavailable: the study measured neither, or a file is damaged.
+    """
+    names = short_labels([spec for spec in study.encoders_of(info) if spec.id in PAIR])
+    mapped = info.measured(attribution.MEASURE, PAIR)
+    tables = [attribution.agreement(info, *PAIR, id) for id in mapped]
+    tables = [table for table in tables if len(table)]
+    swept = tuple(info.measured(invariance.MEASURE, PAIR))
+    if not tables or not swept:
+        raise DataUnavailable(f"Study '{info.id}' measured no attribution, or no invariance, of the packaged pair.")
+    areas = invariance.per_image(invariance.areas(info, "whitened", PAIR, swept))
+    by_set = areas.groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
+    kept = {id: float(by_set[id].mean()) for id in PAIR}
+    difference = invariance.overall(info, "whitened", *PAIR, swept, frozenset())
+    return (
+        questions.attribution_of_sets([table["iou"].mean() for table in tables], float(tables[0]["chance"].iloc[0])),
+        questions.invariance(difference, kept, {id: names[id] for id in PAIR}, len(swept)),
     )

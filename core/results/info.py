@@ -9,6 +9,7 @@ from typing import Any
 
 from core.datasets.spec import DOMAINS, METRICS
 from core.results import schema
+from core.text import spoken
 
 ANSWERS = "answers"
 """The measure that protocols make: what a contender answers to every test sample."""
@@ -40,8 +41,9 @@ class StudyInfo:
 
     @property
     def datasets(self) -> dict[str, dict[str, Any]]:
-        """By id: `label`, `domain`, `metric`, `classes` (names), `samples` by part, `address`, `fingerprint`, …"""
-        return dict(self.manifest["datasets"])
+        """By id: `label`, `domain`, `metric`, `classes` (as people say them), `samples` by part, `address`, …"""
+        sets = self.manifest["datasets"].items()
+        return {id: about | {"classes": [spoken(name) for name in about["classes"]]} for id, about in sets}
 
     @property
     def encoders(self) -> dict[str, dict[str, Any]]:

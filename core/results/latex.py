@@ -1,7 +1,9 @@
 """Tables of a study as LaTeX with booktabs, ready for a paper: escaped, captioned, dated."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from core.metrics.accuracy import holm
@@ -58,6 +60,21 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, capt
         r"\end{table}",
     ]
     return "\n".join(lines) + "\n"
+
+
+def frame(found: pd.DataFrame, caption: str, label: str) -> str:
+    """A table as it stands, numbers to four digits; what is not known is a dash."""
+    rows = [
+        ["--" if pd.isna(v) else escape(f"{v:.4g}" if isinstance(v, float) else v) for v in row] for row in cells(found)
+    ]
+    align = "".join("r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in found.dtypes)
+    return table([escape(name) for name in found.columns], rows, align, escape(caption), label)
+
+
+def cells(found: pd.DataFrame) -> list[list[Any]]:
+    """The values of a table row by row; lists and arrays within a cell, such as maps, are left to the CSV."""
+    held = found.astype(object).to_numpy().tolist()
+    return [["…" if isinstance(value, (list, np.ndarray)) else value for value in row] for row in held]
 
 
 def _made(info: StudyInfo, protocol: str) -> str:

@@ -70,10 +70,8 @@ def open_gallery(address: str, fingerprint: str) -> Gallery:
     return Gallery(images, images.fingerprint != fingerprint, places)
 
 
-def absent(info: StudyInfo, dataset: str, reason: str) -> str:
-    """Why a study shows rows in place of images, where they are looked for, and what brings them, as sentences."""
+def absent(info: StudyInfo, dataset: str, reason: str) -> tuple[str, str]:
+    """That a study's images are not at hand, in one line; and where they are looked for and what brings them."""
     about = info.datasets[dataset]
-    return (
-        f"The images of {about['label']} are not at hand, so rows are shown in their place. They are looked for at "
-        f"{about['address']}, data folder {data_folder()}. {reason} {HOW}"
-    )
+    where = f"They are looked for at {about['address']}, data folder {data_folder()}."
+    return f"The images of {about['label']} are not at hand: rows hold the recorded answers.", f"{where} {reason} {HOW}"

@@ -12,10 +12,18 @@ from core.encoders.spec import EncoderSpec
 from core.plots.answers import verdict
 from core.plots.style import REGIME_NAMES, finding_of, titled
 from core.readout import Contender
+from core.results import latex
 from core.spreadsheet import to_csv
 from core.text import plain
 
-PLOT_CONFIG = {"displaylogo": False, "displayModeBar": False, "responsive": True}
+# Of Plotly's own buttons only the one that saves a picture: it draws in the browser, and needs nothing of the server.
+PLOT_CONFIG: dict[str, Any] = {
+    "displaylogo": False,
+    "responsive": True,
+    "modeBarButtons": [["toImage"]],
+    "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "invariscope"},
+}
+PAPER_CONFIG = PLOT_CONFIG | {"toImageButtonOptions": {"format": "svg", "filename": "invariscope"}}
 BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
     "SSL": "blue",
     "SL": "orange",
@@ -44,17 +52,26 @@ def figure(
         st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
     with st.expander("Table and download", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
-        left, right = st.columns(2)
-        with left:
+        with st.container(horizontal=True, gap="small"):
             csv(table, "Table", key, icon=None)
-        right.download_button(
-            "Chart (HTML)",
-            lambda: titled(on_paper or chart).to_html(include_plotlyjs=True).encode(),
-            f"{key}.html",
-            "text/html",
-            on_click="ignore",
-            key=f"{key}_html",
-        )
+            st.download_button(
+                "Table (LaTeX)",
+                lambda: latex.frame(table, finding_of(chart), key).encode(),
+                f"{key}.tex",
+                "text/x-tex",
+                on_click="ignore",
+                key=f"{key}_tex",
+            )
+            st.download_button(
+                "Chart (HTML, SVG)",
+                lambda: titled(on_paper or chart).to_html(include_plotlyjs=True, config=PAPER_CONFIG).encode(),
+                f"{key}.html",
+                "text/html",
+                on_click="ignore",
+                key=f"{key}_html",
+                help="A page of its own that needs no network; its camera button saves the chart as SVG.",
+            )
+        st.caption("The camera button over the chart saves it as PNG, at twice its size.")
 
 
 def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":material/download:", **look: Any) -> None:

@@ -6,30 +6,26 @@ What can be linked is in the address (`image`, `task`, `encoders`); an upload ca
 from dataclasses import dataclass
 
 import streamlit as st
-from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core import samples
 from core.encoders.registry import encoders
-from core.errors import ImageError, InvariscopeError
+from core.errors import InvariscopeError
 from core.heads import store
-from core.images import SUFFIXES, SafeImage
-from core.images.limits import MAX_BYTES
+from core.images import SafeImage
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks
 from core.text import plain
-from pages.ui import picture, resources
+from pages.ui import own_images, pickers, picture, resources
+from pages.ui.own_images import FROM_CAMERA, FROM_UPLOAD
 from pages.ui.places import said
 
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
 DEFAULT_IMAGE = "cat"
 DEFAULT_PAIR = ["supervised", "simclr"]
-UPLOAD_MB = MAX_BYTES >> 20
-UPLOAD_TYPES = sorted(suffix.removeprefix(".") for suffix in SUFFIXES)
 CHOSEN = "chosen"
-SEEN = "uploads_seen"
-FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, FROM_STUDY = "Samples", "Upload", "Camera", "Study sample"
+FROM_SAMPLES, FROM_STUDY = "Samples", "Study sample"
 STUDY_SAMPLE = "study_sample"
 DOMAIN_WORDS = {
     "source": "the encoders' own training domain",
@@ -53,12 +49,23 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class StudySample:
-    """A test sample of a study that was opened for comparison; `label` is the name of its class."""
+    """A test sample of a study that was opened for comparison.
+
+    Attributes:
+        study: id.
+        dataset: id.
+        sample_id: within the data set.
+        label: name of its class.
+        protocol: that answered.
+        recorded: what the study holds of each contender: its name, its answer, its confidence, and whether it is right.
+    """
 
     study: str
     dataset: str
     sample_id: str
     label: str
+    protocol: str = ""
+    recorded: tuple[tuple[str, str, float, bool], ...] = ()
 
 
 def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
@@ -80,40 +87,10 @@ def explain(error: InvariscopeError) -> None:
     st.error(said(error), icon=":material/error:")
 
 
-def _uploaded() -> list[tuple[str, SafeImage]]:
-    """Every readable upload, in order; an unreadable one is explained and does no harm to the others."""
-    files = st.file_uploader(
-        "Your images",
-        type=UPLOAD_TYPES,
-        accept_multiple_files=True,
-        max_upload_size=UPLOAD_MB,
-        key="uploads",
-        help="Images stay in the memory of this session; it is dropped about two minutes after you close the tab.",
-    )
-    found: dict[str, tuple[str, SafeImage]] = {}
-    for file in files or []:
-        try:
-            image = resources.uploaded(file)
-            found[image.digest] = (file.name, image)
-        except ImageError as error:
-            st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
-    return list(found.values())
-
-
-def _show_new(digests: list[str]) -> None:
-    """Make the first upload that was not there before the one that is shown."""
-    seen = st.session_state.get(SEEN, [])
-    new = [at for at, digest in enumerate(digests) if digest not in seen]
-    if seen and new:
-        st.session_state["upload_shown"] = new[0]
-    st.session_state[SEEN] = digests
-
-
-def _shot() -> UploadedFile | None:
-    return st.camera_input("Take a photo", key="camera")
-
-
 def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ...]]:
+    # A link to somebody's own picture opens where that picture would be.
+    if own_images.asked() and "image_source" not in st.session_state:
+        st.session_state["image_source"] = FROM_UPLOAD
     source = st.segmented_control(
         "Image from",
         [FROM_SAMPLES, FROM_UPLOAD, FROM_CAMERA, *([FROM_STUDY] if STUDY_SAMPLE in st.session_state else [])],
@@ -124,32 +101,18 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
         width="stretch",
     )
     sample = st.session_state.get("image", DEFAULT_IMAGE)
+    own_images.forget_unless(source in (FROM_UPLOAD, FROM_CAMERA))
     if source == FROM_UPLOAD:
-        uploads = _uploaded()
+        uploads = own_images.uploaded()
         if uploads:
-            names = [name for name, _ in uploads]
-            _show_new([image.digest for _, image in uploads])
-            at = (
-                st.selectbox(
-                    "Show",
-                    range(len(names)),
-                    format_func=lambda i: names[i],
-                    key="upload_shown",
-                    persist_state="session",
-                )
-                if len(names) > 1
-                else 0
-            )
-            name, image = uploads[at or 0]
+            name, image = own_images.pick(uploads)
             return image, name, False, tuple(uploads)
-        st.caption("Until you choose a file, the sample stays.")
+        if not own_images.asked():
+            st.caption("Until you choose a file, the sample stays.")
     elif source == FROM_CAMERA:
-        shot = _shot()
+        shot = own_images.photo()
         if shot is not None:
-            try:
-                return resources.uploaded(shot), "Camera photo", False, ()
-            except ImageError as error:
-                explain(error)
+            return shot, "Camera photo", False, ()
         st.caption("Until you take a photo, the sample stays.")
     elif source == FROM_STUDY:
         held: StudySample = st.session_state[STUDY_SAMPLE]
@@ -164,7 +127,9 @@ def _pick_image() -> tuple[SafeImage, str, bool, tuple[tuple[str, SafeImage], ..
             return found, f"{held.sample_id} ({held.label})", False, ()
         st.caption("The image of this study's sample is no longer at hand; a bundled sample stands in its place.")
     if source == FROM_SAMPLES:
-        sample = st.selectbox("Sample", list(samples.samples()), key="image", bind="query-params")
+        sample = pickers.one(
+            "Sample", {id: each.title for id, each in samples.samples().items()}, "image", DEFAULT_IMAGE
+        )
     return resources.sample_image(sample), samples.samples()[sample].title, source == FROM_SAMPLES, ()
 
 
@@ -172,22 +137,14 @@ def _pick_contenders(task_id: str) -> list[Contender]:
     # What can answer at once comes before what has to be fetched; within each, the order of all pickers.
     possible = sorted(store.encoders_for(task_id), key=lambda id: not store.is_here(encoders()[id], task_id))
     first = [id for id in DEFAULT_PAIR if id in possible] or possible[:2]
-    asked = st.session_state.get("encoders", first)
-    wanted = [id for id in asked if id in possible]
-    # A list that someone emptied stays empty, or the last contender could never be replaced by another one.
-    if asked and not wanted:
-        wanted = first
-    if "encoders" in st.session_state and st.session_state["encoders"] != wanted:
-        st.session_state["encoders"] = wanted
-    ids = st.multiselect(
+    ids = pickers.several(
         "Contenders",
-        possible,
-        default=None if "encoders" in st.session_state else wanted,
-        key="encoders",
-        bind="query-params",
+        {id: encoders()[id].label for id in possible},
+        "encoders",
+        first,
         max_selections=MAX_CONTENDERS,
-        help="Up to four encoders that have a head for this task, those on this machine first. The Models page tells "
-        "what each one is.",
+        help="Up to four networks that can answer this task, those on this machine first. The Models page tells what "
+        "each one is.",
     )
     if not ids:
         st.caption("Choose at least one; until then the first pair stays.")
@@ -220,28 +177,22 @@ def open_card(id: str) -> None:
     st.session_state["model"] = id
 
 
-def keep_uploads(shown: str = "") -> None:
-    """Draw the inputs that hold an image of the visitor, all but the `shown` one: undrawn it would be forgotten."""
-    uploads = shown != FROM_UPLOAD and st.session_state.get("uploads")
-    shot = shown != FROM_CAMERA and st.session_state.get("camera")
-    if uploads or shot:
-        with st.expander("Your images, kept here", icon=":material/image:"):
-            if uploads:
-                _uploaded()
-            if shot:
-                _shot()
-
-
 def sidebar() -> None:
     """Draw the shared inputs; pages read them with `chosen`."""
     with st.sidebar:
         image, name, linkable, uploads = _pick_image()
         image = picture.fitted(image)
-        keep_uploads(st.session_state["image_source"])
-        task_id = st.selectbox(
-            "Task", list(tasks()), key="task", bind="query-params", help="The label space of the answers."
+        own_images.keep(st.session_state["image_source"])
+        answerable = {id: task.label for id, task in tasks().items() if _is_offered(id)}
+        task_id = pickers.one(
+            "Task",
+            answerable,
+            "task",
+            DEFAULT_TASK,
+            help="What is asked: the classes that an answer is chosen from. ImageNet-1k is offered once an encoder "
+            "that can answer it is on this machine.",
         )
-        task = tasks()[task_id or DEFAULT_TASK]
+        task = tasks()[task_id]
         st.caption(f"{plain(task.label)}: {len(task.classes)} classes, {DOMAIN_WORDS[task.domain]}.")
         if task.note:
             st.caption(f":material/warning: {plain(task.note)}")
@@ -249,18 +200,36 @@ def sidebar() -> None:
     st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, _truth(linkable, task), task, tuple(contenders))
 
 
+def study_sample() -> StudySample | None:
+    """The study's sample that is shown; None when another image is."""
+    shown = st.session_state.get("image_source") == FROM_STUDY
+    return st.session_state.get(STUDY_SAMPLE) if shown else None
+
+
+def _is_offered(task_id: str) -> bool:
+    """Whether an encoder on this machine has a head for a task; what nobody here can answer only when asked for."""
+    asked = task_id == st.session_state.get("task") or task_id in st.query_params.get_all("task")
+    return asked or any(store.is_here(encoders()[id], task_id) for id in store.encoders_for(task_id))
+
+
 def _truth(is_sample: bool, task: Task) -> tuple[str, ...]:
     """The true classes of the shown image: known of bundled samples, and of a study's samples under its own task."""
     if is_sample:
         return samples.true_classes(st.session_state["image"], task)
-    held: StudySample | None = st.session_state.get(STUDY_SAMPLE)
-    shown = held is not None and st.session_state["image_source"] == FROM_STUDY and held.dataset == task.id
-    return (held.label,) if held is not None and shown and held.label in task.classes else ()
+    held = study_sample()
+    return (held.label,) if held is not None and held.dataset == task.id and held.label in task.classes else ()
 
 
 def chosen() -> Chosen:
     """What the sidebar holds; ends the page, after saying why, when there is nothing to compare."""
     found: Chosen = st.session_state[CHOSEN]
+    if own_images.asked():
+        st.info(
+            "This link was made from a picture of somebody's own, which never left their session, so it is not here. "
+            "Upload the same file in the sidebar to see what the link showed, or choose a sample there.",
+            icon=":material/link_off:",
+        )
+        st.stop()
     if not found.contenders:
         st.warning(
             "None of the chosen contenders can run here. Choose a packaged one in the sidebar, or fetch one on the "

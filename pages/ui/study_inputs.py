@@ -4,7 +4,6 @@ All of it is in the address (`study`, `protocol`, `first`, `second`), so a view 
 """
 
 from dataclasses import dataclass
-from typing import LiteralString
 
 import streamlit as st
 
@@ -12,8 +11,7 @@ from core.errors import InvariscopeError
 from core.results import choices, store
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
-from core.text import plain
-from pages.ui import inputs
+from pages.ui import inputs, own_images, pickers
 
 CHOSEN = "chosen_study"
 MINUS = "Differences are second minus first."
@@ -38,15 +36,6 @@ class ChosenStudy:
     second: str
 
 
-def _pick(label: LiteralString, options: list[str], preferred: str, key: str, help: str) -> str:
-    # A choice that the other study or protocol does not have gives way to the preferred one.
-    if st.session_state.get(key) not in options:
-        st.session_state.pop(key, None)
-    index = options.index(preferred) if preferred in options else 0
-    chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", help=plain(help))
-    return chosen or options[index]
-
-
 def sidebar() -> None:
     """Draw the shared inputs; pages read them with `chosen`."""
     st.session_state.pop(CHOSEN, None)
@@ -57,27 +46,24 @@ def sidebar() -> None:
             inputs.explain(error)
             known = {}
         if known:
-            id = _pick("Study", list(known), next(iter(known)), "study", "Studies of all result folders.")
-            info = known[id]
-            st.caption(plain(info.title))
-            protocols = choices.protocols(info)
-            protocol = _pick(
+            titles = {id: each.title for id, each in known.items()}
+            info = known[pickers.one("Study", titles, "study", help="Studies of all result folders.")]
+            protocols = {id: PROTOCOLS[id].label if id in PROTOCOLS else id for id in choices.protocols(info)}
+            protocol = pickers.one(
                 "Protocol",
                 protocols,
-                protocols[0],
                 "protocol",
-                "How the encoders were adapted: "
-                + " ".join(f"{p}: {PROTOCOLS[p].description}" for p in protocols if p in PROTOCOLS),
+                help="How the encoders were adapted: "
+                + " ".join(f"{protocols[p]}: {PROTOCOLS[p].description}" for p in protocols if p in PROTOCOLS),
             )
             ids = choices.contenders(info, protocol)
-            first = _pick(
-                "First contender", ids, choices.first(info, ids), "first", "Differences are second minus first."
-            )
-            others = [id for id in ids if id != first] or ids
+            names = {id: str(info.encoders[id]["label"]) for id in ids}
+            first = pickers.one("First contender", names, "first", choices.first(info, ids), help=MINUS)
+            others = {id: name for id, name in names.items() if id != first} or names
             partner = choices.second(info, ids, first)
-            second = _pick("Second contender", others, partner, "second", MINUS)
+            second = pickers.one("Second contender", others, "second", partner, help=MINUS)
             st.session_state[CHOSEN] = ChosenStudy(info, tuple(known.values()), protocol, first, second)
-        inputs.keep_uploads()
+        own_images.keep()
 
 
 def chosen() -> ChosenStudy:

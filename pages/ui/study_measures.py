@@ -11,6 +11,7 @@ from core.results import invariance
 from core.results.info import StudyInfo
 from core.study.measures import MEASURES
 from core.text import plain
+from pages.ui import pickers
 from pages.ui.study_inputs import ChosenStudy
 
 ALL = "all data sets"
@@ -63,27 +64,21 @@ def _open(id: str) -> None:
 
 def pick_way(label: LiteralString, options: Sequence[str]) -> str:
     """What invariance is read of, a key of `invariance.WAYS`; whitened unless the address says otherwise."""
-    chosen = st.selectbox(
+    return pickers.one(
         label,
-        list(options),
-        index=list(options).index("whitened"),
-        key="way",
-        bind="query-params",
+        {id: invariance.WAYS[id].label for id in options},
+        "way",
+        "whitened",
         width=230,
-        format_func=lambda id: invariance.WAYS[id].label,
         help="Raw features of different images are alike already; centring and whitening take out what all images "
         "share. Whitening is that of Ericsson et al. (2021), fitted on the training part.",
     )
-    return chosen or "whitened"
 
 
 def pick(info: StudyInfo, found: Sequence[str], together: bool) -> tuple[str, ...]:
     """The data sets to look at: one of those that have what the page shows, or all of them."""
-    options = [ALL, *found] if together and len(found) > 1 else list(found)
-    if st.session_state.get("measured") not in options:
-        st.session_state.pop("measured", None)
-    labels = {id: str(info.datasets[id]["label"]) for id in found} | {ALL: "All data sets"}
-    chosen = st.selectbox(
-        "Data set", options, key="measured", bind="query-params", width=260, format_func=lambda id: plain(labels[id])
-    )
-    return tuple(found) if chosen == ALL else (str(chosen or options[0]),)
+    labels = {id: str(info.datasets[id]["label"]) for id in found}
+    if together and len(found) > 1:
+        labels = {ALL: "All data sets"} | labels
+    chosen = pickers.one("Data set", labels, "measured", width=260)
+    return tuple(found) if chosen == ALL else (chosen,)

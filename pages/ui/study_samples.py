@@ -8,8 +8,9 @@ import streamlit as st
 from core.errors import InvariscopeError
 from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
+from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import inputs, resources
+from pages.ui import inputs, pickers, resources
 from pages.ui.places import said
 
 SIDE = 168
@@ -19,12 +20,8 @@ RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str:
     """The data set to look at, among those that a contender has answers on; in the address as `dataset`."""
     options = [id for id in info.by_domain() if info.done(protocol, encoders, (id,))]
-    if st.session_state.get("dataset") not in options:
-        st.session_state.pop("dataset", None)
-    chosen = st.selectbox(
-        "Data set", options, key="dataset", bind="query-params", persist_state="session", width=240, help="By domain."
-    )
-    return str(chosen or options[0])
+    labels = {id: str(info.datasets[id]["label"]) for id in options}
+    return pickers.one("Data set", labels, "dataset", width=240, help="By domain.")
 
 
 def class_name(info: StudyInfo, dataset: str, label: int) -> str:
@@ -37,7 +34,8 @@ def opened(info: StudyInfo, dataset: str) -> Gallery | None:
     try:
         found = resources.gallery(info, dataset)
     except InvariscopeError as error:
-        st.info(said(absent(info, dataset, str(error))), icon=":material/hide_image:")
+        line, more = absent(info, dataset, str(error))
+        st.caption(f":material/hide_image: {said(line)}", help=said(more))
         return None
     if found.changed:
         st.warning(
@@ -72,9 +70,8 @@ def picture(found: Gallery, sample_id: str, words: str) -> None:
         st.image(data, width="stretch", output_format="PNG", alt=words)
 
 
-def compare(info: StudyInfo, dataset: str, sample_id: str, label: str, contenders: Sequence[str], key: str) -> None:
-    """A button that takes a sample to the page Compare."""
-    sample = inputs.StudySample(info.id, dataset, sample_id, label)
+def compare(sample: inputs.StudySample, contenders: Sequence[str], key: str) -> None:
+    """A button that takes a sample to the page Compare, with the answers that the study recorded."""
     # The callback runs before any widget of the next run, which is when what widgets hold may still be set.
     if st.button(
         "Open in Compare",
@@ -88,8 +85,30 @@ def compare(info: StudyInfo, dataset: str, sample_id: str, label: str, contender
         st.switch_page("compare.py", query_params={})
 
 
-def rows(table: pd.DataFrame, alt: str, key: str) -> None:
-    """Samples as a table, where there is no image to show."""
+def answers(sample: inputs.StudySample) -> None:
+    """What a study recorded of a sample: the question, the truth, and each contender's answer."""
+    by = PROTOCOLS[sample.protocol].label if sample.protocol in PROTOCOLS else sample.protocol
+    with st.container(border=True, gap="small", key="recorded_answers"):
+        st.markdown(f"**{plain(sample.sample_id)}** is *{plain(sample.label)}*")
+        for name, answer, confidence, right in sample.recorded:
+            st.markdown(verdict(name, answer, right, confidence))
+        st.caption(f"Recorded by study {plain(sample.study)}: {plain(by)}, first seed, before temperature.")
+
+
+def rows(table: pd.DataFrame, alt: str, key: str, select: bool = False) -> int | None:
+    """Samples as a table, where there is no image to show; with `select`, the position of the row that is chosen."""
     bar = st.column_config.ProgressColumn(min_value=0, max_value=1, format="percent")
     config = {str(name): bar for name in table if "confidence" in str(name)}
-    st.dataframe(table, hide_index=True, column_config=config, alt=alt, key=key)
+    if not select:
+        st.dataframe(table, hide_index=True, column_config=config, alt=alt, key=key)
+        return None
+    chosen = st.dataframe(
+        table,
+        hide_index=True,
+        column_config=config,
+        alt=alt,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+    )
+    return next(iter(chosen["selection"]["rows"]), None)

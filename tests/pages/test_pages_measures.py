@@ -108,13 +108,12 @@ def test_the_fingerprint_says_what_the_figures_say(study: StudyInfo, open_page) 
 
 
 def test_a_link_to_a_fingerprint_is_honoured(study: StudyInfo, open_page) -> None:
-    """An address holds what a choice is called, as a visitor reads it."""
     at = open_page(
         "study_invariance.py",
-        way=invariance.WAYS["answers"].label,
+        way="answers",
         trained_in="false",
         measured=LARGE,
-        curve_of=KNOWN["blur"].label,
+        curve_of="blur",
     )
     assert at.selectbox(key="way").value == "answers"
     assert at.selectbox(key="measured").value == LARGE
@@ -136,7 +135,7 @@ def test_a_link_to_what_is_not_there_shows_the_rest(study: StudyInfo, open_page)
 
 
 def test_the_maps_page_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
-    at = open_page("study_attribution.py", measured=LARGE, map_figure=attribution.FIGURES["gini"].capitalize())
+    at = open_page("study_attribution.py", measured=LARGE, map_figure="gini")
     names = names_of(study)
     table = attribution.agreement(study, *PAIR, LARGE)
     means = attribution.means(attribution.images(study, PAIR, tuple(SETS)), ("dataset", "encoder", "right"))
@@ -153,7 +152,7 @@ def test_the_maps_page_says_what_the_figures_say(study: StudyInfo, open_page) ->
 
 def test_the_explanation_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
     what = explanation.PROPERTIES["maps"].capitalize()
-    at = open_page("explanation.py", way=invariance.WAYS["rank"].label, property=what)
+    at = open_page("explanation.py", way="rank", property="maps")
     names = [names_of(study)[id] for id in PAIR]
     over = explanation.across(study, *PAIR, "rank")
     assert findings(at)[0] == explanation_words.across_verdict(over.correlation["maps"], 4, what, *names)
@@ -173,7 +172,7 @@ def test_where_nothing_is_left_untrained_the_explanation_says_so(measured, tmp_p
     study_manifests.write(folder, made)
     show(monkeypatch, tmp_path / "studies")
     what = explanation.PROPERTIES["untrained"].capitalize()
-    at = open_page("explanation.py", property=what)
+    at = open_page("explanation.py", property="untrained")
     assert not at.error
     assert findings(at)[0] == f"{what}: 0 data sets cannot be ranked; four can."
     at = open_page("study_invariance.py", trained_in="false")
@@ -181,9 +180,7 @@ def test_where_nothing_is_left_untrained_the_explanation_says_so(measured, tmp_p
 
 
 def test_representation_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
-    at = open_page(
-        "representation.py", measured=LARGE, likeness="shared neighbours", projection="t-SNE", colour="who is right"
-    )
+    at = open_page("representation.py", measured=LARGE, likeness="neighbours", projection="tsne", colour="who is right")
     names = names_of(study)
     kinship = geometry.kinship(study, LARGE)
     said = representation_words.kinship_finding(kinship, "neighbours", names, *PAIR)

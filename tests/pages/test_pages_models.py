@@ -128,10 +128,10 @@ def test_a_contender_for_another_task_brings_its_task(open_page):
     at = open_page("models.py", model="resnet50-dino")
     at.button(key="model_add").click().run()
     assert not at.exception
-    assert at.selectbox(key="task").value == "imagenet-1k"
-    assert at.multiselect(key="encoders").value == ["resnet50-dino"]
     at.selectbox(key="model").set_value("resnet50-swav-800").run()
     at.button(key="model_add").click().run()
+    at.switch_page("compare.py").run()
+    assert at.selectbox(key="task").value == "imagenet-1k"
     assert at.multiselect(key="encoders").value == ["resnet50-dino", "resnet50-swav-800"]
     assert any("NC, no commercial use: resnet50-swav-800" in note.value for note in at.caption)
 
@@ -255,6 +255,7 @@ def test_your_own_is_added_and_shown(open_page, tmp_path, monkeypatch: pytest.Mo
     assert card(at) == "resnet18 · mine"
     assert rows(at)[3] == "mine"
     assert any("was added" in note.value for note in at.success)
+    at.switch_page("compare.py").run()
     assert at.multiselect(key="encoders").value == inputs.DEFAULT_PAIR
 
 

@@ -70,13 +70,13 @@ def test_the_cells_hold_what_the_rows_say(invented, root, open_page) -> None:
         assert f"**{count:,}**" in at.button(key=f"cell_{key}").label
         at.button(key=f"cell_{key}").click().run()
         assert not at.exception
-        assert at.button_group(key="cell").value == cell
+        assert at.selectbox(key="cell").value == cell
         assert f"**{count:,} image" in words(at)
         first, second = pairs.CELLS[cell]
         shown = rows_of(at)
         assert set(shown["supervised is"]) == {"right" if first else "wrong"}
         assert set(shown["simclr is"]) == {"right" if second else "wrong"}
-    at.button_group(key="cell").set_value("all").run()
+    at.selectbox(key="cell").set_value("all").run()
     assert "**90 images**, all cells" in words(at)
 
 
@@ -133,7 +133,7 @@ def test_what_the_address_names_is_shown(invented, open_page) -> None:
     query = {"cell": "only first", "label": "scenes 1", "agreement": "different answers", "order": "sample"}
     at = open_page(PAGE, study="invented", dataset="scenes", **query)
     assert at.selectbox(key="dataset").value == "scenes"
-    assert at.button_group(key="cell").value == "only first"
+    assert at.selectbox(key="cell").value == "only first"
     assert set(rows_of(at)["class"]) == {"scenes 1"}
     assert rows_of(at)["sample"].is_monotonic_increasing
 
@@ -156,9 +156,10 @@ def test_a_class_of_another_set_gives_way_to_all(invented, open_page) -> None:
 
 def test_without_images_the_rows_and_how_to_bring_them(invented, tmp_path, open_page) -> None:
     at = open_page(PAGE, study="invented", dataset="birds")
-    assert "The images of Birds are not at hand" in words(at)
-    assert "folder:…/birds, data folder $INVARISCOPE_DATA" in words(at).replace("\\", "")
-    assert str(tmp_path) not in words(at), "a stranger's page names no place of the machine"
+    (line,) = [note for note in at.caption if "The images of Birds are not at hand" in note.value]
+    assert "/" not in line.value.replace(":material/", "")
+    assert "folder:…/birds, data folder $INVARISCOPE_DATA" in line.help.replace("\\", "")
+    assert str(tmp_path) not in words(at) + line.help, "a stranger's page names no place of the machine"
     assert len(rows_of(at)) == 24
     assert not [button for button in at.button if button.label == "Open in Compare"]
 

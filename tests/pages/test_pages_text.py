@@ -68,10 +68,8 @@ def test_titles_classes_data_sets_and_contenders(page: str, root: Path, open_pag
         about["label"] = f"{id} {HOSTILE}"
     study_manifests.write(study, made)
     at = open_page(page, study="invented")
-    for name in (f"T {HOSTILE}", f"supervised {HOSTILE}"):
-        check(at, name)
-    if page != "study.py":
-        check(at, f"birds {HOSTILE}")
+    check(at, f"supervised {HOSTILE}")
+    check(at, f"T {HOSTILE}" if page == "study.py" else f"birds {HOSTILE}")
 
 
 def test_names_of_archives_and_their_classes(root: Path, open_page) -> None:

@@ -61,7 +61,8 @@ def test_an_absent_set_says_where_it_is_looked_for_and_what_to_do(shown, tmp_pat
     about = info.datasets["birds"]
     with pytest.raises(DataUnavailable) as error:
         gallery.open_gallery(about["address"], about["fingerprint"])
-    said = gallery.absent(info, "birds", str(error.value))
+    line, said = gallery.absent(info, "birds", str(error.value))
+    assert line == "The images of Birds are not at hand: rows hold the recorded answers."
     assert "folder:/nowhere/birds" in said
     assert str(tmp_path / "elsewhere") in said
     assert "INVARISCOPE_DATA" in said
