@@ -1,16 +1,22 @@
 """Opens on a result: one image, two regimes, what they answer, where they look, and how steady they are."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
 from core import pipeline, sweeps
+from core.heads import store as heads
+from core.images import SafeImage
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import answers, curves, map_pictures, questions, shipped
 from core.plots.bars import bars
 from core.plots.style import short_labels, styles
+from core.readout import Contender
 from core.results import store
+from core.tasks import Task, tasks
 from core.text import plain
 from pages.ui import blocks, inputs, lineup, maps, picture, resources
 
@@ -24,65 +30,87 @@ st.markdown(
     "it is, where it looks, and what leaves it unmoved."
 )
 chosen = inputs.chosen()
-FAMILY, MEASURED = "family", "four-questions"
-study = resources.drawn(store.study(FAMILY, [str(ASSETS / "results")]), shipped.overview)
+family = store.study(shipped.STUDY, [str(ASSETS / "results")])
+study = resources.drawn(family, shipped.overview)
+far = resources.of_study(family, shipped.far_image)
 QUESTIONS = (
-    ("study.py", FAMILY, "Accuracy", "Who is right?", ":material/analytics:"),
-    ("confidence.py", FAMILY, "Confidence", "Do they know it?", ":material/speed:"),
-    ("study_attribution.py", MEASURED, "Attribution", "Where do they look?", ":material/center_focus_strong:"),
-    ("study_invariance.py", MEASURED, "Invariance", "What leaves them unmoved?", ":material/ssid_chart:"),
+    ("study.py", "Accuracy", "Who is right?", ":material/analytics:"),
+    ("confidence.py", "Confidence", "Do they know it?", ":material/speed:"),
+    ("study_attribution.py", "Attribution", "Where do they look?", ":material/center_focus_strong:"),
+    ("study_invariance.py", "Invariance", "What leaves them unmoved?", ":material/ssid_chart:"),
 )
 found = []
-for column, (page, of, name, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
+for column, (page, name, question, icon) in zip(st.columns(len(QUESTIONS), gap="small"), QUESTIONS, strict=True):
     with column, st.container(border=True, gap="xsmall", height="stretch"):
-        st.page_link(page, label=plain(name), icon=icon, query_params={"study": of})
+        st.page_link(page, label=plain(name), icon=icon, query_params={"study": family.id})
         st.markdown(f"**{plain(question)}**")
         found.append(st.empty())
 found[0].caption(plain(study.accuracy))
 found[1].caption(plain(study.confidence))
 
-contenders = chosen.contenders
-specs = [contender.encoder.spec for contender in contenders]
-readings = [resources.reading(contender, chosen.image) for contender in contenders]
-predictions = [pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)]
-st.markdown(f"**{plain(answers.finding(specs, predictions, chosen.task.classes))}**")
-blocks.control_note(contenders)
 
-table = answers.answers_table(specs, predictions, chosen.task.classes, top=5)
-look = styles(specs)
-class_maps = [
-    resources.attribution(r, chosen.image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
-]
-scale = map_pictures.scales(class_maps, shared=True)[0]
-
-columns = st.columns(len(contenders) + 1, gap="medium")
-with columns[0]:
-    st.markdown(f"##### {plain(chosen.name)}")
-    st.badge("the image", color="gray")
-    picture.show(chosen.image, chosen.name, contenders)
+def row(
+    contenders: Sequence[Contender], image: SafeImage, name: str, below: str, truth: Sequence[str], task: Task
+) -> None:
+    """A picture, and beside it where each contender looks, what it answers and how sure it is."""
+    specs = [contender.encoder.spec for contender in contenders]
+    readings = [resources.reading(contender, image) for contender in contenders]
+    predictions = [
+        pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)
+    ]
+    st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
+    table, look = answers.answers_table(specs, predictions, task.classes, top=5), styles(specs)
+    class_maps = [
+        resources.attribution(r, image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
+    ]
+    scale = map_pictures.scales(class_maps, shared=True)[0]
+    columns = st.columns(len(contenders) + 1, gap="medium")
+    with columns[0]:
+        st.markdown(f"##### {plain(name)}")
+        st.badge("the image", color="gray")
+        picture.show(image, name, contenders)
+        st.caption(f"{image.width:d} × {image.height:d} px. {plain(below)}")
+    for column, contender, reading, prediction, values in zip(
+        columns[1:], contenders, readings, predictions, class_maps, strict=True
+    ):
+        spec = contender.encoder.spec
+        answer = task.classes[prediction.top]
+        with column:
+            st.markdown(f"##### {plain(spec.label)}")
+            blocks.badge(spec)
+            maps.draw(contender, image, reading, values, scale, answer)
+            blocks.unfamiliar(contender, reading)
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure", width="content")
+                blocks.answer_mark(answer, truth)
+            mine = table[table["encoder"] == spec.id]
+            st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
     st.caption(
-        f"{chosen.image.width:d} × {chosen.image.height:d} px. Change it in the sidebar: samples, upload or camera."
+        "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
+        f"{plain(questions.attribution(overlaps(class_maps)))} "
+        "Bars: probability, after temperature scaling where one was fitted; tick: the softmax before it."
     )
-for column, contender, reading, prediction, values in zip(
-    columns[1:], contenders, readings, predictions, class_maps, strict=True
-):
-    spec = contender.encoder.spec
-    answer = chosen.task.classes[prediction.top]
-    with column:
-        st.markdown(f"##### {plain(spec.label)}")
-        blocks.badge(spec)
-        maps.draw(contender, chosen.image, reading, values, scale, answer)
-        blocks.unfamiliar(contender, reading)
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure", width="content")
-            blocks.answer_mark(answer, chosen.truth)
-        mine = table[table["encoder"] == spec.id]
-        st.html(bars(mine, look[spec.id], answers.bars_alt(mine)))
-st.caption(
-    "Colour over the picture: evidence for the answer (Grad-CAM), one scale for all contenders. "
-    f"{plain(questions.attribution(overlaps(class_maps)))} "
-    "Bars: probability, after temperature scaling where one was fitted; tick: the softmax before it."
+
+
+contenders = chosen.contenders
+row(
+    contenders,
+    chosen.image,
+    chosen.name,
+    "Change it in the sidebar: samples, upload or camera.",
+    chosen.truth,
+    chosen.task,
 )
+blocks.control_note(contenders)
+able = [contender.encoder.spec.id for contender in contenders if shipped.FAR in heads.tasks_of(contender.encoder.spec)]
+if far and able:
+    id, truth = far
+    st.subheader("And far from what they learnt on?")
+    opened = resources.study_image(resources.gallery(family, shipped.FAR), id)
+    task = tasks()[shipped.FAR]
+    if opened is not None:
+        below = f"{task.label}: of those that the packaged pair answers differently, the one that either is surest of."
+        row([resources.contender(able_id, task.id) for able_id in able], opened, id, below, (truth,), task)
 
 st.subheader("How steady is it?")
 left, right = st.columns(2, gap="medium")
@@ -122,7 +150,7 @@ with right:
     st.caption(plain(study.caption))
 
 # Last, as maps and sweeps of whole sets take a second to read, once for everybody.
-measured = resources.drawn(store.study(MEASURED, [str(ASSETS / "results")]), shipped.looks_and_steadiness)
+measured = resources.drawn(family, shipped.looks_and_steadiness)
 for place, sentence in zip(found[2:], measured, strict=True):
     place.caption(plain(sentence))
 with st.container(horizontal=True, gap="medium"):

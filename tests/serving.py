@@ -13,11 +13,36 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking")
 PATIENCE = 120  # seconds for a server to start, or a page to finish; a busy machine needs them
+CALM_MS = 600
+PATIENCE_MS = 90_000
+
+# Frame by frame: when was something still under way? A page is settled once nothing was for CALM_MS.
+WATCH = """
+window.underWay = performance.now();
+(function look() {
+  const app = document.querySelector("[data-testid=stApp]");
+  const calm = app && app.getAttribute("data-test-script-state") === "notRunning"
+    && document.querySelector("[data-testid=stMain] h1")
+    && !document.querySelector("[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]");
+  if (!calm) window.underWay = performance.now();
+  requestAnimationFrame(look);
+})();
+"""
+
+
+def settled(page: "Page", since: str) -> float:
+    """Seconds from the moment `since` (an expression of the page) until the page had settled."""
+    page.wait_for_function(f"() => performance.now() - window.underWay > {CALM_MS}", timeout=PATIENCE_MS)
+    return page.evaluate(f"() => (window.underWay - ({since})) / 1000")
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,7 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 def test_head_of_this_encoder_loads(packaged) -> None:
     packaged(torch.ones(200, 2), "0" * 64)
-    assert store.load(encoder(TwoChannels(), spec()), "tiny-imagenet").weight.shape == (100, 2)
+    assert store.load(encoder(TwoChannels(), spec()), "tiny-imagenet").weight.shape == (200, 2)
     assert store.tasks_of(spec()) == ["tiny-imagenet"]
 
 

@@ -63,8 +63,8 @@ def test_invariance_says_who_is_steadier_only_where_a_difference_was_found(inter
 
 def test_the_measured_study_answers_the_questions_of_attribution_and_invariance() -> None:
     """Against its files, read with pandas and counted cell by cell."""
-    attribution, invariance = shipped.looks_and_steadiness(store.study("four-questions", [str(ASSETS / "results")]))
-    folder = Path(ASSETS / "results" / "four-questions")
+    attribution, invariance = shipped.looks_and_steadiness(store.study("family", [str(ASSETS / "results")]))
+    folder = Path(ASSETS / "results" / "family")
     maps = pd.concat(pd.read_parquet(file) for file in sorted(folder.rglob("*attribution*.parquet")))
     maps = maps[(maps["role"] == "true") & maps["encoder"].isin(shipped.PAIR)]
     by_set = {}

@@ -16,7 +16,7 @@ def add_parser(commands: Commands) -> None:
     """Describe the options."""
     family = ["supervised", "simclr", "random"]
     parser = commands.add_parser("fit-heads", help="fit and measure heads for a labelled image folder")
-    parser.add_argument("data", metavar="DIR", help="folder with train/<class>/ and test/<class>/")
+    parser.add_argument("data", metavar="DATA", help="folder with train/<class>/ and test/<class>/, or id of a data set")
     parser.add_argument("--task", required=True, help="id of the label space")
     parser.add_argument("--encoders", type=ids, default=family, metavar="A,B", help=f"default: {','.join(family)}")
     parser.add_argument("--drop-duplicates", action="store_true", help="leave out what the folder holds more than once")
@@ -71,6 +71,7 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
 def run(arguments: argparse.Namespace) -> int:
     """Fit and write one head an encoder."""
     from core import devices
+    from core.datasets import DATASETS
     from core.datasets.address import open_address
     from core.encoders.resident import residents
     from core.pretraining import export
@@ -78,7 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     ship = {id: encoder_spec(id).weights.packaged for id in arguments.encoders}
     device = devices.pick(arguments.device)
-    images = open_address(folder_address(arguments.data, arguments.every, arguments.drop_duplicates))
+    known = arguments.data in DATASETS and not Path(arguments.data).exists()
+    address = arguments.data if known else folder_address(arguments.data, arguments.every, arguments.drop_duplicates)
+    images = open_address(address)
     say(f"{images.spec.images} images. {images.spec.note}".rstrip())
     # What is not the app's does not go into it, where an update or another user's rights would take it away.
     usual = {True: ASSETS, False: own_folder()}

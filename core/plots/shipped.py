@@ -11,7 +11,10 @@ from core.plots.style import short_labels, styles
 from core.results import attribution, invariance, pairs, summary
 from core.results.info import StudyInfo
 
+STUDY = "family"
 PAIR = ("supervised", "simclr")
+FAR = "digits"
+"""The data set far from the encoders' source whose images are on every machine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +49,21 @@ def overview(info: StudyInfo) -> Shipped:
         confidence=questions.confidence(shown, {id: names[id] for id in PAIR}),
         caption=f"{info.title}. {study.controls_note(controls, list(shown['dataset']), info.id, PAIR)}",
     )
+
+
+def far_image(info: StudyInfo) -> tuple[str, str] | None:
+    """The test image of `FAR` that the pair answers differently, either of them surer than on any other such image.
+
+    Returns:
+        Its id and its class; None where they agree on all.
+
+    Raises:
+        DataUnavailable: the study lacks these answers, or a file is damaged.
+    """
+    rows = pairs.samples(info, "linear", *PAIR, FAR, disagree=True, order="confidence", limit=1)
+    if rows.empty:
+        return None
+    return str(rows["sample_id"].iloc[0]), str(info.datasets[FAR]["classes"][int(rows["label"].iloc[0])])
 
 
 def looks_and_steadiness(info: StudyInfo) -> tuple[str, str]:

@@ -22,7 +22,8 @@ from pages.ui.places import said
 
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
-DEFAULT_IMAGE = "cat"
+DEFAULT_IMAGE = "coffee"
+"""The sample whose right answers the packaged pair is surest of: the largest probability that the less sure one gives."""
 DEFAULT_PAIR = ["supervised", "simclr"]
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_STUDY = "Samples", "Study sample"

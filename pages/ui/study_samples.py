@@ -14,6 +14,7 @@ from pages.ui import inputs, pickers, resources
 from pages.ui.places import said
 
 SIDE = 168
+DIGITS = "digits"
 RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 
 
@@ -21,7 +22,9 @@ def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str
     """The data set to look at, among those that a contender has answers on; in the address as `dataset`."""
     options = [id for id in info.by_domain() if info.done(protocol, encoders, (id,))]
     labels = {id: str(info.datasets[id]["label"]) for id in options}
-    return pickers.one("Data set", labels, "dataset", width=240, help="By domain.")
+    # The one set whose images are on every machine, so that pages which show images open on some.
+    first = DIGITS if DIGITS in options and info.datasets[DIGITS]["address"] == DIGITS else None
+    return pickers.one("Data set", labels, "dataset", first, width=240, help="By domain.")
 
 
 def class_name(info: StudyInfo, dataset: str, label: int) -> str:

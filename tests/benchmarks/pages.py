@@ -24,11 +24,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from navigation import page_paths  # noqa: E402
 from photos import encoded, photo  # noqa: E402
-from serving import CHROMIUM, FLAGS, busy_cores, healthy, serve  # noqa: E402
+from serving import CHROMIUM, FLAGS, PATIENCE_MS, WATCH, busy_cores, healthy, serve, settled  # noqa: E402
 
 DROPZONE = "[data-testid=stFileUploaderDropzoneInput]"
-CALM_MS = 600
-PATIENCE_MS = 90_000
 BARS = {
     "server start to a title": 3.0,
     "server start to the settled Overview": 7.0,
@@ -40,25 +38,6 @@ BARS = {
     "sweep of 20 images": 10.0,
 }
 """Seconds; the most that a visitor of two cores should wait."""
-
-# Frame by frame: when was something still under way? A page is settled once nothing was for CALM_MS.
-WATCH = """
-window.underWay = performance.now();
-(function look() {
-  const app = document.querySelector("[data-testid=stApp]");
-  const calm = app && app.getAttribute("data-test-script-state") === "notRunning"
-    && document.querySelector("[data-testid=stMain] h1")
-    && !document.querySelector("[data-testid=stSkeleton], [data-testid=stSpinner], [data-stale=true]");
-  if (!calm) window.underWay = performance.now();
-  requestAnimationFrame(look);
-})();
-"""
-
-
-def settled(page: Page, since: str) -> float:
-    """Seconds from the moment `since` (an expression of the page) until the page had settled."""
-    page.wait_for_function(f"() => performance.now() - window.underWay > {CALM_MS}", timeout=PATIENCE_MS)
-    return page.evaluate(f"() => (window.underWay - ({since})) / 1000")
 
 
 def act(page: Page, do: Callable[[], None]) -> float:

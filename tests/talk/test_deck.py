@@ -86,7 +86,7 @@ def test_accuracies_are_those_that_the_study_stores(told):
 
 def test_map_agreement_is_that_of_the_stored_maps(told):
     (chart,) = [c for c in charts(told[0]) if c["alt"].startswith("Rank correlation")]
-    folder = ASSETS / "results" / "four-questions" / "attribution"
+    folder = ASSETS / "results" / "family" / "attribution"
     first, second = (
         pd.read_parquet(folder / f"flowers5.attribution.{id}.0.parquet").query("role == 'true'").set_index("sample_id")
         for id in ("supervised", "simclr")
@@ -142,6 +142,6 @@ def test_a_deck_is_kept_until_what_it_is_made_of_changes(tmp_path, monkeypatch):
 
 
 def test_every_figure_that_the_story_leaves_out_can_be_drawn():
-    shown = show(Scene("fingerprint/curve", "Which?", "", STUDY | {"study": "four-questions", "measured": "aid"}))
+    shown = show(Scene("fingerprint/curve", "Which?", "", STUDY | {"study": "family", "measured": "aid"}))
     assert len(shown.parts) == 2
     assert "Rotation" in shown.finding
