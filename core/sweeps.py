@@ -106,3 +106,22 @@ def at_strength(
         return found
     apart = (trained[0], trained[-1])
     return replace(found, apart=apart, gap=student_interval((kept[apart[0]] - kept[apart[1]]).dropna()))
+
+
+def multiples(points: pd.DataFrame, floors: Mapping[str, float]) -> pd.DataFrame:
+    """Every augmentation in one line: how alike the views stay, over all its strengths.
+
+    Args:
+        points: rows of `pipeline.points_table`, of any augmentations.
+        floors: cosine between different images, by encoder id.
+
+    Returns:
+        One row an augmentation, in the order of the points: augmentation, and by encoder id a list of the mean
+        chance-corrected cosine at each strength.
+    """
+    rows = []
+    for augmentation, part in points.groupby("augmentation", sort=False):
+        found = part.groupby(["encoder", "strength"], sort=False)["cosine"].mean()
+        kept = {id: metrics.chance_corrected(found[id].to_numpy(), floors[id]).tolist() for id in floors}
+        rows.append({"augmentation": augmentation} | kept)
+    return pd.DataFrame(rows, columns=["augmentation", *floors])

@@ -6,11 +6,12 @@ import streamlit as st
 from core import pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.encoders.registry import encoder_spec
-from core.plots import curves, strip
+from core.images import encode_png
+from core.plots import curves, map_pictures, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, lineup, pickers, resources, stories
+from pages.ui import blocks, inputs, lineup, maps, pickers, resources, stories
 
 MAX_IMAGES = 32
 
@@ -132,28 +133,30 @@ curve = sweeps.curve(result["table"], result["floors"], corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
 strongest = sweeps.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
 title = curves.finding(strongest, shown, labels)
+# Another upload may be chosen than the first one: the strip, the lines and the cursor are of this image alone.
+answered = strip.answers(result["table"], shown_image.digest)
+turned = strip.turning(result["table"], shown_image.digest)
+views = strip.views(shown_contenders[0], shown_image, shown, shown_strengths)
 blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    chart = curves.stacked(curve, shown, labels, look, result["floors"], title, corrected)
+    chart = curves.stacked(curve, shown, labels, look, result["floors"], title, corrected, turning=turned)
     blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels, corrected), "invariance_curves")
 with right:
     st.subheader("What the encoders saw")
-    views = strip.views(shown_contenders[0], shown_image, shown, shown_strengths)
-    answers = strip.answers(result["table"], shown_image.digest)
     for strength, picture in zip(shown_strengths, views, strict=True):
         # A row that does not wrap: all pictures stand on one line, and so do all answers.
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
             st.image(
-                picture,
+                encode_png(picture.rgb),
                 width=72,
                 output_format="PNG",
                 alt=f"The image at {shown.label.lower()} {strength:g} {shown.unit}.",
             )
             lines = [f"**{strength:g}** {plain(shown.unit)}"]
             for spec in shown_specs:
-                found = answers.get((spec.id, strength))
+                found = answered.get((spec.id, strength))
                 if found is not None:
                     mark = ":material/change_circle:" if found.flipped else ":material/check:"
                     answer = tasks()[shown_task].classes[found.prediction]
@@ -161,8 +164,84 @@ with right:
             st.caption("  \n".join(lines))
     st.caption(
         f"Seed 0 of each strength, the input of {plain(labels[shown_specs[0].id])}. The circle marks an answer that "
-        "changed from the clean image's."
+        "changed from the clean image's; so does, at the first such strength, an upright line in the chart."
     )
+
+
+@st.fragment
+def cursor() -> None:
+    """One strength, looked at closely: the picture, and where each contender looks on it."""
+    st.subheader("At one strength")
+    usual = next(iter(turned.values()), shown_strengths[len(shown_strengths) // 2])
+    at = st.select_slider(
+        f"{plain(shown.label)} ({plain(shown.unit)})",
+        options=list(shown_strengths),
+        value=usual,
+        format_func=lambda strength: f"{strength:g}",
+        key=f"cursor_{shown_name}",
+        help="Opens where the first answer turns.",
+    )
+    able = [contender for contender in shown_contenders if (contender.encoder.spec.id, at) in answered]
+    seen = [strip.views(contender, shown_image, shown, (at,))[0] for contender in able]
+    readings = [resources.reading(contender, view) for contender, view in zip(able, seen, strict=True)]
+    found = [answered[contender.encoder.spec.id, at] for contender in able]
+    class_maps = [
+        resources.attribution(contender, view, answer.prediction, "grad-cam")
+        for contender, view, answer in zip(able, seen, found, strict=True)
+    ]
+    scale = map_pictures.scales(class_maps, shared=True)[0]
+    for column, contender, view, reading, answer, values in zip(
+        st.columns(max(len(able), 2), gap="medium"), able, seen, readings, found, class_maps, strict=False
+    ):
+        with column:
+            spec, name = contender.encoder.spec, tasks()[shown_task].classes[answer.prediction]
+            st.markdown(f"##### {plain(labels[spec.id])}")
+            maps.draw(contender, view, reading, values, scale, name)
+            mark = ":material/change_circle: turned to" if answer.flipped else ":material/check:"
+            st.markdown(f"{mark} **{plain(name)}**, {answer.confidence:.0%} sure")
+            where = f"Turns at {turned[spec.id]:g} {shown.unit}." if spec.id in turned else "Never turns here."
+            st.caption(plain(where))
+
+
+if answered:
+    cursor()
+
+
+def all_changes() -> pd.DataFrame:
+    """The one image under every augmentation, each at all of its strengths."""
+    tables = []
+    bar = st.progress(0.0, text="Every change of the picture")
+    for done, (id, each) in enumerate(AUGMENTATIONS.items(), start=1):
+        for contender in shown_contenders:
+            points = [resources.point(contender, [shown_image], id, strength, 1) for strength in each.strengths]
+            tables.append(
+                pipeline.points_table(points, contender.encoder.spec.id, id, [shown_image.digest]),
+            )
+        bar.progress(done / len(AUGMENTATIONS), text=plain(each.label))
+    bar.empty()
+    return sweeps.multiples(pd.concat(tables, ignore_index=True), result["floors"])
+
+
+if st.toggle(
+    "All changes of the picture at once",
+    key="all_changes",
+    bind="query-params",
+    help="One line a change, from none to its strongest; 1: unchanged, 0: as alike as different images.",
+):
+    many = resources.drawn_of(shown_contenders, shown_image, "all changes", all_changes)
+    first, last = many[shown_ids[0]].map(lambda kept: kept[-1]), many[shown_ids[-1]].map(lambda kept: kept[-1])
+    st.dataframe(
+        many.assign(augmentation=many["augmentation"].map(lambda id: AUGMENTATIONS[id].label)),
+        hide_index=True,
+        height="content",
+        key="multiples",
+        column_config={"augmentation": st.column_config.TextColumn("change of the picture", pinned=True)}
+        | {id: st.column_config.LineChartColumn(labels[id], y_min=0, y_max=1) for id in shown_ids},
+        alt=f"{len(many)} changes of the picture, with the chance-corrected cosine over their strengths. At the "
+        f"strongest {labels[shown_ids[0]]} keeps {first.mean():.2f} on average, {labels[shown_ids[-1]]} "
+        f"{last.mean():.2f}.",
+    )
+    st.caption("Chance-corrected cosine to the image as it is, one draw a strength, from the weakest to the strongest.")
 
 told = {
     "augmentation": name,

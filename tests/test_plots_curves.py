@@ -260,3 +260,15 @@ def test_a_corrected_value_far_below_strangers_stays_on_the_chart() -> None:
         found, ROTATION, {"ssl": "SSL"}, style.styles([SSL]), {"ssl": 0.5}, "far", True, ("cosine",)
     )
     assert figure.layout.yaxis.range[0] < -1
+
+
+def test_all_changes_stand_in_one_line_each_with_chance_at_zero():
+    turned = points("a", {10.0: [[0.6, 0.8]], 20.0: [[0.6, 0.6]]}).assign(augmentation="rotation")
+    other = points("b", {10.0: [[0.2, 0.2]], 20.0: [[0.6, 0.6]]}).assign(augmentation="rotation")
+    blurred = points("a", {1.0: [[1.0, 1.0]]}).assign(augmentation="blur")
+    again = points("b", {1.0: [[0.2, 0.2]]}).assign(augmentation="blur")
+    found = sweeps.multiples(pd.concat([turned, other, blurred, again]), {"a": 0.5, "b": 0.2})
+    assert found["augmentation"].tolist() == ["rotation", "blur"]
+    np.testing.assert_allclose(found["a"].iloc[0], [0.4, 0.2])
+    np.testing.assert_allclose(found["b"].iloc[0], [0.0, 0.5])
+    assert found[["a", "b"]].iloc[1].tolist() == [[1.0], [0.0]]

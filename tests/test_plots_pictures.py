@@ -1,14 +1,12 @@
 """Maps as pictures, and the strip of what the encoders saw."""
 
-import io
-
 import numpy as np
+import pandas as pd
 import pytest
 import toys
-from PIL import Image
 from plot_specs import SSL
 
-from core import invariance, pipeline
+from core import invariance, pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.encoders import preprocess
 from core.plots import overlay, strip, whole
@@ -104,12 +102,13 @@ def test_the_strip_shows_the_very_pixels_that_a_sweep_measures(augmentation, mon
     clean = pipeline.clean(contender, [image])
     for strength in strengths:
         invariance.measure(contender, clean, augmentation, strength, seeds=2)
-    for png, views in zip(shown, read, strict=True):
-        pixels = np.asarray(Image.open(io.BytesIO(png)))
+    for view, views in zip(shown, read, strict=True):
+        pixels = view.rgb
+        assert not pixels.flags.writeable
         measured = views[0].permute(1, 2, 0).numpy() * 255  # seed 0
         assert np.abs(pixels - measured).max() <= 0.5 + 1e-4
     crop = preprocess.model_crop(image.rgb, contender.encoder.spec.preprocessing)
-    assert (np.asarray(Image.open(io.BytesIO(shown[0]))) == crop).all()
+    assert (shown[0].rgb == crop).all()
 
 
 def test_the_strip_tells_seed_0_of_the_image_shown():
@@ -123,6 +122,17 @@ def test_the_strip_tells_seed_0_of_the_image_shown():
         assert answer.prediction == point.prediction[1, 0]
         assert answer.confidence == point.confidence[1, 0]
         assert answer.flipped == point.flipped[1, 0]
+
+
+def test_an_answer_turns_at_the_first_strength_that_changes_it_under_seed_0():
+    rows = [
+        ("a", 0.0, 0, False), ("a", 1.0, 0, True), ("a", 1.0, 1, False), ("a", 2.0, 0, False),
+        ("b", 0.0, 0, False), ("b", 1.0, 1, True), ("b", 2.0, 0, False),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["encoder", "strength", "seed", "flipped"]).assign(image="x")
+    other = table.assign(image="y", flipped=True)
+    headless = sweeps.without_answers(table.assign(encoder="c"))
+    assert strip.turning(pd.concat([table, other, headless]), "x") == {"a": 1.0}
 
 
 def test_a_frame_marks_what_is_seen_and_a_map_lies_where_it_belongs() -> None:

@@ -16,7 +16,8 @@ def add_parser(commands: Commands) -> None:
     """Describe the options."""
     family = ["supervised", "simclr", "random"]
     parser = commands.add_parser("fit-heads", help="fit and measure heads for a labelled image folder")
-    parser.add_argument("data", metavar="DATA", help="folder with train/<class>/ and test/<class>/, or id of a data set")
+    told = "folder with train/<class>/ and test/<class>/, or id of a data set"
+    parser.add_argument("data", metavar="DATA", help=told)
     parser.add_argument("--task", required=True, help="id of the label space")
     parser.add_argument("--encoders", type=ids, default=family, metavar="A,B", help=f"default: {','.join(family)}")
     parser.add_argument("--drop-duplicates", action="store_true", help="leave out what the folder holds more than once")

@@ -29,8 +29,10 @@ def stacked(
     title: str,
     corrected: bool = False,
     measures: Sequence[str] = tuple(PANELS),
+    turning: Mapping[str, float] = {},
 ) -> go.Figure:
-    """The curves of several encoders over one strength axis, one panel a measure, with intervals and floors."""
+    """The curves of several encoders over one strength axis, one panel a measure, with intervals and floors; an
+    upright line where an encoder's answer turns (`strip.turning`)."""
     panels = [column for column in PANELS if column in measures]
     figure = make_subplots(
         rows=len(panels),
@@ -66,6 +68,9 @@ def stacked(
                     y=level, line={"color": style.colour, "dash": "dot", "width": 1.2}, opacity=0.8, row=row, col=1
                 )
         figure.update_yaxes(range=[RANGES[panel][0] - 0.03, RANGES[panel][1] + 0.03], row=row, col=1)
+    for encoder, strength in turning.items():
+        look = {"color": styles[encoder].colour, "dash": "dash", "width": 1.2}
+        figure.add_vline(x=strength, line=look, opacity=0.7)
     if "cosine" in measures and floors:
         text = "dotted: different images" if not corrected else "0: as alike as different images"
         figure.add_annotation(

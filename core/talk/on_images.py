@@ -113,6 +113,6 @@ def what_moves_them(view: View) -> Drawn:
         ]
         for c in on.contenders
     }
-    frames = strip.views(on.contenders[0], on.image, augmentation, strengths)
+    frames = [encode_png(view.rgb) for view in strip.views(on.contenders[0], on.image, augmentation, strengths)]
     words = curves.curves_alt(curve, augmentation, labels, corrected)
     return Drawn(said, (Drag(augmentation.unit, strengths, frames, lines, Chart(chart, words)),), on.source)

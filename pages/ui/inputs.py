@@ -23,7 +23,7 @@ from pages.ui.places import said
 MAX_CONTENDERS = 4
 DEFAULT_TASK = "tiny-imagenet"
 DEFAULT_IMAGE = "coffee"
-"""The sample whose right answers the packaged pair is surest of: the largest probability that the less sure one gives."""
+"""The sample that the packaged pair knows best: no other one's right answers get as much from the less sure of them."""
 DEFAULT_PAIR = ["supervised", "simclr"]
 CHOSEN = "chosen"
 FROM_SAMPLES, FROM_STUDY = "Samples", "Study sample"

@@ -6,9 +6,11 @@ from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
 from core.encoders.registry import encoders
 from core.heads import store
+from core.plots import strip
 from core.plots.curves import PANELS
 from core.samples import samples
 from core.tasks import tasks
+from core.text import plain
 from pages.ui import inputs
 
 
@@ -80,7 +82,7 @@ def test_every_augmentation(open_page):
         assert not at.exception
         (chart,) = at.get("plotly_chart")
         assert chart.proto.alt.startswith(augmentation.label)
-        assert len(at.image) == len(augmentation.strengths)
+        assert len(at.image) == len(augmentation.strengths) + 3, "the strip, and each contender under the cursor"
         (table,) = [found.value for found in at.dataframe if "measure" in found.value]
         assert set(table["measure"]) == set(PANELS)
         assert set(table["strength"]) == set(augmentation.strengths)
@@ -118,3 +120,30 @@ def test_another_image_for_likeness(open_page):
     at.selectbox(key="pair_image").set_value("page").run()
     assert not at.exception
     assert any(f"other image: {samples()['page'].title}" in part.alt for i in at.image for part in i.proto.imgs)
+
+
+def test_one_strength_looked_at_closely(open_page):
+    """The cursor opens where the first answer turns, and says what the strip says of each strength."""
+    at = open_page("invariance.py", encoders=["supervised", "random"])
+    table = at.session_state["sweep"]["table"]
+    digest = table["image"].iloc[0]
+    answers, turned = strip.answers(table, digest), strip.turning(table, digest)
+    cursor = at.select_slider(key="cursor_rotation")
+    assert cursor.value == next(iter(turned.values()))
+    for strength in (cursor.value, 0.0):
+        at.select_slider(key="cursor_rotation").set_value(strength).run()
+        said = [text.value for text in at.markdown]
+        for id in ("supervised", "random"):
+            answer = answers[id, strength]
+            name = plain(tasks()[inputs.DEFAULT_TASK].classes[answer.prediction])
+            mark = ":material/change_circle: turned to" if answer.flipped else ":material/check:"
+            assert f"{mark} **{name}**, {answer.confidence:.0%} sure" in said
+    assert not at.exception
+
+
+def test_all_changes_at_once(open_page):
+    at = open_page("invariance.py", encoders=["simclr"], with_random="false", all_changes="true")
+    assert not at.exception
+    shown = next(table.value for table in at.dataframe if "simclr" in table.value and len(table.value) > 9)
+    assert shown["augmentation"].tolist() == [each.label for each in AUGMENTATIONS.values()]
+    assert all(kept[0] == pytest.approx(1, abs=1e-4) for kept in shown["simclr"]), "the first strength changes nothing"

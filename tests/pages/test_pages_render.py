@@ -55,7 +55,7 @@ def test_overview_states_what_the_contenders_answer(open_page, default_ids):
     predictions = [pipeline.predict(r, pipeline.read_images(r, [image])[0]) for r in contenders]
     sentence = answers.finding([r.encoder.spec for r in contenders], predictions, tasks()[inputs.DEFAULT_TASK].classes)
     assert f"**{plain(sentence)}**" in [text.value for text in at.markdown]
-    assert len(at.image) == 1 + len(contenders)
+    assert len(at.image) == 2 * (1 + len(contenders)), "a row for the sample, a row for an image far from the source"
 
 
 def test_overview_draws_the_shipped_study(open_page):
