@@ -8,7 +8,7 @@ from core.plots.style import short_labels
 from core.results import pairs
 from core.results.pairs import ORDERS
 from core.text import plain
-from pages.ui import blocks, inputs, pickers, resources, study_inputs, study_samples
+from pages.ui import blocks, class_tables, inputs, pickers, resources, study_inputs, study_samples
 from pages.ui.study_samples import RIGHT, WRONG, verdict
 
 EVERY, ANY = "all", "any"
@@ -103,6 +103,9 @@ with right:
     if kappa.low == kappa.low:
         st.caption(f"κ: 95 % interval {kappa.low:.2f} to {kappa.high:.2f}; independent errors would give 0.")
     blocks.csv(table, "2 × 2", "two_by_two")
+
+if st.toggle("Class by class", key="by_class_shown", bind="query-params", help="Which are taken for which."):
+    class_tables.show(info, protocol, (first, second), dataset, names)
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     shown_as = {EVERY: "All", **{name: words[1].capitalize() for name, words in TITLES.items()}}

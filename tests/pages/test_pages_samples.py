@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import study_manifests
 from study_episodes import few_shot
@@ -9,7 +10,7 @@ from study_images import draw_folder, show
 from study_rows import invent
 from test_pages_render import assert_described
 
-from core.results import pairs
+from core.results import classes, pairs
 from core.results.info import StudyInfo
 from core.results.store import study
 from pages.ui import inputs
@@ -250,3 +251,18 @@ def test_a_study_sample_that_went_away_says_so(drawn, tmp_path, open_page) -> No
     assert not at.exception
     assert "no longer at hand" in words(at)
     assert "There is no study called 'gone'" in " ".join(error.value for error in at.error)
+
+
+def test_class_by_class(invented, root, open_page) -> None:
+    at = open_page(PAGE, study="invented", dataset="birds", by_class_shown="true", confusion="difference")
+    assert not at.exception
+    table = classes.by_class(of(root), "linear", "supervised", "simclr", "birds")
+    shown = next(frame.value for frame in at.dataframe if "first_takes" in frame.value)
+    assert sorted(shown["difference"]) == pytest.approx(sorted(table["difference"]))
+    drawn = next(
+        frame.value for frame in at.dataframe if frame.value.columns[0] == "class" and len(frame.value.columns) > 2
+    )
+    first, second = (classes.confusion(of(root), "linear", id, "birds") for id in ("supervised", "simclr"))
+    np.testing.assert_allclose(drawn.drop(columns="class").to_numpy(float), second - first)
+    at.selectbox(key="confusion").set_value("simclr").run()
+    assert "simclr errs most on" in words(at)
