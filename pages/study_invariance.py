@@ -31,6 +31,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         help="An encoder that was trained to ignore a change is no discovery when it does. Off leaves out what either "
         "contender's card names.",
     )
+    outline = st.toggle("As outlines", key="outline", bind="query-params", help="A radar: two shapes, no intervals.")
 table = resources.of_study(info, invariance.fingerprint, way, first, second, picked)
 recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second))
 without = frozenset() if learned else frozenset().union(*recipes)
@@ -46,13 +47,11 @@ st.caption(
     f"images{' and data sets' if len(picked) > 1 else ''}. 1: unmoved; 0: as of another image. Whiskers: 95 % "
     "intervals over images; coloured bars hold together over all augmentations. † pre-training of a contender had it."
 )
-blocks.figure(
-    charts.fingerprint(shown, names, look, first, second, said, unit),
-    shown,
-    charts.alt(shown, names, first, second),
-    CHART,
-    select=True,
-)
+words = charts.alt(shown, names, first, second)
+if outline:
+    blocks.figure(charts.radar(shown, names, look, first, second, said), shown, words, "fingerprint_radar")
+else:
+    blocks.figure(charts.fingerprint(shown, names, look, first, second, said, unit), shown, words, CHART, select=True)
 if way in invariance.NORMALISATIONS:
     turns = resources.of_study(info, invariance.turning, first, second, picked)
     signs = {way: difference > 0 for way, difference in zip(turns["way"], turns["difference"], strict=True)}

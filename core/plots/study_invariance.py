@@ -102,6 +102,32 @@ def fingerprint(
     return finish(figure, said, height=150 + ROW * len(rows))
 
 
+def radar(
+    table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], first: str, second: str, said: str
+) -> go.Figure:
+    """The same as two outlines around one centre: what is kept, without intervals, from 0 outwards."""
+    rows = table.sort_values("difference", ignore_index=True)
+    labels = [*rows["label"], rows["label"].iloc[0]]  # closed
+    figure = go.Figure()
+    for role, id in (("first", first), ("second", second)):
+        figure.add_scatterpolar(
+            r=[*rows[role], rows[role].iloc[0]],
+            theta=labels,
+            mode="lines+markers",
+            name=names[id],
+            line=line(look[id]),
+            marker={"symbol": look[id].marker, "size": 6},
+            hovertemplate=f"{names[id]}, %{{theta}}: %{{r:.2f}}<extra></extra>",
+        )
+    figure.update_polars(
+        radialaxis={"range": [min(0.0, float(rows[["first", "second"]].min(axis=None))), 1], "gridcolor": GREY},
+        angularaxis={"tickfont": {"size": 11}, "gridcolor": GREY},
+        bgcolor="rgba(0,0,0,0)",
+        domain={"y": [0.04, 0.96]},  # room for the names above and below
+    )
+    return finish(figure, said, height=560)
+
+
 def alt(table: pd.DataFrame, names: Mapping[str, str], first: str, second: str) -> str:
     """The fingerprint in words."""
     parts = [

@@ -127,6 +127,16 @@ def test_a_link_to_a_fingerprint_is_honoured(study: StudyInfo, open_page) -> Non
     assert findings(at)[1].startswith(KNOWN["blur"].label)
 
 
+def test_the_fingerprint_as_outlines_holds_the_same_values(study: StudyInfo, open_page) -> None:
+    at = open_page("study_invariance.py", outline="true", measured=LARGE)
+    table = invariance.fingerprint(study, "whitened", *PAIR, (LARGE,)).set_index("label")
+    outlines = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    for trace, role in zip(outlines, ("first", "second"), strict=True):
+        assert trace["type"] == "scatterpolar"
+        assert trace["theta"][0] == trace["theta"][-1], "closed"
+        assert trace["r"] == pytest.approx(table.loc[trace["theta"], role].tolist())
+
+
 def test_a_link_to_what_is_not_there_shows_the_rest(study: StudyInfo, open_page) -> None:
     at = open_page("study_invariance.py", way="nonsense", measured="nowhere", curve_of="jpeg")
     assert at.selectbox(key="way").value == "whitened"
