@@ -124,14 +124,14 @@ if result["wanted"] != wanted:
     )
 # Everything below is drawn from the run, never from the settings above, which may have moved on.
 _, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
-shown_image, shown_contenders = result["image"], result["contenders"]
+shown_image, shown_contenders, floors = result["image"], result["contenders"], floors
 shown = pipeline.augmentation(shown_name)
 shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
 look = styles(shown_specs)
-curve = sweeps.curve(result["table"], result["floors"], corrected)
+curve = sweeps.curve(result["table"], floors, corrected)
 untrained = [spec.id for spec in shown_specs if spec.family == "random"]
-strongest = sweeps.at_strength(result["table"], result["floors"], shown_strengths[-1], untrained)
+strongest = sweeps.at_strength(result["table"], floors, shown_strengths[-1], untrained)
 title = curves.finding(strongest, shown, labels)
 # Another upload may be chosen than the first one: the strip, the lines and the cursor are of this image alone.
 answered = strip.answers(result["table"], shown_image.digest)
@@ -141,7 +141,7 @@ blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    chart = curves.stacked(curve, shown, labels, look, result["floors"], title, corrected, turning=turned)
+    chart = curves.stacked(curve, shown, labels, look, floors, title, corrected, turning=turned)
     blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels, corrected), "invariance_curves")
 with right:
     st.subheader("What the encoders saw")
@@ -219,7 +219,7 @@ def all_changes() -> pd.DataFrame:
             )
         bar.progress(done / len(AUGMENTATIONS), text=plain(each.label))
     bar.empty()
-    return sweeps.multiples(pd.concat(tables, ignore_index=True), result["floors"])
+    return sweeps.multiples(pd.concat(tables, ignore_index=True), floors)
 
 
 if st.toggle(
@@ -252,9 +252,9 @@ told = {
 }
 stories.offer(inputs.bound(chosen) | told, "invariance/curves", linkable=chosen.linkable)
 blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
-floors = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in result["floors"].items() if id in labels)
+chance = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in floors.items() if id in labels)
 st.caption(
-    f"Mean cosine between different bundled images (the floor): {floors}. Bands: 95 % interval over "
+    f"Mean cosine between different bundled images (the floor): {chance}. Bands: 95 % interval over "
     + ("images." if curve["images"].max() > 1 else "the seeds of this one image; they say nothing about other images.")
 )
 ids = ",".join(s.id for s in shown_specs)

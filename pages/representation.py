@@ -3,11 +3,15 @@
 import streamlit as st
 
 from core.plots import representation as charts
-from core.results import geometry
+from core.results import geometry, pairs
 from core.text import plain
 from pages.ui import blocks, pickers, resources, study_inputs, study_measures, study_samples
 
 NEIGHBOURS_SHOWN = 6
+AREA_SHOWN = 12
+# No filter of `pairs.samples`, and more rows than a study keeps features of.
+EVERY_ROW = (None, None, None, (0.0, 1.0), None, "sample", 1_000_000)
+CELLS = {"both": "both right", "only first": "only {0} right", "only second": "only {1} right", "neither": "both wrong"}
 
 st.title("How alike are the spaces?")
 chosen = study_inputs.chosen()
@@ -64,6 +68,19 @@ with st.container(horizontal=True, gap="medium"):
     by = st.segmented_control(
         "Colour", ["class", "who is right"], default="class", required=True, key="colour", bind="query-params"
     )
+
+
+def look_at(samples: list[str], id: str) -> None:
+    """Samples as pictures where they are at hand, else as rows."""
+    gallery = study_samples.opened(info, picked)
+    if gallery is None:
+        st.dataframe({"sample": samples}, hide_index=True, key=f"near_{id}", alt=f"Samples: {', '.join(samples)}.")
+        return
+    with st.grid(min_column_width=72, gap="small"):
+        for sample in samples:
+            study_samples.picture(gallery, sample, f"Sample {sample}")
+
+
 classes = info.datasets[picked]["classes"]
 right_of = resources.of_study(info, geometry.who_is_right, picked, first, second) if by == "who is right" else None
 for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
@@ -79,16 +96,17 @@ for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
             places,
             f"Two coordinates of each image in the space of {names[id]}.",
             f"points_{id}",
-            select=True,
+            select="area",
         )
-        clicked = blocks.selected(f"points_{id}")
-        if clicked:
-            st.caption(f"Sample {plain(str(clicked[0]))}: its nearest neighbours in this space")
-            near = geometry.neighbours(info, picked, id, str(clicked[0]), NEIGHBOURS_SHOWN)
-            gallery = study_samples.opened(info, picked)
-            if gallery is not None:
-                for place, sample in zip(st.columns(len(near) + 1), [str(clicked[0]), *near], strict=True):
-                    with place:
-                        study_samples.picture(gallery, sample, f"Sample {sample}")
-            else:
-                st.dataframe({"sample": near}, hide_index=True, key=f"near_{id}")
+        picked_out = [str(point[0]) for point in blocks.selected(f"points_{id}")]
+        if len(picked_out) == 1:
+            st.caption(f"Sample {plain(picked_out[0])}: its nearest neighbours in this space")
+            look_at([picked_out[0], *geometry.neighbours(info, picked, id, picked_out[0], NEIGHBOURS_SHOWN)], id)
+        elif picked_out:
+            rows = resources.of_study(info, pairs.samples, "linear", first, second, picked, *EVERY_ROW)
+            rows = rows[rows["sample_id"].isin(picked_out)].drop(columns="total")
+            counts = rows["cell"].value_counts()
+            said = ", ".join(f"{counts.get(cell, 0)} {word}" for cell, word in CELLS.items())
+            st.caption(f"{len(picked_out)} images of this area: {plain(said.format(names[first], names[second]))}.")
+            look_at(picked_out[:AREA_SHOWN], id)
+            blocks.csv(rows, "These images", f"area_{id}")

@@ -89,7 +89,7 @@ blocks.figure(
     words.accuracy_table(table, controls, answered),
     words.accuracy_alt(drawn, names, controls),
     CHART,
-    select=True,
+    select="point",
     on_paper=bars.accuracy_bars(*arguments),
 )
 st.caption(
@@ -112,7 +112,7 @@ elif with_published:
 
 # A click on a bar chooses the set here, and so does the keyboard.
 sets = list(dict.fromkeys(table["dataset"]))
-clicked = blocks.selected(CHART)
+clicked = next(iter(blocks.selected(CHART)), None)
 if clicked is not None and clicked[:2] != st.session_state.get("study_clicked"):
     st.session_state["study_clicked"] = clicked[:2]
     st.session_state["study_set"], st.session_state["study_contender"] = clicked[:2]

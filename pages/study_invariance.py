@@ -51,7 +51,7 @@ words = charts.alt(shown, names, first, second)
 if outline:
     blocks.figure(charts.radar(shown, names, look, first, second, said), shown, words, "fingerprint_radar")
 else:
-    blocks.figure(charts.fingerprint(shown, names, look, first, second, said, unit), shown, words, CHART, select=True)
+    blocks.figure(charts.fingerprint(shown, names, look, first, second, said, unit), shown, words, CHART, "point")
 if way in invariance.NORMALISATIONS:
     turns = resources.of_study(info, invariance.turning, first, second, picked)
     signs = {way: difference > 0 for way, difference in zip(turns["way"], turns["difference"], strict=True)}
@@ -70,7 +70,7 @@ everywhere = study_measures.ALL if len(picked) > 1 else picked[0]
 told = study_inputs.bound(chosen) | {"measured": everywhere, "way": way, "trained_in": learned}
 stories.offer(told, "fingerprint/augmentations")
 
-clicked = blocks.selected(CHART)
+clicked = next(iter(blocks.selected(CHART)), None)
 known = [str(id) for id in table["augmentation"]]
 if clicked and clicked[0] in known and st.session_state.get("fingerprint_clicked") != clicked[0]:
     st.session_state["fingerprint_clicked"] = st.session_state["curve_of"] = clicked[0]

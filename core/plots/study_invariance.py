@@ -120,7 +120,7 @@ def radar(
             hovertemplate=f"{names[id]}, %{{theta}}: %{{r:.2f}}<extra></extra>",
         )
     figure.update_polars(
-        radialaxis={"range": [min(0.0, float(rows[["first", "second"]].min(axis=None))), 1], "gridcolor": GREY},
+        radialaxis={"range": [min(0.0, float(rows[["first", "second"]].to_numpy().min())), 1], "gridcolor": GREY},
         angularaxis={"tickfont": {"size": 11}, "gridcolor": GREY},
         bgcolor="rgba(0,0,0,0)",
         domain={"y": [0.04, 0.96]},  # room for the names above and below

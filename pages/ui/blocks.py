@@ -37,17 +37,21 @@ def figure(
     table: pd.DataFrame,
     alt: str,
     key: str,
-    select: bool = False,
+    select: Literal["", "point", "area"] = "",
     on_paper: go.Figure | None = None,
 ) -> None:
     """A chart with its alternative text, and under it the table it was drawn from, to read or to take away.
 
-    With `select`, points can be clicked; `selected` then gives what they carry. A chart whose colours follow the dark
-    theme is taken away as `on_paper`.
+    With `select`, points can be clicked, or an area drawn around them too; `selected` then gives what they carry. A
+    chart whose colours follow the dark theme is taken away as `on_paper`.
     """
     st.markdown(f"**{plain(finding_of(chart))}**")
     if select:
-        st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG, on_select="rerun", selection_mode="points")
+        area = select == "area"
+        tools = {"modeBarButtons": [["lasso2d", "select2d", "pan2d", "resetScale2d"], ["toImage"]]} if area else {}
+        modes: list[Any] = ["points", "box", "lasso"] if area else ["points"]
+        config = PLOT_CONFIG | tools
+        st.plotly_chart(chart, key=key, alt=alt, config=config, on_select="rerun", selection_mode=modes)
     else:
         st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
     with st.expander("Table and download", icon=":material/table:"):
@@ -88,10 +92,10 @@ def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":mate
     )
 
 
-def selected(key: str) -> list[Any] | None:
-    """The customdata of the point that was clicked last in a chart of `figure`; None when there is none."""
+def selected(key: str) -> list[list[Any]]:
+    """The customdata of the points that are chosen in a chart of `figure`."""
     points = st.session_state.get(key, {}).get("selection", {}).get("points", [])
-    return next((list(point["customdata"]) for point in points if point.get("customdata")), None)
+    return [list(point["customdata"]) for point in points if point.get("customdata")]
 
 
 def badge(spec: EncoderSpec) -> None:
