@@ -124,7 +124,7 @@ if result["wanted"] != wanted:
     )
 # Everything below is drawn from the run, never from the settings above, which may have moved on.
 _, shown_name, shown_strengths, shown_seeds, shown_ids, shown_task = result["wanted"]
-shown_image, shown_contenders, floors = result["image"], result["contenders"], floors
+shown_image, shown_contenders, floors = result["image"], result["contenders"], result["floors"]
 shown = pipeline.augmentation(shown_name)
 shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
