@@ -83,7 +83,7 @@ def _shipped() -> dict[str, Task]:
 
 def _read(path: Path) -> Task:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    task = Task(id=path.stem, **{**table, "classes": tuple(map(spoken, table["classes"]))})
+    task = Task(id=path.stem, **{**table, "classes": spoken(table["classes"])})
     if task.domain not in DOMAINS:
         raise ValueError(f"there is no domain '{task.domain}'")
     return task
@@ -109,7 +109,7 @@ def class_index(task_id: str, name: str) -> int:
         InvalidRequest: the task has no such class; the message names the nearest ones.
     """
     classes = [_plain(known) for known in task(task_id).classes]
-    for said in (name, spoken(name)):
+    for said in (name, *spoken((name,))):
         if _plain(said) in classes:
             return classes.index(_plain(said))
     near = difflib.get_close_matches(_plain(name), classes, n=5, cutoff=0.4)

@@ -1,6 +1,7 @@
 """Names that people gave, as text on a page: Streamlit renders Markdown and more."""
 
 import re
+from collections.abc import Iterable
 
 JOINER = "\u2060"
 """WORD JOINER: it has no width and allows no break."""
@@ -48,10 +49,17 @@ _WORDS_TOGETHER = re.compile(r"(?:[A-Z][a-z]+){2,}")
 _SPELLED = {"notumor": "no tumour", "covid 19": "COVID-19"}
 
 
-def spoken(name: str) -> str:
-    """The name of a class as people say it: `BareLand` is bare land, `no_entry` no entry. Labels keep their order."""
-    if name in _SPELLED:
-        return _SPELLED[name]
-    if _WORDS_TOGETHER.fullmatch(name):
-        return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", name)
-    return name.replace("_", " ")
+def spoken(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of a set's classes as people say them: `BareLand` is bare land, `no_entry` no entry. Labels keep their
+    order. Where one has a space already, people wrote them, and only what is known to be misspelled changes."""
+    names = tuple(names)
+    written = any(" " in name for name in names)
+
+    def said(name: str) -> str:
+        if name in _SPELLED or written:
+            return _SPELLED.get(name, name)
+        if _WORDS_TOGETHER.fullmatch(name):
+            return re.sub(r"(?<=[a-z])[A-Z]", lambda letter: f" {letter[0].lower()}", name)
+        return name.replace("_", " ")
+
+    return tuple(map(said, names))

@@ -21,6 +21,7 @@ from core.errors import InvalidRequest, UnknownName
 from core.heads import store
 from core.paths import ASSETS, ROOT
 from core.tasks import class_index, distinct_names, task, tasks
+from core.text import spoken
 
 ID = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 POOLINGS = {
@@ -139,7 +140,15 @@ def test_task_is_complete(path) -> None:
     assert len(found.classes) >= 2
     assert len({name.casefold() for name in found.classes}) == len(found.classes)
     assert all(name.strip() == name and name for name in found.classes)
-    assert tuple(tomllib.loads(path.read_text())["classes"]) == found.classes
+    assert spoken(tomllib.loads(path.read_text())["classes"]) == found.classes
+
+
+def test_names_of_folders_are_said_in_words_and_names_that_people_wrote_are_kept() -> None:
+    assert spoken(["BareLand", "Port", "no_entry", "notumor"]) == ("Bare land", "Port", "no entry", "no tumour")
+    assert spoken(["EntleBucher", "great white shark"]) == ("EntleBucher", "great white shark")
+    assert spoken(["covid 19", "normal"]) == ("COVID-19", "normal")
+    assert "no tumour" in task("brain_mri").classes
+    assert "Bare land" in task("aid").classes
 
 
 def test_imagenet_is_the_last_task_and_its_names_are_those_of_timm() -> None:
@@ -163,7 +172,7 @@ def test_class_by_name() -> None:
     assert class_index("tiny-imagenet", "GOLDFISH") == task("tiny-imagenet").classes.index("goldfish")
     with pytest.raises(InvalidRequest, match=r"no class 'goldfsh'. Did you mean goldfish"):
         class_index("tiny-imagenet", "goldfsh")
-    with pytest.raises(InvalidRequest, match=r"It has goldfish, .* and 95 more\."):
+    with pytest.raises(InvalidRequest, match=r"It has goldfish, .* and 195 more\."):
         class_index("tiny-imagenet", "0000")
     with pytest.raises(UnknownName, match=r"no task called 'cifar'.*tiny-imagenet"):
         class_index("cifar", "cat")

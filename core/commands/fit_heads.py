@@ -45,7 +45,7 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         known = tuple(tomllib.loads(path.read_text(encoding="utf-8"))["classes"])
     elif not arguments.out and arguments.task in tasks():
         known = tasks()[arguments.task].classes
-    if known is not None and [*map(spoken, known)] != [*map(spoken, classes)]:
+    if known is not None and spoken(known) != spoken(classes):
         raise InvalidRequest(
             f"Task '{arguments.task}' has other classes than {arguments.data}. Give the folder another --task."
         )

@@ -43,7 +43,7 @@ class StudyInfo:
     def datasets(self) -> dict[str, dict[str, Any]]:
         """By id: `label`, `domain`, `metric`, `classes` (as people say them), `samples` by part, `address`, …"""
         sets = self.manifest["datasets"].items()
-        return {id: about | {"classes": [spoken(name) for name in about["classes"]]} for id, about in sets}
+        return {id: about | {"classes": list(spoken(about["classes"]))} for id, about in sets}
 
     @property
     def encoders(self) -> dict[str, dict[str, Any]]:

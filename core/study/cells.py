@@ -55,7 +55,7 @@ class Cell:
 def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
     """The cells of an encoder on a data set, in order.
 
-    A protocol whose seed decides the validation split alone gets one seed where that split is settled.
+    A protocol gets as many seeds as move its answers.
     """
     found = []
     counts = {name: len(part) for name, part in images.parts.items()}

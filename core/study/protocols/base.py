@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -80,7 +80,8 @@ class Protocol:
         label: name for people.
         description: one sentence for people, with its source.
         version: part of every cell's key: raise it when the same material should give other answers.
-        seeded_by_split_alone: whether the seed changes nothing but the validation split (see `seeds`).
+        seed_moves: what another seed changes: the whole answer (`answers`), which images are held out and so which
+            settings win (`settings`), or of the answers the `temperature` alone.
         options: names of the settings that a plan may give.
         episodic: whether it answers samples in episodes, which have no side table of logits.
         run: material to answers.
@@ -90,7 +91,7 @@ class Protocol:
     label: str
     description: str
     version: int
-    seeded_by_split_alone: bool
+    seed_moves: Literal["answers", "settings", "temperature"]
     run: Callable[[Material], ProtocolAnswers]
     options: tuple[str, ...] = ()
     episodic: bool = False
@@ -103,7 +104,8 @@ class Protocol:
             asked: seeds of the plan.
         """
         settled = "val" in images or images["train"] >= SETTLED
-        return 1 if self.seeded_by_split_alone and settled else asked
+        once = self.seed_moves == "temperature" or (self.seed_moves == "settings" and settled)
+        return 1 if once else asked
 
 
 def validation_split(train: Features, validation: Features | None, seed: int) -> tuple[Features, NDArray[np.bool_]]:

@@ -249,7 +249,7 @@ FEW_SHOT = Protocol(
     description="Nearest class prototype by squared Euclidean distance, in 600 episodes of 5 classes with 5 samples "
     "each (Snell et al. 2017; Ericsson et al. 2021).",
     version=1,
-    seeded_by_split_alone=False,
+    seed_moves="answers",
     run=run,
     options=tuple(EpisodeOptions.__slots__),
     episodic=True,

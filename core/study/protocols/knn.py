@@ -42,6 +42,6 @@ KNN = Protocol(
     label="k-NN",
     description="Weighted vote of the 200 most similar training samples by cosine, temperature .07 (Wu et al. 2018).",
     version=1,
-    seeded_by_split_alone=True,
+    seed_moves="temperature",
     run=run,
 )

@@ -65,6 +65,6 @@ LINEAR = Protocol(
     description="Logistic regression on frozen features, L2 strength chosen among up to 45 on held-out samples "
     "(Ericsson et al. 2021).",
     version=2,
-    seeded_by_split_alone=True,
+    seed_moves="settings",
     run=run,
 )

@@ -57,7 +57,7 @@ FINE_TUNE = Protocol(
     description="The whole encoder is trained by SGD with Nesterov momentum and cosine schedule; learning rate and "
     "weight decay chosen on validation samples (Kornblith et al. 2019).",
     version=1,
-    seeded_by_split_alone=False,
+    seed_moves="answers",
     run=run,
     options=(*options.SearchOptions.__slots__, "grid"),
 )
