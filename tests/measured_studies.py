@@ -44,7 +44,7 @@ def draw(root: Path, name: str, contrast: float, seed: int, train: int, val: int
 
 def build(root: Path, measures: tuple[str, ...] = ("answers", "invariance", "attribution", "geometry")) -> StudyInfo:
     """Draw the sets below a folder, run the study, and open it in `root/results`."""
-    draw(root / "data", LARGE, 4, 304, train=10, val=6, test=10)
+    draw(root / "data", LARGE, 4, 308, train=10, val=6, test=10)
     for number, name in enumerate(name for name in SETS if name != LARGE):
         draw(root / "data", name, 14, number, train=4, val=2, test=3)
     addresses = tuple(f"folder:{name}?domain={domain}" for name, domain in SETS.items())
