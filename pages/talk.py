@@ -14,9 +14,7 @@ from pages.ui import decks, inputs, own_images, stories
 
 FRAME = 640  # px
 
-presenting = st.query_params.get("view") == "presenter"
-if not presenting:
-    st.title("Tell it to an audience")
+st.title("Tell it to an audience")
 known = stories.every()
 if "story_next" in st.session_state:  # set by a button below, before the widget of its name is drawn
     st.session_state["story"] = st.session_state.pop("story_next")
@@ -27,8 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     story = known[id]
     deck = kept.found(story)
     asked = deck is None and st.button("Prepare the talk", type="primary", icon=":material/play_arrow:", key="prepare")
-if not presenting:
-    st.markdown(f"#### {plain(story.title)}")
+st.markdown(f"#### {plain(story.title)}")
 if asked:
     bar = st.progress(0.0, text="The first scene")
 
@@ -51,9 +48,6 @@ else:
     for number, reason in deck.marked:
         st.warning(f"Scene {number:d} says that it cannot be shown: {plain(reason)}", icon=":material/block:")
     address = decks.address(deck)
-    if presenting:
-        st.iframe(f"{address}?presenter", height=FRAME, alt="Current scene, next scene, notes and clock.")
-        st.stop()
     st.iframe(address, height=FRAME, tab_index=0, alt=f"The talk: {story.title}.")
     st.caption(
         "Click it, then: arrows or space to go on, up and down where a strength is dragged, b for black, s for the "
@@ -61,8 +55,6 @@ else:
     )
     with st.container(horizontal=True, gap="small"):
         st.link_button("In a window of its own", address, icon=":material/open_in_new:", type="primary")
-        # By the deck and not by the story: one of this session is in no other tab's.
-        st.link_button("Presenter view", f"{address}?presenter", icon=":material/speaker_notes:")
         path = deck.path
         st.download_button(
             "One HTML file",

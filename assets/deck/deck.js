@@ -83,26 +83,4 @@
   let before = null;
   addEventListener("beforeprint", () => { before = root.dataset.theme; drawn("light"); });
   addEventListener("afterprint", () => drawn(before));
-
-  if (receives) return;
-  /* The speaker's and the audience's window of one server follow each other; of a file, the plugin's own window does. */
-  const others = new BroadcastChannel(`invariscope-talk ${here}`);
-  let told = "";
-  const tell = () => {
-    const state = JSON.stringify(Reveal.getState());
-    if (state !== told) others.postMessage(told = state);
-  };
-  ["slidechanged", "paused", "resumed"].forEach((what) => Reveal.on(what, tell));
-  others.onmessage = ({ data }) => {
-    if (data === told) return;
-    told = data;
-    Reveal.setState(JSON.parse(data));
-  };
-  if (asked.has("presenter")) Reveal.on("ready", () => {
-    const frame = Object.assign(document.createElement("iframe"), { className: "presenter", title: "Notes, clock and next scene" });
-    document.body.append(frame);
-    frame.contentWindow.opener = window;
-    window.open = () => frame.contentWindow;  // the plugin's window, in this one
-    Reveal.getPlugin("notes").open();
-  });
 })();

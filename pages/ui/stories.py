@@ -1,4 +1,4 @@
-"""The stories of this session, and the button that adds the view of a page to one of them."""
+"""The stories of this session, and the button that takes the view of a page along: into one of them, or as a file."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,9 +6,11 @@ from dataclasses import replace
 import streamlit as st
 
 from core.errors import InvalidRequest
+from core.talk import kept
 from core.talk.scenes import FIGURES, depends_on
 from core.talk.stories import LONGEST, MAX_SCENES, Scene, Story, Value, shipped
 from core.text import plain
+from pages.ui import decks
 
 OWN, NEW = "own_stories", "a new story"
 
@@ -40,7 +42,7 @@ def offer(view: Mapping[str, object], *figures: str, linkable: bool = True) -> N
         figures: keys of `FIGURES`, those of the page that have something to show.
         linkable: whether the address holds all that is shown.
     """
-    with st.popover("Add this view to a story", icon=":material/co_present:"):
+    with st.popover("Take this view along", icon=":material/co_present:"):
         if not linkable:
             st.caption("A story holds addresses, and an upload is in none: choose a sample first.")
             return
@@ -49,12 +51,24 @@ def offer(view: Mapping[str, object], *figures: str, linkable: bool = True) -> N
         if len(figures) > 1:
             labels = {id: FIGURES[id].label for id in figures}
             figure = st.selectbox("Figure", list(figures), format_func=lambda id: labels[id], key=key) or figure
-        sentence = st.text_input("What the audience reads", max_chars=LONGEST["sentence"], key=f"{key}_sentence")
+        sentence = st.text_input("What readers and audience read", max_chars=LONGEST["sentence"], key=f"{key}_sentence")
+        scene = Scene(figure, " ".join(sentence.split()), "", bound(view, figure))
+        st.download_button(
+            "This view as one file (HTML)",
+            lambda: kept.build(Story(scene.sentence, (scene,)), show=decks.scene).path.read_bytes(),
+            "view.html",
+            "text/html",
+            on_click="ignore",
+            icon=":material/download:",
+            key=f"{key}_file",
+            disabled=not scene.sentence,
+            help="It needs no server and no network, holds the figure and where its numbers come from, and prints.",
+        )
         titles = {id: story.title for id, story in own().items()} | {NEW: "A new story"}
         to = st.selectbox("Story", list(titles), format_func=lambda id: plain(titles[id]), key=f"{key}_to") or NEW
-        if st.button("Add", key=f"{key}_add", type="primary", disabled=not sentence.strip()):
+        if st.button("Add", key=f"{key}_add", type="primary", disabled=not scene.sentence):
             try:
-                add(to, Scene(figure, " ".join(sentence.split()), "", bound(view, figure)))
+                add(to, scene)
                 st.success("Added. The page Talk shows, orders and gives it.", icon=":material/check:")
             except InvalidRequest as error:
                 st.error(plain(error), icon=":material/error:")

@@ -50,7 +50,7 @@ def test_the_overview_opens_on_a_result_and_asks_nobody_else(server, visit):
     page = visitor.open("/")
     visitor.arrive("Invariscope")
     maps = page.locator("[data-testid=stImage] img")
-    expect(maps).to_have_count(1 + len(DEFAULT))
+    expect(maps).to_have_count(2 * (1 + len(DEFAULT)))
     for image in maps.all():
         assert len(image.get_attribute("alt")) > 20
         assert image.evaluate("i => i.naturalWidth") > 0
@@ -58,7 +58,7 @@ def test_the_overview_opens_on_a_result_and_asks_nobody_else(server, visit):
         described = chart.locator("xpath=descendant-or-self::*[@aria-label]").first
         assert len(described.get_attribute("aria-label")) > 20
     bars = page.locator("[data-testid=stHtml] [role=img]")
-    expect(bars).to_have_count(len(DEFAULT))
+    expect(bars).to_have_count(2 * len(DEFAULT))
     for drawn in bars.all():
         assert len(drawn.get_attribute("aria-label")) > 20
         assert drawn.bounding_box()["height"] > 100
