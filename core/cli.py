@@ -22,6 +22,7 @@ COMMANDS = (
     "attribute",
     "sweep",
     "talk",
+    "report",
     "study",
     "datasets",
     "pretrain",

@@ -86,19 +86,20 @@ def _image(png: bytes, alt: str, name: str = "", hidden: bool = False) -> str:
     return f'<img class="{name}" alt="{escape(alt)}" src="data:image/png;base64,{data}"{" hidden" if hidden else ""}>'
 
 
-def _chart(chart: Chart, width: int, height: int) -> str:
+def chart(part: Chart, width: int, height: int) -> str:
+    """A place of that size in pixels, with the chart that a script draws there."""
     size = f"width:{width}px;height:{height}px;margin:0 {width}px {height}px 0"
-    drawn = _data(fitted(chart.figure, width, height))
-    return f'<div class="chart" role="img" aria-label="{escape(chart.alt)}" style="{size}">{drawn}</div>'
+    drawn = _data(fitted(part.figure, width, height))
+    return f'<div class="chart" role="img" aria-label="{escape(part.alt)}" style="{size}">{drawn}</div>'
 
 
-def _panel(part: Part, beside: int) -> str:
+def panel(part: Part, beside: int) -> str:
     """One part as HTML, where so many stand side by side."""
     match part:
         case Chart():
             heading = f"<h3>{escape(part.heading)}</h3>" if part.heading else ""
             room = HEIGHT - (30 if heading else 0)
-            return f"<div>{heading}{_chart(part, (WIDTH - GAP * (beside - 1)) // beside, room)}</div>"
+            return f"<div>{heading}{chart(part, (WIDTH - GAP * (beside - 1)) // beside, room)}</div>"
         case Picture():
             lines = "".join(f"<p>{escape(line)}</p>" for line in part.lines)
             picture = _image(part.png, part.alt) if part.png else ""
@@ -122,7 +123,7 @@ def _panel(part: Part, beside: int) -> str:
 
 def _figure(parts: Sequence[Part]) -> str:
     """The parts side by side; answers, which are bars of words, one below the other beside their picture."""
-    drawn = [_panel(part, len(parts)) for part in parts]
+    drawn = [panel(part, len(parts)) for part in parts]
     barred = [isinstance(part, Picture) and bool(part.markup) for part in parts]
     if not any(barred):
         return "".join(drawn)
@@ -144,7 +145,7 @@ def _drag(part: Drag) -> str:
     last = len(part.strengths) - 1
     slider = f'<input type="range" min="0" max="{last}" step="1" value="0" aria-label="Strength ({escape(part.unit)})">'
     return (
-        f'<div class="drag"><div>{frames}<div class="answers">{said}</div></div>{_chart(part.chart, *DRAGGED)}'
+        f'<div class="drag"><div>{frames}<div class="answers">{said}</div></div>{chart(part.chart, *DRAGGED)}'
         f'<div class="slider">{slider}<output></output></div>'
         f"{_data(facts, 'frames')}</div>"
     )
@@ -164,7 +165,8 @@ def _slide(sentence: str, shown: Drawn | Marked, notes: str) -> str:
     )
 
 
-def _hash(script: str) -> str:
+def allowed(script: str) -> str:
+    """How a page's policy names a script that may run."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
@@ -216,9 +218,9 @@ def _page(title: str, slides: str, sources: Sequence[str]) -> str:
     # The plugin writes the speaker's window itself; its script is one of those that may run.
     window = notes.partition("<script>")[2].partition("<\\/script>")[0].replace("\\\\", "\\")
     scripts = [get_plotlyjs(), reveal, notes, deck]
-    allowed = " ".join(map(_hash, [*scripts, window]))
+    running = " ".join(map(allowed, [*scripts, window]))
     policy = (
-        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; frame-src 'self' file:; "
+        f"default-src 'none'; script-src {running}; style-src 'unsafe-inline'; img-src data:; frame-src 'self' file:; "
         "base-uri 'none'; form-action 'none'"
     )
     made = f"Invariscope {core.__version__}, {datetime.now(UTC):%Y-%m-%d}"

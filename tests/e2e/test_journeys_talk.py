@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 from serving import PATIENCE
 
-from core.talk import deck, stories
+from core.paths import ASSETS
+from core.results import store
+from core.talk import deck, report, stories
 
 pytestmark = pytest.mark.browser
 
@@ -144,3 +146,24 @@ def test_a_view_is_taken_as_a_file_and_into_a_story_that_is_edited(server, visit
     assert scene.figure == "explanation/sets"
     assert scene.sentence == "Does it *explain* it?"
     assert scene.view["study"] == "family"
+
+
+def test_a_report_prints_on_a4_with_every_figure_whole(browser: Browser, tmp_path):
+    info = store.study("family", [str(ASSETS / "results")])
+    (tmp_path / "report.html").write_bytes(report.build(info, seen=lambda heading: None))
+    page = browser.new_page(viewport={"width": 794, "height": 1123})  # A4 at 96 px an inch
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector(READY, state="attached", timeout=PATIENCE * 1000)
+    charts = page.locator(".chart").all()
+    assert len(charts) > 15
+    for chart in charts:
+        drawn, place = chart.locator("svg.main-svg").first.bounding_box(), chart.bounding_box()
+        assert drawn["height"] <= 1000, "higher than a sheet of paper"
+        assert drawn["x"] + drawn["width"] <= place["x"] + place["width"] + 1
+    printed = page.pdf(prefer_css_page_size=True, print_background=True)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) >= 8
+    assert complaints == []
+    page.close()
