@@ -92,12 +92,12 @@ def test_bars_in_words():
         (
             [SSL, SL],
             [says(0.5, 0.3, 0.15, 0.05), says(0.8, 0.1, 0.05, 0.05)],
-            "All answer cat; SL is surer (80%) than SSL (50%).",
+            "Both answer cat; SL is surer (80%) than SSL (50%).",
         ),
         (
             [SSL, SL],
             [says(0.52, 0.3, 0.13, 0.05), says(0.5, 0.3, 0.15, 0.05)],
-            "All answer cat, about equally sure (52% and 50%).",
+            "Both answer cat, about equally sure (52% and 50%).",
         ),
         (
             [SSL, SL, RANDOM],

@@ -75,9 +75,10 @@ def finding(specs: Sequence[EncoderSpec], predictions: Sequence[Prediction], cla
     if len(set(tops)) == 1:
         order = sorted(range(len(names)), key=lambda i: -predictions[i].confidence)
         surest, least = order[0], order[-1]
+        who = "Both" if len(names) == 2 else "All"
         gap = predictions[surest].confidence - predictions[least].confidence
         if gap < 0.05:
-            return f"All answer {tops[0]}, about equally sure ({sure[surest]} and {sure[least]})."
-        return f"All answer {tops[0]}; {names[surest]} is surer ({sure[surest]}) than {names[least]} ({sure[least]})."
+            return f"{who} answer {tops[0]}, about equally sure ({sure[surest]} and {sure[least]})."
+        return f"{who} answer {tops[0]}; {names[surest]} is surer ({sure[surest]}) than {names[least]} ({sure[least]})."
     parts = [f"{name} answers {top} ({share})" for name, top, share in zip(names, tops, sure, strict=True)]
     return "They disagree: " + "; ".join(parts) + "."
