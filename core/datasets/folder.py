@@ -19,6 +19,7 @@ from core.datasets.tree import Tree, scan
 from core.errors import DataUnavailable, ImageError
 from core.images import open_image
 from core.tasks import Task, tasks
+from core.text import spoken
 
 VERSION = 2
 """Raise it when the same files should make another set."""
@@ -150,7 +151,7 @@ def _example(tree: Tree, sample: Sample, bands: tuple[int, ...]) -> str:
 def _task(id: str, names: tuple[str, ...]) -> Task | None:
     """The task that has this id, `-` and `_` alike, and these classes."""
     same = (task for task in tasks().values() if task.id.replace("-", "_") == id.replace("-", "_"))
-    return next((task for task in same if task.classes == names), None)
+    return next((task for task in same if task.classes == spoken(names)), None)
 
 
 def _spec(id: str, stem: str, found: Arrangement, rule: str, options: FolderOptions) -> DatasetSpec:

@@ -31,6 +31,7 @@ from core.study.gallery import Gallery
 from pages.ui import sessions
 
 T = TypeVar("T")
+PUBLIC: set[str] = set()  # digests of pictures of published data sets
 
 
 def contender(encoder_id: str, task_id: str) -> Contender:
@@ -54,17 +55,15 @@ def doubts(contender: Contender) -> list[str]:
 
 
 def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A cache for what holds pixels: of a bundled sample for everybody, of an upload until its session ends.
-
-    What is cached takes the picture first, and it is no part of the key.
-    """
+    """A cache for what holds pixels: of a bundled sample or a published data set for everybody, else for a session.
+    What is cached takes the picture first, and it is no part of the key."""
 
     def cached(compute: Callable[..., T]) -> Callable[..., T]:
         for_all = st.cache_data(show_spinner=False, max_size=max_size)(compute)
         for_one = st.cache_data(show_spinner=False, max_size=max_size, scope="session")(compute)
 
         def ask(_image: SafeImage, *key: Any) -> T:
-            return (for_all if _image.digest in samples.digests() else for_one)(_image, *key)
+            return (for_all if _image.digest in samples.digests() | PUBLIC else for_one)(_image, *key)
 
         return ask
 
@@ -271,7 +270,10 @@ def _study_image(address: str, fingerprint: str, sample_id: str, _opened: Galler
 
 def study_image(opened: Gallery, sample_id: str) -> SafeImage | None:
     """A study's sample, decoded; None when it has no readable image."""
-    return _study_image(opened.images.address, opened.images.fingerprint, sample_id, opened)
+    found = _study_image(opened.images.address, opened.images.fingerprint, sample_id, opened)
+    if found is not None and not opened.images.address.startswith("folder:"):
+        PUBLIC.add(found.digest)
+    return found
 
 
 @st.cache_data(show_spinner="Looking into the data set", ttl="1m", max_entries=64)

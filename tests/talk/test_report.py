@@ -69,7 +69,7 @@ def test_names_of_a_study_are_text_and_nothing_is_fetched(tmp_path) -> None:
 
 
 def test_a_contender_that_is_not_there_is_told(shipped: StudyInfo) -> None:
-    with pytest.raises(InvalidRequest, match="no results of byol by linear. It has supervised, simclr, random"):
+    with pytest.raises(InvalidRequest, match=r"no results of byol by linear\. It has supervised, simclr, random"):
         report.build(shipped, "linear", second="byol")
     with pytest.raises(InvalidRequest, match="no two contenders with results by 'fine-tune'"):
         report.build(shipped, "fine-tune")
