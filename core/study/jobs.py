@@ -108,7 +108,7 @@ def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Pat
     Raises:
         InvalidRequest: the plan is no good, a study is running already, or the one of that name is another owner's.
     """
-    plan.check()
+    plan.check().check_options()
     root = own_root()
     folder = root / plan.name
     store.free_name(plan.name, str(folder))
