@@ -82,7 +82,8 @@ def serve(settings: Mapping[str, str] | None = None, wait: bool = True) -> Itera
         RuntimeError: it did not start, or printed a traceback; with what it printed.
     """
     port = free_port()
-    address = f"http://localhost:{port}"
+    base = (settings or {}).get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    address = f"http://localhost:{port}/{base}".rstrip("/")
     command = [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
     # A run that is told to end must still end its server, so it unwinds as for Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
