@@ -6,9 +6,8 @@ Files of a layout that has no room for a line (safetensors, NumPy) have theirs b
 import hashlib
 from pathlib import Path
 
+from core.files import sealed, unsealed
 from core.results import writing
-
-HEX = 64  # digits of a SHA-256
 
 
 def write(address: str, data: bytes) -> None:
@@ -17,18 +16,16 @@ def write(address: str, data: bytes) -> None:
     Raises:
         InvalidRequest: the place cannot be written to.
     """
-    writing.write_bytes(address, hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
+    writing.write_bytes(address, sealed(data))
 
 
 def read(address: str) -> bytes | None:
     """What `write` stored; None when it is not there, or damaged, which is the same to whoever can make it again."""
     fs, path = writing.filesystem(address)
     try:
-        found = fs.cat_file(path)
+        return unsealed(bytes(fs.cat_file(path)))
     except FileNotFoundError:
         return None
-    data = bytes(found[HEX + 1 :])
-    return data if found[: HEX + 1] == hashlib.sha256(data).hexdigest().encode() + b"\n" else None
 
 
 def seal(file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Behind nginx, below a path, as the page on serving says: pages, links, uploads and talks."""
+"""Behind nginx, below a path, from a read-only folder, as the page on serving says: links, uploads and talks."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ import pytest
 from photos import encoded
 from PIL import Image
 from playwright.sync_api import expect
-from serving import PATIENCE, free_port, healthy, serve
+from serving import PATIENCE, READ_ONLY, free_port, healthy, own_mounts, serve
 from test_journeys import nothing_broke, upload
 
 from core.paths import ROOT
@@ -30,7 +30,8 @@ def proxied(tmp_path: Path) -> Iterator[str]:
     if (nginx := shutil.which("nginx", path="/usr/sbin:/usr/bin")) is None:
         pytest.fail("There is no nginx: install it (Debian: nginx-light).")
     (block,) = re.findall(r"```nginx\n(.*?)```", GUIDE, flags=re.DOTALL)
-    with serve({"STREAMLIT_SERVER_BASE_URL_PATH": BASE, VARIABLE: "1"}) as server:
+    settings = {"STREAMLIT_SERVER_BASE_URL_PATH": BASE, VARIABLE: "1", "INVARISCOPE_CACHE": str(tmp_path / "cache")}
+    with serve(settings, before=READ_ONLY if own_mounts() else ()) as server:
         port = free_port()
         block = block.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("lab.example.org", "localhost")
         block = block.replace("http://127.0.0.1:8501", server.address.removesuffix(f"/{BASE}"))
