@@ -7,8 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.routing import Route
 
 from core import warming
 from pages.ui import decks, sessions
@@ -29,10 +28,7 @@ app = st.App(
     ROOT / "pages" / "router.py",
     lifespan=_lifespan,
     middleware=[Middleware(ClosedAddresses)],
-    routes=[
-        Mount("/assets", app=StaticFiles(directory=ROOT / "assets")),
-        Route(f"{decks.ADDRESS}/{{name}}", decks.answer),
-    ],
+    routes=[Route(decks.address("{name}"), decks.answer)],
 )
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Whoever reads meanwhile, and whoever comes after a kill, a full disk or a power 
 """
 
 import errno
+import hashlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -35,6 +36,17 @@ def write_whole(path: Path, data: bytes) -> None:
     """
     with whole_file(path) as file:
         file.write(data)
+
+
+def sealed(data: bytes) -> bytes:
+    """Data below a line with their SHA-256, which tells whether they are whole. For what can be made again."""
+    return hashlib.sha256(data).hexdigest().encode() + b"\n" + data
+
+
+def unsealed(stored: bytes) -> bytes | None:
+    """What was sealed; None when it is damaged, which to whoever can make it again is the same as absent."""
+    data = stored.partition(b"\n")[2]
+    return data if stored == sealed(data) else None
 
 
 @contextmanager

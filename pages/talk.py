@@ -47,7 +47,7 @@ if deck is None:
 else:
     for number, reason in deck.marked:
         st.warning(f"Scene {number:d} says that it cannot be shown: {plain(reason)}", icon=":material/block:")
-    address = decks.address(deck)
+    address = decks.address(deck.path.name)
     st.iframe(address, height=FRAME, tab_index=0, alt=f"The talk: {story.title}.")
     st.caption(
         "Click it, then: arrows or space to go on, up and down where a strength is dragged, b for black, s for the "

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,14 @@ FLAGS = ("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-
 PATIENCE = 120  # seconds for a server to start, or a page to finish; a busy machine needs them
 CALM_MS = 600
 PATIENCE_MS = 90_000
+
+READ_ONLY = (
+    *("unshare", "--mount", "bash", "-c"),
+    f"mount --bind {ROOT} {ROOT} && mount -o remount,ro,bind {ROOT} && cd {ROOT} && ! touch {ROOT}/x 2>&- && "
+    'export HOME=/proc/nothing && exec "$@"',
+    "bash",
+)
+"""Before a command: it finds the app's own folder unwritable, and no home. Where there are `own_mounts`."""
 
 # Frame by frame: when was something still under way? A page is settled once nothing was for CALM_MS.
 WATCH = """
@@ -61,6 +70,13 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def own_mounts() -> bool:
+    """Whether a process may have mounts of its own here: for root on most Linux machines."""
+    return shutil.which("unshare") is not None and not subprocess.call(
+        ["unshare", "--mount", "true"], stderr=subprocess.DEVNULL
+    )
+
+
 def healthy(address: str) -> bool:
     """Whether the server there says so."""
     try:
@@ -71,19 +87,21 @@ def healthy(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def serve(settings: Mapping[str, str] | None = None, wait: bool = True) -> Iterator[Server]:
+def serve(settings: Mapping[str, str] | None = None, wait: bool = True, before: Sequence[str] = ()) -> Iterator[Server]:
     """The dashboard on a free port, in a folder of weights of its own.
 
     Args:
         settings: environment variables besides this process's.
         wait: for its first sign of health.
+        before: a command that runs the one that follows it, such as `READ_ONLY`.
 
     Raises:
         RuntimeError: it did not start, or printed a traceback; with what it printed.
     """
     port = free_port()
-    address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
+    base = (settings or {}).get("STREAMLIT_SERVER_BASE_URL_PATH", "")
+    address = f"http://localhost:{port}/{base}".rstrip("/")
+    command = [*before, sys.executable, "-m", "core.cli", "--port", str(port), "--no-browser"]
     # A run that is told to end must still end its server, so it unwinds as for Ctrl-C.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryDirectory() as weights:

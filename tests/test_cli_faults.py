@@ -12,6 +12,7 @@ from pathlib import Path
 import command_line
 import pytest
 from command_line import refused
+from serving import READ_ONLY, own_mounts
 from study_folders import folder
 
 from core import paths
@@ -188,3 +189,14 @@ def test_in_a_shell(script: str, variables: dict[str, str], code: int, said: str
     assert said in done.stderr
     assert done.stderr.count("\n") == (1 if said else 0), done.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not own_mounts(), reason="nobody but root makes a folder read-only for one process")
+def test_from_a_read_only_folder_and_without_a_home(picture: Path) -> None:
+    script = "$C models --json && $C datasets && $C results list && $C doctor && $C predict $P --json"
+    variables = {f"INVARISCOPE_{name}": "" for name in VARIABLES} | {"P": str(picture)}
+    environment = os.environ | {"C": f"{sys.executable} -m core.cli"} | variables
+    whole = [*READ_ONLY, "bash", "-c", script]
+    done = subprocess.run(whole, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"agreement"' in done.stdout

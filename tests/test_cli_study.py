@@ -72,3 +72,16 @@ def test_what_cannot_be_run_says_what_to_do(places, tmp_path: Path, monkeypatch,
     captured = capsys.readouterr()
     assert said in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("geometry.samples=5", "from 20 to"), ("invariance.samples=9", "from 10 to"), ("few-shot.ways=1", "from 2 to")],
+)
+def test_an_option_below_its_least_is_refused_before_anything_runs(
+    option: str, said: str, places, tmp_path: Path, capsys
+) -> None:
+    asked = ["--encoders", "random", "--datasets", "folder:near", "--measures", "answers,geometry", "--name", "x"]
+    assert main(["study", *asked, "--option", option, *places]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "results" / "x").exists()

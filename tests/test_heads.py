@@ -1,6 +1,7 @@
 """Heads: fitted as scikit-learn fits them, written and read back, and never used on the wrong encoder."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,23 @@ def test_damaged_file_is_refused(tmp_path: Path) -> None:
         path.write_bytes(content)
         with pytest.raises(WeightsInvalid, match=r"head\.safetensors.*again"):
             linear.load(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit on files, as Linux has it")
+def test_a_disk_without_room_keeps_the_head_before(tmp_path: Path) -> None:
+    import resource
+
+    path, small = tmp_path / "head.safetensors", linear_head(torch.randn(2, 3))
+    linear.save(small, path)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError, match="large"):
+            linear.save(linear_head(torch.randn(200, 30)), path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert torch.equal(linear.load(path).weight, small.weight)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.fixture

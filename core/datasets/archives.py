@@ -19,7 +19,7 @@ from core.datasets import legacy
 from core.datasets.clutter import is_clutter
 from core.datasets.tree import Entry, Tree, is_image, is_table, printable
 from core.errors import DataUnavailable, UnreadableImage
-from core.files import write_whole
+from core.files import sealed, unsealed, write_whole
 from core.images import MAX_BYTES
 from core.paths import cache_folder
 
@@ -72,14 +72,13 @@ def digest_of(path: Path) -> str:
     key = f"{path.resolve()}\n{facts.st_size}\n{facts.st_mtime_ns}"
     note = cache_folder() / "digests" / hashlib.sha256(key.encode()).hexdigest()
     with suppress(OSError):
-        found = note.read_text(encoding="ascii")
-        if re.fullmatch("[0-9a-f]{64}", found):
-            return found
+        if found := unsealed(note.read_bytes()):
+            return found.decode()
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     # A cache that cannot be written costs time, and nothing else.
     with suppress(OSError):
-        write_whole(note, digest.encode())
+        write_whole(note, sealed(digest.encode()))
     return digest
 
 

@@ -23,7 +23,7 @@ from core.datasets import near
 from core.datasets.groups import Sample, Samples
 from core.datasets.tree import Tree
 from core.errors import ImageError
-from core.files import write_whole
+from core.files import sealed, unsealed, write_whole
 from core.paths import cache_folder
 
 VERSION = 3
@@ -118,14 +118,14 @@ def find(tree: Tree, parts: Samples, key: str) -> Duplicates:
         key: of the question; the answer is remembered under it in the cache.
     """
     note = cache_folder() / "duplicates" / f"{key}.{VERSION}"
-    with suppress(OSError, ValueError, TypeError):
-        copies, alike, close, wrong, count = json.loads(note.read_text(encoding="utf-8")).values()
+    with suppress(OSError, ValueError):
+        copies, alike, close, wrong, count = json.loads(unsealed(note.read_bytes()) or b"{}").values()
         return Duplicates(_some(copies), _some(alike), _some(close), tuple(wrong), int(count))
     rows = [(sample, part == "test") for part, found in parts.items() for sample in found]
     found = _look(tree, [sample for sample, _ in rows], np.array([tested for _, tested in rows]))
     # A cache that cannot be written costs time, and nothing else.
     with suppress(OSError):
-        write_whole(note, json.dumps(asdict(found)).encode())
+        write_whole(note, sealed(json.dumps(asdict(found)).encode()))
     return found
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from core.errors import WeightsInvalid
+from core.files import write_whole
 from core.heads.familiarity import Familiarity
 
 NONE = "none"
@@ -82,16 +83,18 @@ def stand_in(pooling: str, width: int, device: torch.device) -> LinearHead:
 
 
 def save(head: LinearHead, path: Path) -> None:
-    """Write a head as safetensors; everything but the tensors goes into its metadata."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a head as safetensors, whole or not at all; everything but the tensors goes into its metadata.
+
+    Raises:
+        OSError: it could not be written.
+    """
     facts = {
         name: getattr(head, name) for name in ("task", "protocol", "pooling", "temperature", "calibrated", "facts")
     }
     tensors = {"weight": head.weight.float().contiguous(), "bias": head.bias.float().contiguous()}
     if head.familiarity is not None:
         tensors |= {name: getattr(head.familiarity, name).contiguous() for name in ("bank", "reference")}
-    save_file(tensors, path, metadata={"head": json.dumps(facts)})
-    path.chmod(0o644)  # safetensors writes for the owner alone
+    write_whole(path, serialised(tensors, metadata={"head": json.dumps(facts)}))
 
 
 def load(path: Path) -> LinearHead:

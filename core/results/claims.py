@@ -18,7 +18,7 @@ from core.metrics.interval import Interval
 from core.results import attribution, claim_ways, invariance, training_noise
 from core.results.claim_ways import LIMITS
 from core.results.info import ANSWERS, StudyInfo
-from core.results.writing import FACTS
+from core.results.writing import FACTS, digest_of
 
 AGREED = 0.9
 """Share of the ways that have to speak one way before a claim is said to hold, or to fail, however it is asked."""
@@ -165,7 +165,7 @@ def from_table(rows: pd.DataFrame) -> dict[str, Judged]:
 def kept(info: StudyInfo, first: str, second: str) -> dict[str, Judged] | None:
     """All claims as an export of them, `claims.parquet` in the study's folder, holds them.
 
-    None unless there is one of the study as it stands and of these contenders.
+    None unless there is one of the study as it stands and of these contenders, and it is whole.
     """
     try:
         with fsspec.open(f"{info.address}/claims.parquet", "rb") as file:
@@ -173,7 +173,9 @@ def kept(info: StudyInfo, first: str, second: str) -> dict[str, Judged] | None:
         facts = json.loads(read.schema.metadata[FACTS])
         if (facts["updated"], facts["pair"]) != (info.manifest["updated"], [first, second]):
             return None
-        return from_table(read.to_pandas())
+        rows = read.to_pandas()
+        found = digest_of(rows)  # an export of an older version has none, and is read as it is
+        return from_table(rows) if facts.get("sha256", found) == found else None
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None  # what can be made again is no reason to stop
 

@@ -16,7 +16,7 @@ from core.errors import InvalidRequest, UnknownName
 from core.results import claims, distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.reading import Results
-from core.results.writing import FACTS, whole_at, write_bytes
+from core.results.writing import FACTS, digest_of, whole_at, write_bytes
 from core.spreadsheet import MARK, harmless_batches, to_csv
 
 FORMATS = ("csv", "csv-excel", "parquet", "latex")
@@ -140,12 +140,18 @@ def write(
     else:
         buffer = io.BytesIO()
         arrow = pa.Table.from_pandas(found, preserve_index=False)
-        pq.write_table(arrow.replace_schema_metadata(_facts(info, table, protocol, pair)), buffer, compression="zstd")
+        pq.write_table(
+            arrow.replace_schema_metadata(_facts(info, table, protocol, pair, digest_of(found))),
+            buffer,
+            compression="zstd",
+        )
         data = buffer.getvalue()
     write_bytes(out, data)
 
 
-def _facts(info: StudyInfo, table: str, protocol: str | None, pair: tuple[str, str] = ("", "")) -> dict[bytes, bytes]:
+def _facts(
+    info: StudyInfo, table: str, protocol: str | None, pair: tuple[str, str] = ("", ""), sha256: str = ""
+) -> dict[bytes, bytes]:
     """What an exported file must carry to be traced."""
     facts: dict[str, Any] = {
         "invariscope": core.__version__,
@@ -153,6 +159,7 @@ def _facts(info: StudyInfo, table: str, protocol: str | None, pair: tuple[str, s
         "table": table,
         "protocol": protocol,
         "pair": pair,
+        "sha256": sha256,  # of the rows, for whoever reads them again; none of what is written piece by piece
         "updated": info.manifest["updated"],
         "versions": info.manifest.get("versions"),
         "machine": info.manifest.get("machine"),

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import fsspec
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
@@ -91,6 +92,11 @@ def whole_at(address: str) -> Iterator[BinaryIO]:
             fs.put_file(str(gathered), path)
     except transport_errors() as error:
         raise InvalidRequest(f"{address} cannot be written: {reason(error)}. Choose another --out.") from error
+
+
+def digest_of(rows: pd.DataFrame) -> str:
+    """The SHA-256 of what is in a table, however it is stored."""
+    return hashlib.sha256(rows.to_csv(index=False).encode()).hexdigest()
 
 
 def reason(error: BaseException) -> str:

@@ -1,7 +1,8 @@
 """Studies that run in the background, in processes of their own: they outlive the tab and the server.
 
 A job is what its study's folder says: `asked.toml` (the plan), `job.json` (its process), `progress.json` (the last
-event) and `log.txt`. A process is known by its id and its start, since ids are used again.
+event) and `log.txt`. A process is known by its id and by what it was told to run, since ids are used again; when it
+began would change with the machine's clock.
 """
 
 import contextlib
@@ -47,6 +48,7 @@ class Job:
         cancelled: whether somebody asked it to stop.
         owner: a secret of the session that may stop it and go on with it; empty when all may.
         log: the last lines that it printed.
+        number: of all jobs, the later the larger, whatever the clock said.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Job:
     cancelled: bool
     owner: str
     log: str
+    number: int
 
     @property
     def ended(self) -> bool:
@@ -85,12 +88,12 @@ def unused_name(name: str) -> str:
     return next(found for i in count(1) if not is_taken(found := name if i == 1 else f"{name}-{i}"))
 
 
-def _process(facts: dict[str, Any]) -> psutil.Process | None:
-    """The process of a job; None when it has ended."""
+def _process(folder: Path, facts: dict[str, Any]) -> psutil.Process | None:
+    """The process of a study's job; None when it has ended."""
     with contextlib.suppress(psutil.Error, KeyError):
         process = psutil.Process(int(facts["pid"]))
-        if process.create_time() == facts["created"]:
-            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        if str(folder / "asked.toml") in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            return process
     return None
 
 
@@ -108,26 +111,28 @@ def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Pat
     Raises:
         InvalidRequest: the plan is no good, a study is running already, or the one of that name is another owner's.
     """
-    plan.check()
+    plan.check().check_options()
     root = own_root()
     folder = root / plan.name
     store.free_name(plan.name, str(folder))
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".starting.lock", timeout=10):  # of two visitors at once, one is told to wait
-            busy = next((job for job in jobs() if job.running), None)
+            known = jobs()
+            busy = next((job for job in known if job.running), None)
             if busy is not None:
                 raise InvalidRequest(f"The study '{busy.folder.name}' is running: wait for its end, or cancel it.")
             before = job_of(folder)
             if owner and folder.exists() and (before is None or before.owner != owner):
                 raise InvalidRequest(f"The study '{plan.name}' is somebody else's: take another name.")
-            _spawn(plan, folder, data, engine, owner)
+            number = 1 + max((job.number for job in known), default=0)
+            _spawn(plan, folder, data, engine, {"owner": owner, "number": number})
     except (OSError, subprocess.CalledProcessError, Timeout) as error:
         raise InvalidRequest(f"The study could not be started in {folder}: {error}.") from error
     return folder
 
 
-def _spawn(plan: Plan, folder: Path, data: Path, engine: str, owner: str) -> None:
+def _spawn(plan: Plan, folder: Path, data: Path, engine: str, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "progress.json").unlink(missing_ok=True)
     (folder / "asked.toml").write_bytes(plans.dump(plan))
@@ -142,11 +147,8 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str, owner: str) -> Non
         text=True,
         check=True,
     )
-    pid, created = int(started.stdout), 0.0
-    with contextlib.suppress(psutil.NoSuchProcess):  # it may have ended at once; its log says why
-        created = psutil.Process(pid).create_time()
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    _store(folder, {"pid": pid, "created": created, "started": now, "cancelled": False, "owner": owner})
+    _store(folder, facts | {"pid": int(started.stdout), "started": now, "cancelled": False})
 
 
 def _store(folder: Path, facts: dict[str, Any]) -> None:
@@ -168,12 +170,13 @@ def job_of(folder: Path) -> Job | None:
     log = folder / "log.txt"
     return Job(
         folder=folder,
-        running=_process(facts) is not None,
+        running=_process(folder, facts) is not None,
         progress=_read(folder / "progress.json"),
         started=str(facts["started"]),
         cancelled=bool(facts["cancelled"]),
         owner=str(facts.get("owner", "")),
         log=log.read_text(encoding="utf-8", errors="replace")[-4000:] if log.is_file() else "",
+        number=int(facts.get("number", 0)),
     )
 
 
@@ -182,13 +185,13 @@ def jobs() -> list[Job]:
     root = own_root()
     folders = [path for path in root.iterdir() if path.is_dir()] if root.is_dir() else []
     found = [job for folder in folders if (job := job_of(folder)) is not None]
-    return sorted(found, key=lambda job: job.started, reverse=True)
+    return sorted(found, key=lambda job: (job.number, job.started), reverse=True)
 
 
 def cancel(folder: Path) -> None:
     """Ask a job to stop; what is done stays done, and starting the study again goes on with it."""
     facts = _read(folder / "job.json")
-    process = _process(facts)
+    process = _process(folder, facts)
     if process is not None:
         _store(folder, facts | {"cancelled": True})
         with contextlib.suppress(psutil.Error):

@@ -84,6 +84,16 @@ class Plan:
             raise InvalidRequest(f"A study takes 1 to {MAX_SEEDS} seeds, not {self.seeds}.")
         return self
 
+    def check_options(self) -> None:
+        """Nothing, when every option is in range; asked of what is to be run, while any plan can be read.
+
+        Raises:
+            InvalidRequest: one is not.
+            UnknownName: one names what does not exist.
+        """
+        for id, settings in self.options.items():
+            (PROTOCOLS[id] if id in PROTOCOLS else MEASURES[id]).check(settings)
+
 
 def read(path: Path) -> Plan:
     """The plan in a TOML file.

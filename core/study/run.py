@@ -10,7 +10,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 from fsspec.implementations.local import LocalFileSystem
 
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, InvariscopeError
 from core.results import writing
 from core.results.info import fault
 from core.study import distances, plan
@@ -92,7 +92,10 @@ def stored_plan(out: str) -> Plan | None:
         return None if text is None else plan.parse(text.decode(errors="replace"), f"{out}/study.toml")
     found = plan.of_table(known, f"{out}/manifest.json")
     # Read and not compared letter by letter: an older version's plan says less in other words.
-    if text is not None and plan.parse(text.decode(errors="replace"), f"{out}/study.toml") != found:
+    written = None
+    with contextlib.suppress(InvariscopeError):
+        written = plan.parse((text or b"").decode(errors="replace"), f"{out}/study.toml")
+    if text is not None and written != found:
         raise InvalidRequest(
             f"{out}/study.toml is not what the last run wrote: it was edited, or is damaged. To run an edited plan, "
             "move it out of the folder and name it: 'invariscope study FILE --out DIR'. Otherwise delete it: the "
@@ -117,7 +120,7 @@ def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda
         DataUnavailable: no data set could be opened.
         Cancelled: as `stop` raises it; the study can be resumed.
     """
-    setup.plan.check()
+    setup.plan.check().check_options()
     runner = engine_called(engine)
     fs, path = writing.filesystem(setup.out)
     if isinstance(fs, LocalFileSystem):
@@ -137,6 +140,7 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
     old, asked = stored_plan(setup.out), setup.plan.datasets
     if old is not None:
         setup = replace(setup, plan=merged(old, setup.plan))
+        setup.plan.check_options()
     writing.sweep(setup.out)
     work = Work(setup, engine, stored_manifest(setup.out), asked)
     setup, pairs = work.setup, work.pairs()

@@ -91,7 +91,9 @@ def build(
             page, marked = deck.build(story, seen, show)
             write_whole(path, page)
             write_whole(path.with_suffix(".json"), json.dumps(marked).encode())
-        for old in sorted(folder().glob("*.html"), key=lambda p: -p.stat().st_mtime)[MOST:]:
+        # All but this one, which a clock that went back makes the oldest.
+        others = [other for other in folder().glob("*.html") if other != path]
+        for old in sorted(others, key=lambda p: -p.stat().st_mtime)[MOST - 1 :]:
             for name in (old, old.with_suffix(".json"), old.with_suffix(".lock")):
                 with contextlib.suppress(FileNotFoundError):
                     name.unlink()

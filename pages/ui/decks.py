@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from core.talk import kept, scenes
-from core.talk.kept import Kept, folder
+from core.talk.kept import folder
 from core.talk.parts import Drawn, Marked
 from core.talk.stories import Scene
 from pages.ui import resources
@@ -16,10 +16,10 @@ ADDRESS = "/decks"
 _NAME = re.compile(r"[0-9a-f]{64}\.html")
 
 
-def address(deck: Kept) -> str:
-    """Where this server answers with a deck."""
+def address(name: str) -> str:
+    """Where this server answers with the deck of a file name."""
     base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{'/' + base if base else ''}{ADDRESS}/{deck.path.name}"
+    return f"{'/' + base if base else ''}{ADDRESS}/{name}"
 
 
 async def answer(request: Request) -> Response:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 
 import streamlit as st
 
+from core import public
 from core.commands.dashboard import LOOPBACK
 from core.encoders import own
 from core.paths import named_places
@@ -15,7 +16,12 @@ _PATH = re.compile(r"(?<![\w/.~…])/(?=[^/\s])[^\s'\"`,;()<>?&]*|\b[A-Za-z]:\\[
 
 
 def shown() -> bool:
-    """Whether visitors see paths: nobody but people on this machine can visit, or the server's owner allows it."""
+    """Whether visitors see paths: nobody but people on this machine can visit, or the server's owner allows it.
+
+    Strangers never do: a proxy that passes no name on makes them look like people on this machine.
+    """
+    if public.is_public():
+        return False
     hosts = {st.get_option("server.address"), *(st.get_option("server.allowedHosts") or ())}
     return own.allowed() or hosts <= {*LOOPBACK}
 

@@ -72,6 +72,15 @@ def test_leaks_inside_a_zip_are_counted(pets: Path, root: Path) -> None:
     assert open_address("folder:pets.zip").spec.note.startswith("1 of 7 test images")
 
 
+def test_a_damaged_note_of_a_digest_counts_as_absent(pets: Path, root: Path, tmp_path: Path) -> None:
+    pack(pets, root / "pets.zip")
+    before = archives.digest_of(root / "pets.zip")
+    (note,) = (tmp_path / "cache" / "digests").iterdir()
+    end = b"1" if before.endswith("0") else b"0"
+    note.write_bytes(note.read_bytes()[:-1] + end)  # of as many digits, and no other sign
+    assert archives.digest_of(root / "pets.zip") == before
+
+
 def zipped(path: Path, fill: Callable[[zipfile.ZipFile], None]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         fill(archive)

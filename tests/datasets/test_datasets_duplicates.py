@@ -63,6 +63,15 @@ def test_copies_and_pictures_saved_again_are_counted(leaky: Path) -> None:
     assert len(found.parts["test"]) == 24
 
 
+def test_a_damaged_note_counts_as_absent(leaky: Path, tmp_path: Path) -> None:
+    before = open_address("folder:leaky").checks
+    (note,) = (tmp_path / "cache" / "duplicates").iterdir()
+    whole = note.read_bytes()
+    note.write_bytes(whole.replace(b'"contradictions": 1', b'"contradictions": 3'))
+    assert note.read_bytes() != whole
+    assert open_address("folder:leaky").checks == before
+
+
 def test_they_are_left_out_when_asked(leaky: Path) -> None:
     found = open_address("folder:leaky?duplicates=drop")
     assert {name: len(part) for name, part in found.parts.items()} == {"train": 35, "test": 15}

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
+from core import public
 from core.encoders import architectures, partners
 from core.encoders.files import licences, weights
 from core.encoders.partners import COMPARISONS
 from core.encoders.registry import encoder_spec, encoders
 from core.errors import WeightsUnavailable
 from core.text import plain
-from pages.ui import inputs, models_filters
+from pages.ui import access, inputs, models_filters
 from pages.ui.places import worded
 
 MB = 1_000_000
@@ -270,3 +271,13 @@ def test_a_contender_whose_network_nobody_trained_is_doubted_beside_its_answer(o
     assert "may be untrained" in said
     assert "BatchNorm" in said
     assert any("NC, no commercial use" in note.value for note in at.caption)
+
+
+def test_strangers_download_nothing_and_accept_no_licence_without_the_token(open_page, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv(public.VARIABLE, "1")
+    at = open_page("models.py", model="convnext_tiny.dinov3_lvd1689m")
+    assert not [button for button in at.button if str(button.key).startswith(("model_download", "accept_"))]
+    assert any("Downloads are closed on this server" in caption.value for caption in at.caption)
+    at.session_state[access.OPENED] = True  # as the token does
+    assert {"model_download", "accept_dinov3"} <= {button.key for button in at.run().button}

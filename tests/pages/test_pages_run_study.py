@@ -183,7 +183,7 @@ def test_only_the_owner_stops_a_study_and_goes_on_with_it(open_page, monkeypatch
     monkeypatch.setenv(public.VARIABLE, "1")
     plan = Plan("mine", ("random",), ("folder:near",), ("knn",))
     where = jobs.start(plan, data_folder(), owner="somebody")
-    monkeypatch.setattr(jobs, "_process", lambda facts: psutil.Process())
+    monkeypatch.setattr(jobs, "_process", lambda folder, facts: psutil.Process())
     assert jobs.job_of(where).running
     for owner, drawn in (("else", False), ("somebody", True)):
         at = AppTest.from_file(ROOT / "pages" / "router.py", default_timeout=120)
@@ -192,6 +192,6 @@ def test_only_the_owner_stops_a_study_and_goes_on_with_it(open_page, monkeypatch
         at.switch_page("run_study.py").run()
         assert not at.exception
         assert any(button.key == "cancel_mine" for button in at.button) == drawn
-    monkeypatch.setattr(jobs, "_process", lambda facts: None)
+    monkeypatch.setattr(jobs, "_process", lambda folder, facts: None)
     with pytest.raises(InvalidRequest, match="somebody else's"):
         jobs.start(plan, data_folder(), owner="else")

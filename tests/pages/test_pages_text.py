@@ -99,6 +99,7 @@ LOCAL = {"server.address": "localhost", "server.allowedHosts": ["localhost", "12
         ({"server.address": "0.0.0.0", "server.allowedHosts": []}, "", False),
         ({"server.address": None, "server.allowedHosts": []}, "", False),
         ({"server.address": "0.0.0.0", "server.allowedHosts": []}, "1", True),
+        (LOCAL | {"public": "1"}, "1", False),
     ],
 )
 def test_places_are_shown_to_whom_they_belong(
@@ -106,6 +107,7 @@ def test_places_are_shown_to_whom_they_belong(
 ) -> None:
     monkeypatch.setattr(places.st, "get_option", options.get)
     monkeypatch.setenv("INVARISCOPE_ALLOW_PATHS", allowed)
+    monkeypatch.setenv("INVARISCOPE_PUBLIC", options.get("public", ""))
     message = f"{root}/data/birds is no folder; /srv/secret/x.png, folder:/a/b?id=c, C:\\Users\\me\\y.zip, 3/4"
     assert places.shown() is shown
     assert places.worded(message) == (

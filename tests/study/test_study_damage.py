@@ -12,7 +12,7 @@ import pytest
 import study_manifests
 from study_folders import folder
 from study_rows import invent
-from study_runs import DATASETS, opened, toy_folders, toy_setup
+from study_runs import DATASETS, flip, opened, toy_folders, toy_setup
 from toy_studies import toy
 
 from core.errors import DataUnavailable, InvalidRequest
@@ -25,15 +25,6 @@ from core.study.engines.base import Setup
 FLIPS = 25  # of each file
 SAID = {("a", "x", 0): [0, 1, 0], ("b", "x", 0): [0, 0, 0]}
 LABELS = {"x": [0, 1, 1]}
-
-
-def flip(path: Path, position: float, bit: int) -> bytes:
-    """Turn one bit of a file over, at a share of its length; returns what it was."""
-    whole = path.read_bytes()
-    data = bytearray(whole)
-    data[int(position * len(data))] ^= 1 << bit
-    path.write_bytes(data)
-    return whole
 
 
 def told(info: StudyInfo) -> list[Any]:

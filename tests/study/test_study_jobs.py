@@ -4,8 +4,11 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
+import psutil
 import pytest
 from study_folders import folder
 
@@ -99,3 +102,28 @@ def test_a_process_is_not_taken_for_another_with_its_number(tmp_path: Path) -> N
     assert found is not None
     assert not found.running
     jobs.cancel(where)  # and this process goes on
+
+
+def test_a_clock_that_jumps_back_changes_no_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What systems say of a process's start moves with the clock; of two jobs the later stays the later."""
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, zone: tzinfo | None = None) -> datetime:
+            return datetime.now(zone) - timedelta(hours=1)
+
+    first = jobs.start(replace(PLAN, name="first"), tmp_path / "data")
+    wait(first, lambda job: not job.running)
+    where = jobs.start(PLAN, tmp_path / "data")
+    made = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: made(self) - 3600)
+    monkeypatch.setattr(jobs, "datetime", Earlier)
+    assert wait(where, lambda job: True).running
+    with pytest.raises(InvalidRequest, match="'toy' is running"):
+        jobs.start(replace(PLAN, name="other"), tmp_path / "data")
+    jobs.cancel(where)
+    assert wait(where, lambda job: not job.running, seconds=30).cancelled
+    last = jobs.start(replace(PLAN, name="last"), tmp_path / "data")
+    assert [job.folder for job in jobs.jobs()] == [last, where, first]
+    jobs.cancel(last)
+    wait(last, lambda job: not job.running, seconds=30)

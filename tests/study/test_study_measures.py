@@ -1,22 +1,17 @@
-"""Measures of a study: closed-form encoders, independent formulas, the tables they leave, and runs that are killed."""
+"""Measures of a study: closed-form encoders, independent formulas, and the tables they leave."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 import torch
 from scipy import stats
 from study_material import part_of, pictures_material
-from study_runs import toy_folders, toy_setup
+from study_runs import FEW, tables, toy_folders, toy_setup
+from study_runs import MEASURES as ALL
 from torch import Tensor, nn
 from toys import CPU, spec
 
@@ -25,9 +20,7 @@ from core.attribution import faithfulness
 from core.augmentations import AUGMENTATIONS
 from core.encoders.encoder import Encoder, freeze
 from core.errors import InvalidRequest, UnknownName
-from core.paths import ROOT
 from core.results import store
-from core.study import plan
 from core.study import run as running
 from core.study.engines.base import Setup
 from core.study.measures import MEASURES
@@ -44,12 +37,17 @@ def in_full_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 SIDE = 16
-FEW = {
-    "invariance": {"samples": 10, "strengths": 2, "augmentations": ["rotation", "hue", "horizontal-flip"]},
-    "attribution": {"samples": 10, "paths": 4},
-    "geometry": {"samples": 20, "bank": 20},
-}
-ALL = ("answers", "invariance", "attribution", "geometry")
+BELOW = (
+    ("invariance", "samples", 9),
+    ("invariance", "strengths", 1),
+    ("invariance", "augmentations", [["hue"]]),
+    ("attribution", "samples", 9),
+    ("geometry", "samples", 19),
+    ("geometry", "bank", 19),
+    ("few-shot", "ways", 1),
+    ("fine-tune", "batch", 1),
+)
+"""Options that are too small, or no options at all."""
 
 
 class Shares(nn.Module):
@@ -207,6 +205,9 @@ def test_options_are_checked() -> None:
         measured("invariance", toy_material(Shares(), augmentations=["nonsense"]))
     with pytest.raises(InvalidRequest, match="strengths"):
         measured("invariance", toy_material(Shares(), strengths=1))
+    for id, option, value in BELOW:
+        with pytest.raises(InvalidRequest, match=option):
+            Plan("p", ("random",), ("folder:x",), options={id: {option: value}}).check().check_options()
     with pytest.raises(UnknownName, match="measure"):
         Plan("p", ("random",), ("folder:x",), measures=("answers", "wonder")).check()
     with pytest.raises(InvalidRequest, match=r"measure invariance has no option shots"):
@@ -220,12 +221,6 @@ def setup(tmp_path: Path) -> Callable[..., Setup]:
     return lambda **changed: toy_setup(tmp_path, **({"measures": ALL, "options": options, "seeds": 1} | changed))
 
 
-def tables(out: str) -> dict[str, pd.DataFrame]:
-    """Every table of a study by folder and cell."""
-    files = sorted(Path(out).glob("*/*.parquet"))
-    return {f"{file.parent.name}/{file.stem}": pq.read_table(file).to_pandas() for file in files}
-
-
 def test_a_study_grows_by_measures_and_keeps_its_answers(setup) -> None:
     list(running.study(setup(measures=("answers",))))
     answers = {name: data for name, data in tables(setup().out).items() if name.startswith("cells/")}
@@ -236,7 +231,7 @@ def test_a_study_grows_by_measures_and_keeps_its_answers(setup) -> None:
     assert not [e.reason for e in events if e.kind == "failed"]
     found = tables(setup().out)
     assert {name.partition("/")[0] for name in found} == {
-        *("cells", "logits", "invariance", "critical", "attribution", "geometry", "features")
+        *("cells", "logits", "invariance", "critical", "attribution", "geometry", "features", "distances.parquet")
     }
     for name, before in answers.items():
         pd.testing.assert_frame_equal(found[name], before)
@@ -247,41 +242,3 @@ def test_a_study_grows_by_measures_and_keeps_its_answers(setup) -> None:
     changed = {id: dict(each) for id, each in FEW.items()} | {"geometry": {"samples": 21, "bank": 20}}
     again = [e.what for e in running.study(setup(options=changed)) if e.kind == "cell"]
     assert again == ["near.geometry.random.0", "far.geometry.random.0"]
-
-
-KILLED = """
-import json, sys
-from pathlib import Path
-from core.study import plan
-from core.study import run as running
-from core.study.engines.base import Setup
-from core.study import plan
-out, cache, data, file = sys.argv[1:]
-for event in running.study(Setup(plan.read(Path(file)), out, Path(cache), Path(data), "cpu")):
-    print(event.kind, flush=True)
-"""
-
-
-def test_kill_9_at_ten_moments_ends_in_the_unbroken_tables(setup, tmp_path: Path) -> None:
-    whole = replace(setup(), out=str(tmp_path / "whole" / "toy"), cache=tmp_path / "other cache")
-    list(running.study(whole))
-    expected = tables(whole.out)
-    made, file = setup(), tmp_path / "plan.toml"
-    file.write_bytes(plan.dump(made.plan))
-    rng = np.random.default_rng(3)
-    command = [sys.executable, "-c", KILLED, made.out, str(made.cache), str(made.data), str(file)]
-    for _ in range(10):
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        for _ in range(int(rng.integers(1, 6))):  # a step or more, so that the kills go through the whole study
-            process.stdout.readline()
-        time.sleep(float(rng.uniform(0, 0.3)))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-    list(running.study(made))
-    found = tables(made.out)
-    assert found.keys() == expected.keys()
-    for name, table in expected.items():
-        pd.testing.assert_frame_equal(found[name], table, check_exact=True)
-    assert not list(Path(made.out).rglob("*.partial"))

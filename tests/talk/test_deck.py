@@ -3,7 +3,9 @@
 import base64
 import html
 import json
+import os
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +125,16 @@ def test_a_hostile_story_is_text():
 def test_a_story_without_scenes_is_none():
     with pytest.raises(deck.InvalidRequest, match="no scene"):
         deck.build(Story("Empty"))
+
+
+def test_a_deck_that_was_just_built_stays_whatever_the_clock_said_before(monkeypatch):
+    monkeypatch.setattr(kept, "MOST", 2)
+    for number in range(4):
+        built = kept.build(Story("Mine", (Scene("study/compared", f"Which, {number}?", "", STUDY),)))
+        assert kept.found(Story("Mine", (Scene("study/compared", f"Which, {number}?", "", STUDY),))) == built
+        later = time.time() + 3600 * (4 - number)  # as of a clock that has gone back since
+        os.utime(built.path, (later, later))
+    assert len(list(kept.folder().glob("*.html"))) == 2
 
 
 def test_a_deck_is_kept_until_what_it_is_made_of_changes(tmp_path, monkeypatch):

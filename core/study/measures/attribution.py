@@ -30,6 +30,12 @@ SAMPLES, PATHS = 200, 100
 ROLES = ("true", "predicted")
 
 
+def _asked(options: Mapping[str, Any]) -> tuple[int, int]:
+    """How many images are looked at, and how many have their cells covered."""
+    given = Settings("measure attribution", options, ATTRIBUTION.options)
+    return given.whole("samples", SAMPLES, 10, 5000), given.whole("paths", PATHS, 0, 5000)
+
+
 def run(material: Material) -> Found:
     """Rows as `schema.ATTRIBUTION` says.
 
@@ -37,8 +43,7 @@ def run(material: Material) -> Found:
         InvalidRequest: an option is out of range.
         DataUnavailable: images cannot be read.
     """
-    given = Settings("measure attribution", material.options, ATTRIBUTION.options)
-    samples, paths = given.whole("samples", SAMPLES, 10, 5000), given.whole("paths", PATHS, 0, 5000)
+    samples, paths = _asked(material.options)
     who, chosen = contender(material), choose(material, samples)
     doubted = {"head": sanity.random_head(who), "stage": sanity.random_stage(who)}
     tables = []
@@ -166,6 +171,7 @@ ATTRIBUTION = Measure(
     version=1,
     tables=("attribution",),
     options=("samples", "paths"),
+    check=_asked,
     run=run,
     passes=lambda options, test: (
         3 * _count(options, "samples", SAMPLES, test)

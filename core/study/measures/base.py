@@ -41,6 +41,7 @@ class Measure:
         version: part of every cell's key: raise it when the same material should give other rows.
         tables: the folders of its tables, the one that makes a cell done last.
         options: names of the settings that a plan may give.
+        check: raises where these are out of range, before anything is run.
         run: material to what was found.
         passes: (options, test images) to how many images an encoder reads.
         size: (options, test images) to bytes of its tables, about.
@@ -52,6 +53,7 @@ class Measure:
     version: int
     tables: tuple[str, ...]
     options: tuple[str, ...]
+    check: Callable[[Mapping[str, Any]], object]
     run: Callable[[Material], Found]
     passes: Callable[[Mapping[str, Any], int], float]
     size: Callable[[Mapping[str, Any], int], float]

@@ -4,6 +4,9 @@ Two encoders are compared when they are looked at, not here: a study's encoders 
 the same images are all that alignment needs.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -25,6 +28,12 @@ POSITIVES = "training-recipe"
 """The augmentation whose two draws of an image are a positive pair of alignment."""
 
 
+def _asked(options: Mapping[str, Any]) -> tuple[int, int]:
+    """How many images' features are kept, and how many the figures are of."""
+    given = Settings("measure geometry", options, GEOMETRY.options)
+    return given.whole("samples", SAMPLES, 20, 20_000), given.whole("bank", 2000, 20, 100_000)
+
+
 def run(material: Material) -> Found:
     """Rows as `schema.GEOMETRY` and `schema.FEATURES` say.
 
@@ -32,8 +41,7 @@ def run(material: Material) -> Found:
         InvalidRequest: an option is out of range.
         DataUnavailable: images cannot be read, or features are not finite.
     """
-    given = Settings("measure geometry", material.options, GEOMETRY.options)
-    kept, samples = given.whole("samples", SAMPLES, 20, 20_000), given.whole("bank", 2000, 20, 100_000)
+    kept, samples = _asked(material.options)
     order = by_hash(material.test.ids, max(kept, samples))
     values = np.asarray(material.test.values[order], np.float32)
     if not np.isfinite(values).all():
@@ -91,6 +99,7 @@ GEOMETRY = Measure(
     version=1,
     tables=("features", "geometry"),
     options=("samples", "bank"),
+    check=_asked,
     run=run,
     passes=lambda options, test: 2.0 * min(int(options.get("samples", SAMPLES)), test),
     size=lambda options, test: 1200.0 * min(int(options.get("samples", SAMPLES)), test),

@@ -7,7 +7,7 @@ its answer withstands.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,40 @@ HALVINGS = 4
 """Steps of the search for the strength that flips an answer: a sixteenth of the gap between two strengths."""
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The settings of a plan, or the defaults."""
+
+    samples: int
+    seeds: int
+    strengths: int
+    shrinkage: float
+    augmentations: list[Augmentation]
+
+
+def asked(options: Mapping[str, Any]) -> Asked:
+    """What a plan asks for.
+
+    Raises:
+        InvalidRequest: an option is out of range.
+        UnknownName: there is no such augmentation.
+    """
+    given = Settings("measure invariance", options, INVARIANCE.options)
+    names = options.get("augmentations", list(AUGMENTATIONS))
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        raise InvalidRequest("Option 'augmentations' of measure invariance must be a list of names.")
+    for name in names:
+        if name not in AUGMENTATIONS:
+            raise UnknownName("augmentation", name, AUGMENTATIONS)
+    return Asked(
+        samples=given.whole("samples", SAMPLES, 10, 5000),
+        seeds=given.whole("seeds", 1, 1, invariance.MAX_SEEDS),
+        strengths=given.whole("strengths", STRENGTHS, 2, 32),
+        shrinkage=given.real("shrinkage", 0.1, 0, 1),
+        augmentations=[AUGMENTATIONS[name] for name in dict.fromkeys(names)],
+    )
+
+
 def run(material: Material) -> Found:
     """Rows as `schema.INVARIANCE` and `schema.CRITICAL` say, and the floors that similarities are read against.
 
@@ -50,28 +84,25 @@ def run(material: Material) -> Found:
         UnknownName: there is no such augmentation.
         DataUnavailable: images cannot be read.
     """
-    given = Settings("measure invariance", material.options, INVARIANCE.options)
-    samples, seeds = given.whole("samples", SAMPLES, 10, 5000), given.whole("seeds", 1, 1, invariance.MAX_SEEDS)
-    steps, shrinkage = given.whole("strengths", STRENGTHS, 2, 32), given.real("shrinkage", 0.1, 0, 1)
-    kinds = _augmentations(material.options.get("augmentations"))
-    who, chosen = contender(material), choose(material, samples)
+    given = asked(material.options)
+    who, chosen = contender(material), choose(material, given.samples)
     bank = material.train.values[by_hash(material.train.ids, BANK)]
-    space = Space.fit(np.asarray(bank, np.float64), _clean_features(material, who, chosen), shrinkage)
+    space = Space.fit(np.asarray(bank, np.float64), _clean_features(material, who, chosen), given.shrinkage)
     found: dict[str, list[pa.Table]] = {"critical": [], "invariance": []}
     for start in range(0, len(chosen.ids), BLOCK):
         block = slice(start, start + BLOCK)
         reference = invariance.clean(who, to_unit(chosen.crops[block]))
-        for augmentation in kinds:
+        for augmentation in given.augmentations:
             material.stop()
             work = Curve(who, reference, augmentation, chosen.ids[block], space, start)
-            rows, tipping = work.measure(strengths_of(augmentation, steps), seeds)
+            rows, tipping = work.measure(strengths_of(augmentation, given.strengths), given.seeds)
             found["invariance"].append(rows)
             found["critical"].append(tipping)
     facts = {
         "samples": len(chosen.ids),
-        "augmentations": [augmentation.id for augmentation in kinds],
-        "seeds": seeds,
-        "shrinkage": shrinkage,
+        "augmentations": [augmentation.id for augmentation in given.augmentations],
+        "seeds": given.seeds,
+        "shrinkage": given.shrinkage,
         "head": who.head.sha256,
         **{f"floor_{name}": round(value, 6) for name, value in space.floors.items()},
     }
@@ -80,22 +111,12 @@ def run(material: Material) -> Found:
 
 def _views(options: Mapping[str, Any], test: int, halvings: float) -> float:
     """Views of a plan; half of the answers flip somewhere, and `halvings` are spent on each of these."""
-    kinds = _augmentations(options.get("augmentations"))
-    seeds, steps = int(options.get("seeds", 1)), int(options.get("strengths", STRENGTHS))
-    count = min(int(options.get("samples", SAMPLES)), test)
-    views = sum(len(strengths_of(a, steps)) * invariance.seeds_for(a, seeds) + halvings / 2 for a in kinds)
-    return count * (2 + views)
-
-
-def _augmentations(names: object) -> list[Augmentation]:
-    if names is None:
-        return list(AUGMENTATIONS.values())
-    if not isinstance(names, list | tuple) or not names:
-        raise InvalidRequest("Option 'augmentations' of measure invariance must be a list of names.")
-    for name in names:
-        if name not in AUGMENTATIONS:
-            raise UnknownName("augmentation", str(name), AUGMENTATIONS)
-    return [AUGMENTATIONS[name] for name in dict.fromkeys(names)]
+    given = asked(options)
+    views = (
+        len(strengths_of(a, given.strengths)) * invariance.seeds_for(a, given.seeds) + halvings / 2
+        for a in given.augmentations
+    )
+    return min(given.samples, test) * (2 + sum(views))
 
 
 def strengths_of(augmentation: Augmentation, steps: int) -> list[float]:
@@ -249,6 +270,7 @@ INVARIANCE = Measure(
     version=1,
     tables=("critical", "invariance"),
     options=("samples", "seeds", "strengths", "shrinkage", "augmentations"),
+    check=asked,
     run=run,
     passes=lambda options, test: _views(options, test, HALVINGS),
     size=lambda options, test: 16 * _views(options, test, 0),

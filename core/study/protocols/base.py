@@ -83,6 +83,7 @@ class Protocol:
         seed_moves: what another seed changes: the whole answer (`answers`), which images are held out and so which
             settings win (`settings`), or of the answers the `temperature` alone.
         options: names of the settings that a plan may give.
+        check: raises where these are out of range, before anything is run.
         episodic: whether it answers samples in episodes, which have no side table of logits.
         run: material to answers.
     """
@@ -94,6 +95,7 @@ class Protocol:
     seed_moves: Literal["answers", "settings", "temperature"]
     run: Callable[[Material], ProtocolAnswers]
     options: tuple[str, ...] = ()
+    check: Callable[[Mapping[str, Any]], object] = lambda options: None
     episodic: bool = False
 
     def seeds(self, images: Mapping[str, int], asked: int) -> int:

@@ -17,7 +17,9 @@ An episode offers `ways` classes. A class's prototype is the mean feature of `sh
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -62,13 +64,13 @@ class Episodes:
     queries: NDArray[np.int64]
 
 
-def options_of(material: Material) -> EpisodeOptions:
+def options_of(given: Mapping[str, Any]) -> EpisodeOptions:
     """The settings of a plan, or the customary 5 ways, 5 shots, 15 queries and 600 episodes.
 
     Raises:
         InvalidRequest: one is unknown or out of range.
     """
-    read = Settings(f"protocol {ID}", material.options, EpisodeOptions.__slots__)
+    read = Settings(f"protocol {ID}", given, EpisodeOptions.__slots__)
     return EpisodeOptions(
         ways=read.whole("ways", 5, 2, 10_000),
         shots=read.whole("shots", 5, 1, 10_000),
@@ -182,7 +184,7 @@ def run(material: Material) -> ProtocolAnswers:
     Raises:
         InvalidRequest: an option is wrong, or the data set cannot fill an episode.
     """
-    options, train, test = options_of(material), material.train, material.test
+    options, train, test = options_of(material.options), material.train, material.test
     ways, per_episode = options.ways, options.ways * options.queries
     if options.episodes * per_episode * material.classes > MAX_CELLS:
         raise InvalidRequest(
@@ -252,5 +254,6 @@ FEW_SHOT = Protocol(
     seed_moves="answers",
     run=run,
     options=tuple(EpisodeOptions.__slots__),
+    check=options_of,
     episodic=True,
 )

@@ -1,13 +1,11 @@
 """The linear probe: multinomial logistic regression on cached features (Ericsson et al. 2021)."""
 
-import contextlib
-
 import numpy as np
 import torch
 
-from core.errors import WeightsInvalid
 from core.heads import fitting
 from core.heads.linear import LinearHead, load, save
+from core.study import sealed
 from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 
 
@@ -17,9 +15,8 @@ def fitted(material: Material) -> LinearHead:
     Its facts hold `C`, `validation_top1` and `path` in [0, 1], and `iterations`. It is kept in `material.probe`, since
     every measure of a study rests on it; a file that is damaged counts as absent.
     """
-    if material.probe is not None and material.probe.is_file():
-        with contextlib.suppress(WeightsInvalid):
-            return load(material.probe)
+    if material.probe is not None and sealed.is_whole(material.probe):
+        return load(material.probe)
     features = torch.as_tensor(np.array(material.train.values), device=material.device)
     fit = fitting.fit_linear(
         features,
@@ -44,6 +41,7 @@ def fitted(material: Material) -> LinearHead:
     )
     if material.probe is not None:
         save(head, material.probe)
+        sealed.seal(material.probe)
     return head
 
 

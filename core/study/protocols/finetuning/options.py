@@ -1,5 +1,6 @@
 """Settings of fine-tuning, and the grid of Kornblith et al. 2019."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +56,7 @@ class SearchOptions:
         return tuple(Member(rate, decay) for decay in self.decays for rate in self.rates)
 
 
-def read(given: dict[str, Any]) -> SearchOptions:
+def read(given: Mapping[str, Any]) -> SearchOptions:
     """The settings of a plan, or the defaults.
 
     `grid = "full"` is the 7 × 8 of Kornblith et al. 2019, `"small"` three rates of it without decay; `rates` and

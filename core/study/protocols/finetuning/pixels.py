@@ -1,6 +1,5 @@
 """Pixels of a data set as uint8 arrays, read once: in memory, or in a memory-mapped file when they are large."""
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -62,8 +61,7 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     """
     shape = (len(where), side, side, 3)
     large = int(np.prod(shape)) > IN_MEMORY
-    seal = str(file.with_suffix(".sha256"))
-    if large and file.is_file() and sealed.read(seal) == _sha256(file):
+    if large and sealed.is_whole(file):
         return np.load(file, mmap_mode="r")
     partial = file.with_suffix(".partial")
     values: Pixels
@@ -86,10 +84,5 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
         return values
     values.flush()
     place(partial, file)
-    sealed.write(seal, _sha256(file))
+    sealed.seal(file)
     return np.load(file, mmap_mode="r")
-
-
-def _sha256(file: Path) -> bytes:
-    with file.open("rb") as data:
-        return hashlib.file_digest(data, "sha256").digest()

@@ -60,4 +60,5 @@ FINE_TUNE = Protocol(
     seed_moves="answers",
     run=run,
     options=(*options.SearchOptions.__slots__, "grid"),
+    check=options.read,
 )
