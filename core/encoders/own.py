@@ -17,7 +17,7 @@ from core.encoders import encoder, own_entries, preprocess, skeletons, timm_file
 from core.encoders.architectures import Network
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
-from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.opening.keymaps import BUILT, KEYMAPS
 from core.encoders.opening.mismatch import HEADS
 from core.encoders.own_networks import is_known, like_which, named_inside
 from core.encoders.own_spelling import patch_of, usual_name, with_patches
@@ -196,7 +196,7 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
     if by_timm and not any(name.startswith(HEADS) for name in taken.drop):
         # timm's loader would look for a classifier.
         spec = replace(spec, options=(*spec.options, ("num_classes", 0)))
-    return replace(spec, weights=weights), fitting
+    return replace(spec, weights=weights, options=(*spec.options, *BUILT.get(taken.keys, ()))), fitting
 
 
 def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | None, inside: str, said: Said) -> str:
@@ -209,6 +209,8 @@ def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | No
         left = tuple(words for words in taken.left if not f"{name} ".startswith(words.partition(" ")[0]))
         taken = replace(taken, left=left)
     text = f"Your own file. {finding.said([taken, *places[1:]])}{text}"
+    for name, value in BUILT.get(taken.keys, ()):
+        text += f" Built with {name} {value:g}, as there."
     if inside:
         text += f" The file names its network itself: {spec.architecture} ('{inside}')."
     if like is not None:
