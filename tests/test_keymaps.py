@@ -152,6 +152,33 @@ def test_ibot_swin() -> None:
     assert_alike(source, KEYMAPS["ibot-swin"](published), network, 64)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_transformers_resnet(name: str) -> None:
+    """The inverse names, as `modeling_resnet.py` has them."""
+    kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
+    tensors = timm.create_model(name, num_classes=7).state_dict()
+    published = {}
+    for key, value in tensors.items():
+        parts = key.split(".")
+        if parts[0] in ("conv1", "bn1"):
+            new = ["embedder", "embedder", kinds[parts[0][:-1]], parts[-1]]
+        elif parts[0] == "fc":
+            new = ["classifier", "1", parts[-1]]
+        else:
+            place = ["encoder", "stages", str(int(parts[0][-1]) - 1), "layers", parts[1]]
+            part = parts[2]
+            inner = (
+                ["shortcut", kinds[parts[3]]]
+                if part == "downsample"
+                else ["layer", str(int(part[-1]) - 1), kinds[part[:-1]]]
+            )
+            new = [*place, *inner, parts[-1]]
+        published[".".join(new)] = value
+    mapped = KEYMAPS["transformers-resnet"](published)
+    assert mapped.keys() == tensors.keys()
+    assert all(mapped[key] is value for key, value in tensors.items())
+
+
 class Mmpretrain(nn.Module):
     """A vision transformer put together from PyTorch's parts under mmpretrain's names."""
 

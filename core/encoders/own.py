@@ -83,6 +83,8 @@ def add(path: str | Path, id: str, said: Said) -> EncoderSpec:
     """
     own_entries.check_id(id)
     file = expanded(str(path), "The file").absolute()
+    if file.is_dir():
+        raise WeightsUnavailable(f"{file} is a folder. Give the path of the file of weights in it.")
     if not file.is_file():
         raise WeightsUnavailable(f"There is no file {file} on this machine. Give the path of the file of weights.")
     like = like_which(said.like, said.architecture) if said.like else None
@@ -176,11 +178,17 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         if found:
             places = "; ".join(place.words for place in found)
             raise WeightsInvalid(f"{file} has no weights of {spec.architecture} there. They are in {places}.")
+        if nearest is None and isinstance(content, list | tuple):
+            raise WeightsInvalid(
+                f"{file} holds a list of {len(content)} and not one network. Save one of them: "
+                "torch.save(torch.load(FILE)[0], NEW)."
+            )
         if nearest is None:
             raise WeightsInvalid(f"{file} holds no named tensors, so no network can be filled from it.")
+        other = _better(spec.architecture, content) or ("for another network" if nearest.is_another else "")
         raise WeightsInvalid(
-            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}. Say --arch "
-            f"{_better(spec.architecture, content) or 'for another network'}."
+            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}."
+            + (f" Say --arch {other}." if other else "")
         )
     taken = fitting[0]
     by_timm = taken.keys == "timm"

@@ -5,6 +5,7 @@ does not know stays as it is, so that strict loading reports it. What the publis
 and timm computes by itself (index tables, masks) is left out by name.
 """
 
+import re
 from collections.abc import Callable
 
 import torch
@@ -104,6 +105,30 @@ def transformers_vit(tensors: Tensors) -> Tensors:
     return found
 
 
+def transformers_resnet(tensors: Tensors) -> Tensors:
+    """Of Hugging Face's ResNet models: stages, layers and the parts of a block by number."""
+    kinds = {"convolution": "conv", "normalization": "bn"}
+
+    def block(match: re.Match[str]) -> str:
+        return f"layer{int(match[1]) + 1}.{match[2]}"
+
+    place = r"encoder\.stages\.(\d)\.layers\.(\d+)\."
+    return renamed(
+        tensors,
+        (
+            (r"embedder\.embedder\.convolution\.(\w+)", r"conv1.\1"),
+            (r"embedder\.embedder\.normalization\.(\w+)", r"bn1.\1"),
+            (
+                place + r"layer\.(\d)\.(convolution|normalization)\.(\w+)",
+                lambda match: f"{block(match)}.{kinds[match[4]]}{int(match[3]) + 1}.{match[5]}",
+            ),
+            (place + r"shortcut\.convolution\.(\w+)", lambda match: f"{block(match)}.downsample.0.{match[3]}"),
+            (place + r"shortcut\.normalization\.(\w+)", lambda match: f"{block(match)}.downsample.1.{match[3]}"),
+            (r"classifier\.1\.(weight|bias)", r"fc.\1"),
+        ),
+    )
+
+
 KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
     "torchvision-vit": torchvision.vit,
     "torchvision-convnext": torchvision.convnext,
@@ -117,6 +142,7 @@ KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
     "mmpretrain-vit": mmpretrain_vit,
     "numbered-resnet": numbered_resnet,
     "transformers-vit": transformers_vit,
+    "transformers-resnet": transformers_resnet,
 }
 
 BUILT: dict[str, tuple[tuple[str, float], ...]] = {
