@@ -287,3 +287,10 @@ def test_a_profile_keeps_what_is_transparent_and_a_broken_one_is_said() -> None:
     found = open_image(encode(PICTURE, "PNG", icc_profile=b"no profile at all"))
     np.testing.assert_array_equal(found.rgb, PICTURE)
     assert "cannot be used" in found.notes[0]
+
+
+def test_what_is_all_transparent_says_why_it_is_white() -> None:
+    hidden = Image.fromarray(np.dstack([PICTURE, np.zeros((32, 48), np.uint8)]))
+    image = open_image(encode(hidden, "PNG"))
+    assert (image.rgb == 255).all()
+    assert image.notes == ("100% of it is transparent, and white here",)

@@ -5,10 +5,12 @@ import timm
 import torch
 from timm.models import convnext, swin_transformer
 from torch import Tensor, nn
-from torchvision.models import ConvNeXt, SwinTransformer, VisionTransformer, efficientnet_b0, efficientnet_b5
+from torchvision import models
+from torchvision.models import ConvNeXt, SwinTransformer, VisionTransformer
 from torchvision.models.convnext import CNBlockConfig
 
-from core.encoders.opening.keymaps import KEYMAPS, renamed
+from core.encoders.opening.keymaps import BUILT, KEYMAPS
+from core.encoders.opening.renaming import renamed
 from core.errors import WeightsInvalid
 
 
@@ -107,22 +109,36 @@ def test_torchvision_swin() -> None:
     assert_alike(source, KEYMAPS["torchvision-swin"](source.state_dict()), network, 64)
 
 
-def test_torchvision_efficientnet() -> None:
-    source = efficientnet_b0(num_classes=7)
-    for layer in source.modules():
+@pytest.mark.parametrize(
+    ("source", "usual", "keys"),
+    [
+        ("efficientnet_b0", "efficientnet_b0", "torchvision-efficientnet"),
+        ("efficientnet_b5", "efficientnet_b5", "torchvision-deep-efficientnet"),
+        ("mobilenet_v2", "mobilenetv2_100", "torchvision-mobilenet-v2"),
+        ("mobilenet_v3_large", "mobilenetv3_large_100", "torchvision-mobilenet-v3"),
+        ("mobilenet_v3_small", "mobilenetv3_small_100", "torchvision-mobilenet-v3"),
+    ],
+)
+def test_torchvision_of_inverted_blocks(source: str, usual: str, keys: str) -> None:
+    theirs = models.get_model(source, weights=None, num_classes=7)
+    for layer in theirs.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.running_mean.normal_(0, 0.1)
             layer.running_var.uniform_(0.5, 1.5)
             layer.weight.data.uniform_(0.5, 1.5)
-    network = timm.create_model("efficientnet_b0", num_classes=7)
-    assert_alike(source.eval(), KEYMAPS["torchvision-efficientnet"](source.state_dict()), network, 64)
+    ours = timm.create_model(usual, num_classes=7, **dict(BUILT.get(keys, ())))
+    assert {m.eps for m in theirs.modules() if isinstance(m, nn.BatchNorm2d)} == {
+        m.eps for m in ours.modules() if isinstance(m, nn.BatchNorm2d)
+    }
+    assert_alike(theirs.eval(), KEYMAPS[keys](theirs.state_dict()), ours, 64)
 
 
-def test_torchvision_efficientnets_that_compute_otherwise_are_refused() -> None:
+@pytest.mark.parametrize(("source", "keys"), [("efficientnet_b5", ""), ("efficientnet_b0", "deep-")])
+def test_torchvision_efficientnets_of_another_epsilon_are_told_apart(source: str, keys: str) -> None:
     with torch.device("meta"):
-        source = efficientnet_b5().state_dict()
-    with pytest.raises(WeightsInvalid, match="compute otherwise"):
-        KEYMAPS["torchvision-efficientnet"](source)
+        tensors = models.get_model(source, weights=None).state_dict()
+    with pytest.raises(WeightsInvalid, match="are built"):
+        KEYMAPS[f"torchvision-{keys}efficientnet"](tensors)
 
 
 def test_ibot_swin() -> None:
@@ -134,6 +150,33 @@ def test_ibot_swin() -> None:
         img_size=64, patch_size=4, window_size=4, embed_dim=16, depths=depths, num_heads=heads, num_classes=7
     )
     assert_alike(source, KEYMAPS["ibot-swin"](published), network, 64)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_transformers_resnet(name: str) -> None:
+    """The inverse names, as `modeling_resnet.py` has them."""
+    kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
+    tensors = timm.create_model(name, num_classes=7).state_dict()
+    published = {}
+    for key, value in tensors.items():
+        parts = key.split(".")
+        if parts[0] in ("conv1", "bn1"):
+            new = ["embedder", "embedder", kinds[parts[0][:-1]], parts[-1]]
+        elif parts[0] == "fc":
+            new = ["classifier", "1", parts[-1]]
+        else:
+            place = ["encoder", "stages", str(int(parts[0][-1]) - 1), "layers", parts[1]]
+            part = parts[2]
+            inner = (
+                ["shortcut", kinds[parts[3]]]
+                if part == "downsample"
+                else ["layer", str(int(part[-1]) - 1), kinds[part[:-1]]]
+            )
+            new = [*place, *inner, parts[-1]]
+        published[".".join(new)] = value
+    mapped = KEYMAPS["transformers-resnet"](published)
+    assert mapped.keys() == tensors.keys()
+    assert all(mapped[key] is value for key, value in tensors.items())
 
 
 class Mmpretrain(nn.Module):

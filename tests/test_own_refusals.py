@@ -3,6 +3,8 @@
 import copy
 import gzip
 import json
+import pickle
+import tarfile
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from torch import Tensor
 from core.encoders import architectures, own
 from core.encoders.opening import converting, reading
 from core.encoders.own import Said
-from core.errors import WeightsInvalid
+from core.errors import WeightsInvalid, WeightsUnavailable
 
 __all__ = ["folder", "untried"]
 
@@ -51,6 +53,12 @@ def _half_safetensors(path: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def _tar(path: Path) -> None:
+    torch.save(BODY, path.with_name("w.pth"))
+    with tarfile.open(path, "w") as archive:
+        archive.add(path.with_name("w.pth"), "w.pth")
+
+
 def _in_archives(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("inner.zip", b"PK")
@@ -79,6 +87,17 @@ OTHER_KINDS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "ONNX": ("x.onnx", lambda path: path.write_bytes(b"\x08\x07\x12\x07pytorch" + bytes(99)), "an ONNX graph"),
     "NumPy": ("x.npz", lambda path: np.savez(path, a=np.ones(3)), "NumPy arrays"),
     "archives": ("x.zip", _in_archives, "an archive of archives"),
+    "tar": ("x.tar", _tar, r"a tar archive\. Unpack it first"),
+    "bare pickle": (
+        "x.pkl",
+        lambda path: path.write_bytes(pickle.dumps({"a": np.ones(3)})),
+        "torch.save did not write",
+    ),
+    "part": ("model-00001-of-00002.safetensors", lambda path: save_file(BODY, path), "one of 2 parts of a file"),
+    "list of parts": ("model.safetensors.index.json", lambda path: path.write_text("{}"), "list of the parts"),
+    "Flax": ("flax_model.msgpack", lambda path: path.write_bytes(b"\x81\xa6params"), "a file of Flax"),
+    "distributed": ("__0_0.distcp", lambda path: torch.save(BODY, path), "dcp_to_torch_save"),
+    "ensemble": ("x.pth", lambda path: torch.save([BODY, BODY], path), r"a list of 2 .*torch\.load\(FILE\)\[0\]"),
     "JSON": ("x.pth", lambda path: path.write_text(json.dumps({"a": 1})), "Nothing in it ran"),
 }
 
@@ -95,6 +114,10 @@ def changed(key: str, value: Tensor) -> Tensors:
     return BODY | {key: value}
 
 
+PRUNED = {key: value for key, value in BODY.items() if key != "conv1.weight"} | {
+    "conv1.weight_orig": BODY["conv1.weight"],
+    "conv1.weight_mask": torch.ones_like(BODY["conv1.weight"]),
+}
 MISFITS: dict[str, tuple[Tensors, str]] = {
     "grey stem": (changed("conv1.weight", torch.ones(32, 1, 3, 3)), "its first layer reads 1 channel where"),
     "wider": ({k: v.repeat(2, *[1] * (v.ndim - 1)) if v.ndim else v for k, v in BODY.items()}, "of a wider network"),
@@ -103,8 +126,17 @@ MISFITS: dict[str, tuple[Tensors, str]] = {
     "zero": ({k: torch.zeros_like(v) for k, v in BODY.items()}, "gives every image the same feature"),
     "infinite": (changed("layer1.0.bn1.bias", torch.full((48,), torch.inf)), "not finite"),
     "negative variance": (changed("bn1.running_var", -torch.ones(32)), "a negative variance in 'bn1'"),
+    "four channels": (changed("conv1.weight", torch.ones(32, 4, 3, 3)), "its first layer reads 4 channels[^.]*\\.$"),
+    "parameters alone": (dict(NET.named_parameters()), r"only parameters were saved .* state_dict\(\)\.$"),
+    "pruned": (PRUNED, r"it is pruned, .* torch\.nn\.utils\.prune\.remove"),
+    "prepared": (BODY | {"conv1.weight_fake_quant.scale": torch.ones(1)}, "prepared for quantisation"),
     "quantised": (changed("conv1.weight", torch.ones(32, 3, 3, 3, dtype=torch.int8)), "quantised"),
 }
+
+
+def test_a_folder_is_told(folder: Path) -> None:
+    with pytest.raises(WeightsUnavailable, match="is a folder"):
+        own.add(folder, "mine", SAID)
 
 
 @pytest.mark.usefixtures("untried")

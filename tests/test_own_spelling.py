@@ -7,7 +7,8 @@ import pytest
 import timm
 import torch
 from checkpoints import folder, untried
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision import models
 from torchvision.models import VisionTransformer
 
 from core.encoders import encoder, own
@@ -15,6 +16,7 @@ from core.encoders.opening.keymaps import KEYMAPS
 from core.encoders.own import Said
 from core.encoders.own_spelling import usual_name
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid
+from core.heads import store
 
 __all__ = ["folder", "untried"]
 pytestmark = pytest.mark.usefixtures("untried")
@@ -32,6 +34,8 @@ def patches(side: int, *more: str) -> dict[str, Tensor]:
         ("vit_h_14", {}, "vit_huge_patch14_224"),
         ("ViT-L/32", {}, "vit_large_patch32_224"),
         ("swin_t", {}, "swin_tiny_patch4_window7_224"),
+        ("mobilenet_v2", {}, "mobilenetv2_100"),
+        ("mobilenet_v3_small", {}, "mobilenetv3_small_100"),
         ("vit_small", patches(8), "vit_small_patch8_224"),
         ("deit_small", patches(16), "vit_small_patch16_224"),
         ("mae_vit_base_patch16", patches(16), "vit_base_patch16_224"),
@@ -67,6 +71,28 @@ def test_a_checkpoint_of_torchvision_needs_no_other_name(by_file: bool, folder: 
     found = encoder.load("mine", torch.device("cpu")).network.state_dict()
     renamed = KEYMAPS["torchvision-vit"]({key.removeprefix("module."): value for key, value in tensors.items()})
     assert all(torch.equal(renamed[key], value) for key, value in found.items())
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "mobilenet_v3_large", "mobilenet_v3_small"])
+def test_a_small_network_of_torchvision_answers_as_there(name: str, folder: Path) -> None:
+    """Its whole classifier and the epsilon of its BatchNorm, too, which no tensor shows."""
+    source = models.get_model(name, weights=None)
+    for layer in source.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+            # As small as a trained layer's may be, so that another epsilon shows.
+            layer.running_var.uniform_(0.002, 0.02)
+            layer.weight.data.uniform_(0.02, 0.1)
+    torch.save({"state_dict": {f"module.{k}": v for k, v in source.state_dict().items()}}, folder / "mine.pth")
+    spec = own.add(folder / "mine.pth", "mine", Said(name, preprocessing={"size": 96, "resize": 96}))
+    assert ("Built with bn_eps 0.001, as there." in spec.note) == ("_v3_" in name)
+    loaded = encoder.load("mine", torch.device("cpu"))
+    head = store.load(loaded, "imagenet-1k")
+    inputs = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours, theirs = head.logits(loaded.pool(loaded.trunk(inputs), head.pooling)), source.eval()(inputs)
+    assert theirs.std() > 1e-3
+    assert (ours - theirs).abs().max() <= 1e-5 * theirs.abs().max().clamp(min=1)
 
 
 def test_the_patches_of_the_file_name_the_network(folder: Path) -> None:

@@ -78,6 +78,22 @@ WRAPPED: dict[str, tuple[Any, str]] = {
         "encoder.",
     ),
     "EMA beside": ({"model": BODY2, "model_ema": BODY, "optimizer": OPTIMISER}, "'model_ema'. These fit too: 'model'."),
+    "SWA": (
+        {"model": BODY2, "swa_model": {"n_averaged": torch.tensor(5)} | pre("module.", BODY)},
+        "'swa_model', prefix",
+    ),
+    "EMA, shadow": ({"model": BODY2, "ema": {"decay": 0.99, "shadow": BODY}}, "'ema.shadow'. These fit too: 'model'."),
+    "DeepSpeed": ({"module": pre("backbone.", BODY), "global_steps": 9}, "'module', prefix 'backbone.'."),
+    "DeepSpeed, Lightning": ({"state_dict": pre("_forward_module.model.", BODY)}, "prefix '_forward_module.model.'."),
+    "adapters' base": (pre("base_model.model.", BODY), "prefix 'base_model.model.'."),
+    "a person's own class": (
+        pre("net.", BODY) | {"net.fc.0.weight": torch.randn(9, 256), "net.fc.3.weight": torch.randn(5, 9)},
+        "prefix 'net.'; left out: fc (2 tensors).",
+    ),
+    "Barlow Twins": (
+        {"model": pre("module.backbone.", BODY) | {"module.bn.running_mean": torch.ones(9)}},
+        "prefix 'module.backbone.'; left out: module.bn.",
+    ),
     "timm, EMA": (
         {"state_dict": BODY2, "state_dict_ema": FULL},
         "'state_dict_ema'; left out: fc (7 classes). These fit too:",

@@ -17,7 +17,7 @@ from core.encoders import encoder, own_entries, preprocess, skeletons, timm_file
 from core.encoders.architectures import Network
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
-from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.opening.keymaps import BUILT, KEYMAPS
 from core.encoders.opening.mismatch import HEADS
 from core.encoders.own_networks import is_known, like_which, named_inside
 from core.encoders.own_spelling import patch_of, usual_name, with_patches
@@ -83,6 +83,8 @@ def add(path: str | Path, id: str, said: Said) -> EncoderSpec:
     """
     own_entries.check_id(id)
     file = expanded(str(path), "The file").absolute()
+    if file.is_dir():
+        raise WeightsUnavailable(f"{file} is a folder. Give the path of the file of weights in it.")
     if not file.is_file():
         raise WeightsUnavailable(f"There is no file {file} on this machine. Give the path of the file of weights.")
     like = like_which(said.like, said.architecture) if said.like else None
@@ -176,11 +178,17 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         if found:
             places = "; ".join(place.words for place in found)
             raise WeightsInvalid(f"{file} has no weights of {spec.architecture} there. They are in {places}.")
+        if nearest is None and isinstance(content, list | tuple):
+            raise WeightsInvalid(
+                f"{file} holds a list of {len(content)} and not one network. Save one of them: "
+                "torch.save(torch.load(FILE)[0], NEW)."
+            )
         if nearest is None:
             raise WeightsInvalid(f"{file} holds no named tensors, so no network can be filled from it.")
+        other = _better(spec.architecture, content) or ("for another network" if nearest.is_another else "")
         raise WeightsInvalid(
-            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}. Say --arch "
-            f"{_better(spec.architecture, content) or 'for another network'}."
+            f"{file} does not fit {spec.architecture}: {nearest.listing}. Probably {nearest.guess}."
+            + (f" Say --arch {other}." if other else "")
         )
     taken = fitting[0]
     by_timm = taken.keys == "timm"
@@ -196,7 +204,7 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
     if by_timm and not any(name.startswith(HEADS) for name in taken.drop):
         # timm's loader would look for a classifier.
         spec = replace(spec, options=(*spec.options, ("num_classes", 0)))
-    return replace(spec, weights=weights), fitting
+    return replace(spec, weights=weights, options=(*spec.options, *BUILT.get(taken.keys, ()))), fitting
 
 
 def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | None, inside: str, said: Said) -> str:
@@ -209,6 +217,8 @@ def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | No
         left = tuple(words for words in taken.left if not f"{name} ".startswith(words.partition(" ")[0]))
         taken = replace(taken, left=left)
     text = f"Your own file. {finding.said([taken, *places[1:]])}{text}"
+    for name, value in BUILT.get(taken.keys, ()):
+        text += f" Built with {name} {value:g}, as there."
     if inside:
         text += f" The file names its network itself: {spec.architecture} ('{inside}')."
     if like is not None:

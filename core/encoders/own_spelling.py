@@ -10,6 +10,7 @@ from core.errors import InvalidRequest
 SIZES = {"t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge"}
 VIT = re.compile(r"(?:\w+?_)?(?:vit|deit)_(tiny|small|base|large|huge|[tsblh])(?:_(?:patch)?(\d+))?(?:_\w+)?")
 SWIN = re.compile(r"swin_(tiny|small|base|[tsb])")
+MOBILENET = re.compile(r"mobilenet_(v2|v3_large|v3_small)")
 PATCHES = ("patch_embed.proj.weight", "patch_embeddings.projection.weight", "conv_proj.weight")
 """Ends of the names of a vision transformer's first weight, in timm and DINO, transformers and torchvision."""
 
@@ -27,6 +28,8 @@ def usual_name(name: str, tensors: Mapping[str, Tensor]) -> str:
     plain = name.lower().replace("-", "_").replace("/", "_")
     if match := SWIN.fullmatch(plain):
         return f"swin_{SIZES.get(match[1], match[1])}_patch4_window7_224"
+    if match := MOBILENET.fullmatch(plain):
+        return f"mobilenet{match[1]}_100"
     if not (match := VIT.fullmatch(plain)):
         return name
     size = SIZES.get(match[1], match[1])

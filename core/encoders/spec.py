@@ -189,7 +189,7 @@ class EncoderSpec:
     source: str
     note: str = ""
     line: Line = "other"
-    options: tuple[tuple[str, int | str | bool], ...] = ()
+    options: tuple[tuple[str, int | float | str | bool], ...] = ()
     published: Published = Published()
     covers: tuple[str, ...] = ()
 

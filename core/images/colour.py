@@ -11,6 +11,9 @@ from core.images.ranges import eight_bits
 NEAR = 3
 """Grey levels by which a profile may differ from sRGB without being converted: those called sRGB differ by rounding."""
 
+MUCH = 0.5
+"""Share of transparent pixels from which on a white picture needs its reason said."""
+
 
 def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
     """The decoded image as sRGB without alpha, from any mode that Pillow decodes to, and what was done, in words."""
@@ -34,6 +37,9 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
         canvas = Image.new("RGB", image.size, "white")
         canvas.paste(image, mask=alpha)
         image = canvas
+        hidden = np.mean(np.asarray(alpha) == 0)
+        if hidden >= MUCH:
+            notes.append(f"{hidden:.0%} of it is transparent, and white here")
     return image, notes
 
 

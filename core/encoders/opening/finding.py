@@ -20,7 +20,7 @@ Tensors = dict[str, Tensor]
 Naming = Callable[[Tensors], Tensors]
 
 DEEPEST = 4
-PREFERRED = {"ema": -2, "teacher": -1, "student": 1, "momentum": 2, "k": 2, "target": 2}
+PREFERRED = {"ema": -2, "swa": -2, "averaged": -2, "teacher": -1, "student": 1, "momentum": 2, "k": 2, "target": 2}
 """Words in a container's name or a prefix. Averaged weights are what is published and evaluated, and DINO's teacher is
 such an average; of MoCo the query encoder is, of BYOL the online one."""
 DOES_NOT_APPLY = (

@@ -21,6 +21,21 @@ STARTS: tuple[tuple[bytes, str], ...] = (
     (b"gguf", "it is a GGUF file of quantised weights, which cannot be undone"),
 )
 
+DISTRIBUTED = (
+    "it is of a distributed checkpoint, a folder of parts. Join them: "
+    "torch.distributed.checkpoint.format_utils.dcp_to_torch_save(FOLDER, NEW)"
+)
+SUFFIXES = {
+    ".index.json": "it is the list of the parts of a file. Join those: load each and save all their tensors as one",
+    ".msgpack": "it is a file of Flax, of JAX. Only PyTorch's weights and safetensors can be read",
+    ".distcp": DISTRIBUTED,
+    ".metadata": DISTRIBUTED,
+}
+"""Endings that say what a file is where its first bytes do not."""
+PROTOCOLS = tuple(bytes([number]) for number in range(2, 6))
+MAGIC = bytes.fromhex("6cfc9c46f9206aa85019")
+"""The number that every file of `torch.save` before its zip format begins with, as its pickle spells it."""
+
 
 def other_kind(path: Path) -> str:
     """A clause on what a file is and what to do, empty for what may be a checkpoint.
@@ -41,8 +56,20 @@ def other_kind(path: Path) -> str:
     for signature, clause in STARTS:
         if plain.startswith(signature):
             return clause
+    if shards := re.search(r"-\d{5}-of-(\d{5})\.\w+$", path.name):
+        return f"it is one of {int(shards[1])} parts of a file. Join them: load each and save all their tensors as one"
+    for suffix, clause in SUFFIXES.items():
+        if path.name.lower().endswith(suffix):
+            return clause
+    if start[257:262] == b"ustar":
+        return "it is a tar archive. Unpack it first (tar -xf)"
     if path.suffix == ".safetensors":
         return _cut_safetensors(path, size)
+    if start[:1] == b"\x80" and start[1:2] in PROTOCOLS and MAGIC not in start:
+        return (
+            "it is a pickle that torch.save did not write. Where it came from, save its arrays as tensors: "
+            "torch.save({name: torch.as_tensor(array) for name, array in ...}, NEW)"
+        )
     if start.startswith(b"PK\x03\x04"):
         return _zip(path, size)
     if path.suffix.lower() == ".onnx" or (start[:1] == b"\x08" and (b"onnx" in plain or b"pytorch" in plain[:64])):

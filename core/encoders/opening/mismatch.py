@@ -24,6 +24,18 @@ PROJECTORS = (
 )
 """Beginnings of what self-supervised training puts behind or beside an encoder and throws away."""
 
+UNFINISHED = {
+    "_mask": "it is pruned, with masks apart from weights: torch.nn.utils.prune.remove(module, 'weight') joins them",
+    ".parametrizations.": (
+        "its weights are parametrised: torch.nn.utils.parametrize.remove_parametrizations makes them plain"
+    ),
+    "fake_quant": "it is prepared for quantisation: save the network's state_dict() from before that",
+    "activation_post_process": "it is prepared for quantisation: save the network's state_dict() from before that",
+    "_packed_params": "its weights are quantised, which cannot be undone: save the network's state_dict() from before",
+    ".lora_": "it holds LoRA's adapters beside or without the network: merge them first (merge_and_unload())",
+}
+"""Parts of names that tools of PyTorch leave in a network that is not finished, and how to finish it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
@@ -60,7 +72,8 @@ class Mismatch:
     def guess(self) -> str:
         """The likeliest reason, as a clause."""
         return (
-            self._prefix()
+            self._saved_otherwise()
+            or self._prefix()
             or self._only_other_parts()
             or self._depth()
             or self._stem()
@@ -68,6 +81,23 @@ class Mismatch:
             or self._parts_beside()
             or "it is another architecture, or the same under names of another kind"
         )
+
+    @property
+    def is_another(self) -> bool:
+        """Whether another network would fit, rather than another file."""
+        return not (self._saved_otherwise() or self._stem())
+
+    def _saved_otherwise(self) -> str:
+        """What lies in the file is no state dict of a finished network."""
+        for part, clause in UNFINISHED.items():
+            if any(part in name for name in self.extra):
+                return clause
+        if self.missing and all(name.endswith(("running_mean", "running_var")) for name in self.missing):
+            return (
+                "only parameters were saved (named_parameters()), without BatchNorm's statistics: save the network's "
+                "state_dict()"
+            )
+        return ""
 
     def _prefix(self) -> str:
         """Half or more of the missing names are there behind, or without, one beginning."""
