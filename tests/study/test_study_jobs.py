@@ -46,8 +46,8 @@ def test_a_job_runs_to_its_end_and_its_study_can_be_read(tmp_path: Path) -> None
         jobs.start(PLAN, tmp_path / "data")
     job = wait(where, lambda job: not job.running)
     assert job.ended, job.log
-    assert job.progress["done"] == job.progress["total"] == 8
-    assert "8 cells done, 0 failed" in job.log
+    assert job.progress["done"] == job.progress["total"] == 6
+    assert "6 cells done, 0 failed" in job.log
     assert [found.folder for found in jobs.jobs()] == [where]
     assert set(store.studies([str(tmp_path / "results")])["toy"].datasets) == {"near", "far"}
 
@@ -64,7 +64,7 @@ def test_a_cancelled_job_stops_soon_and_goes_on_when_started_again(tmp_path: Pat
     job = wait(where, lambda job: not job.running)
     assert job.ended
     assert not job.cancelled
-    assert len(list(where.glob("cells/*.parquet"))) == 8
+    assert len(list(where.glob("cells/*.parquet"))) == 6
 
 
 def test_a_job_that_cannot_run_says_why(tmp_path: Path) -> None:
