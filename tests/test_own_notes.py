@@ -56,9 +56,9 @@ def test_what_is_taken_over_from_another_entry_is_printed(folder: Path, capsys: 
     assert main([*arguments, "three", "--regime", "supervised", "--method", "mine"]) == 0
     assert "Taken over from simclr: preprocessing." in capsys.readouterr().out
     # Of another network nothing but the training is shared.
-    torch.save(BODY, folder / "mine.pth")
-    assert main([*arguments, "four", "--arch", NETWORK, "--size", "64"]) == 0
-    assert "Taken over from simclr: regime self-supervised, method SimCLR.\n" in capsys.readouterr().out
+    torch.save(architectures.build("resnet18").state_dict(), folder / "mine.pth")
+    assert main([*arguments, "four", "--arch", "resnet18", "--size", "64"]) == 0
+    assert "Taken over from simclr: regime self-supervised, method SimCLR." in capsys.readouterr().out
 
 
 NAMED: dict[str, tuple[dict[str, Any], str]] = {

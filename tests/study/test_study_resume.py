@@ -142,12 +142,12 @@ def test_stop_leaves_a_study_that_goes_on(setup) -> None:
     with pytest.raises(Cancelled):
         list(running.study(made, stop=stop))
     some = cells_on_disk(made)
-    assert 0 < len(some) < 8
+    assert 0 < len(some) < 6
     info = store.study("toy", [str(Path(made.out).parent)])
     assert sum(cell["state"] == "done" for cell in info.cells.values()) == len(some)
     events = list(running.study(made))
     assert next(e.what for e in events if e.kind == "kept") == f"{len(some)} cells of an earlier run"
-    assert len(cells_on_disk(made)) == 8
+    assert len(cells_on_disk(made)) == 6
 
 
 KILLED = """
@@ -183,10 +183,10 @@ def test_killed_run_goes_on_and_loses_or_doubles_nothing(setup, tmp_path: Path, 
     process.stdout.close()
     kept = {p.name: p.read_bytes() for p in Path(made.out).glob("cells/*.parquet")}
     list(running.study(made))
-    assert sorted(cells_on_disk(made).values()) == [18] * 8
+    assert sorted(cells_on_disk(made).values()) == [18] * 6
     assert all((Path(made.out) / "cells" / name).read_bytes() == data for name, data in kept.items())
     with opened(made) as results:
-        assert results.frame("SELECT count(*) AS n FROM rows")["n"][0] == 144
+        assert results.frame("SELECT count(*) AS n FROM rows")["n"][0] == 108
     assert not list(Path(made.out).rglob("*.partial"))
 
 
