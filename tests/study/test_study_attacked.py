@@ -27,7 +27,7 @@ from core.results.info import StudyInfo
 from core.study import features, plan
 from core.study import run as running
 
-FLIPS, KILLS = int(os.environ.get("FLIPS", "60")), int(os.environ.get("KILLS", "6"))
+FLIPS, KILLS = int(os.environ.get("FLIPS", "60")), int(os.environ.get("KILLS", "3"))
 PAIR = ("supervised", "simclr")
 PROGRESS = re.compile(r"images read|top-1|measured|distances between")
 CLAIMS = "claims.parquet"
