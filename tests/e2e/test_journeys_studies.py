@@ -48,6 +48,8 @@ def test_the_shipped_study_opens_by_a_deep_link_and_leads_to_its_samples(fresh_s
 def test_the_threshold_moves_accuracy_and_coverage(server, visit):
     visitor = visit(server)
     page = visitor.open("/confidence?study=family&dataset=chest_xray")
+    page.get_by_role("tab", name="Does it know when it is wrong?").click()
+    visitor.settle()
     finding = page.get_by_text(re.compile(r"From confidence .* on:"))
     before = finding.first.inner_text()
     page.get_by_role("slider", name=re.compile("Answer only from")).press("ArrowLeft")
