@@ -1,6 +1,7 @@
 """The image set that scikit-learn carries: always at hand, nothing to fetch."""
 
 import hashlib
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from core.datasets import reading, splits
 from core.datasets.options import refuse_options
 from core.datasets.spec import DatasetSpec, ImageSet, Part, Progress
+from core.errors import DataUnavailable
 
 SPEC = DatasetSpec(
     id="digits",
@@ -46,13 +48,21 @@ class Digits:
         return True
 
     def open(self, root: Path) -> ImageSet:  # noqa: ARG002
-        """The set; the data folder is not looked at."""
-        from sklearn.datasets import load_digits
+        """The set; the data folder is not looked at.
 
-        found = load_digits()
+        Raises:
+            DataUnavailable: scikit-learn is not installed, or keeps the file elsewhere.
+        """
+        # The file that `load_digits` reads. scikit-learn takes a second to import, and the first page shows a digit.
+        package = importlib.util.find_spec("sklearn")
+        folders = (package.submodule_search_locations if package else None) or [""]
+        file = Path(folders[0]) / "datasets" / "data" / "digits.csv.gz"
+        if not file.is_file():
+            raise DataUnavailable(f"scikit-learn's digits are not at {file}: install Invariscope's own scikit-learn.")
+        rows = np.loadtxt(file, delimiter=",")
         # Sixteen grey levels, as counted in 4 × 4 blocks of the scans; ink is bright.
-        images = np.rint(found.images * (255 / 16)).astype(np.uint8)
-        labels = found.target.astype(np.int64)
+        images = np.rint(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+        labels = rows[:, -1].astype(np.int64)
         numbers = [f"{i:04d}" for i in range(len(labels))]
         mask = splits.held_out(numbers, labels, splits.TEST_SHARE, salt="test")
         parts = {}

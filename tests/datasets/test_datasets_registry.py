@@ -1,12 +1,15 @@
 """Every set that can be asked for by id: complete facts, and words about how to get what is absent."""
 
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torchvision.datasets as published
 from medmnist.info import INFO
+from sklearn.datasets import load_digits
 
 from core.datasets import DATASETS
 from core.datasets.address import open_address
@@ -15,6 +18,7 @@ from core.datasets.spec import DOMAINS, METRICS
 from core.datasets.torchvision_readers import READERS
 from core.datasets.torchvision_sets import TorchvisionSet
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
+from core.paths import ROOT
 
 each = pytest.mark.parametrize("id", DATASETS)
 TORCHVISION = {id: a for id, a in DATASETS.items() if isinstance(a, TorchvisionSet)}
@@ -109,6 +113,21 @@ def test_digits_are_always_at_hand(tmp_path: Path) -> None:
     assert found.fingerprint == open_address("digits", tmp_path).fingerprint
     DATASETS["digits"].fetch(tmp_path, lambda done, total: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_digits_are_those_of_scikit_learn_and_need_it_not() -> None:
+    found = open_address("digits")
+    theirs = load_digits()
+    for part in found.parts.values():
+        for place, id in enumerate(part.ids[:50]):
+            number = int(id.partition("/")[2])
+            assert part.labels[place] == theirs.target[number]
+            shown = part.read(place)[..., 0] * (16 / 255)
+            np.testing.assert_allclose(shown, theirs.images[number], atol=0.04)
+    opened = "import sys; from core.datasets.address import open_address; open_address('digits')"
+    code = f"{opened}; print('sklearn' in sys.modules)"
+    asked = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert asked.stdout.split() == ["False"]
 
 
 def test_names_that_are_no_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
