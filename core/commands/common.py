@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
 from core.errors import InvalidRequest
@@ -92,6 +93,32 @@ def folder_address(path: str, every: int = 1, drop_duplicates: bool = False) -> 
 
     options = ({"every": str(every)} if every > 1 else {}) | ({"duplicates": "drop"} if drop_duplicates else {})
     return text_of(Address("folder", str(expanded(path, "The folder").resolve()), options))
+
+
+def html_file(text: str) -> Path:
+    """Where `--out` says that a page goes.
+
+    Raises:
+        InvalidRequest: it names another kind of file.
+    """
+    out = expanded(text, "--out")
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise InvalidRequest(f"--out takes a .html file, not {out.name}.")
+    return out
+
+
+def write_file(out: Path, data: bytes) -> None:
+    """Write a file whole, where `--out` says.
+
+    Raises:
+        InvalidRequest: the system does not let it.
+    """
+    from core.files import write_whole
+
+    try:
+        write_whole(out, data)
+    except OSError as error:
+        raise InvalidRequest(f"{out} cannot be written: {error.strerror or error}. Choose another --out.") from error
 
 
 def refused_by_the_system(error: OSError) -> int:

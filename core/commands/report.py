@@ -1,10 +1,8 @@
 """`invariscope report`: a study as one HTML file to read and to print."""
 
 import argparse
-from pathlib import Path
 
-from core.commands.common import Commands, add_common, print_json, say
-from core.errors import InvalidRequest
+from core.commands.common import Commands, add_common, html_file, print_json, say, write_file
 
 
 def add_parser(commands: Commands) -> None:
@@ -21,14 +19,10 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw every figure that the study holds and write the file."""
-    from core.files import write_whole
-    from core.paths import expanded
     from core.results import store
     from core.talk import report
 
-    out = expanded(arguments.out, "--out")
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise InvalidRequest(f"--out takes a .html file, not {Path(out).name}.")
+    out = html_file(arguments.out)
     drawn: list[str] = []
 
     def seen(heading: str) -> None:
@@ -37,10 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     info = store.study(arguments.study)
     page = report.build(info, arguments.protocol, arguments.first, arguments.second, seen)
-    try:
-        write_whole(out, page)
-    except OSError as error:
-        raise InvalidRequest(f"{out} cannot be written: {error.strerror or error}. Choose another --out.") from error
+    write_file(out, page)
     if arguments.json:
         print_json({"file": str(out), "figures": drawn, "bytes": len(page)})
     else:

@@ -1,10 +1,8 @@
 """`invariscope talk`: a story as one HTML file, to be given from a disk without a network."""
 
 import argparse
-from pathlib import Path
 
-from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
-from core.errors import InvalidRequest
+from core.commands.common import EXIT_PART, Commands, add_common, html_file, print_json, say, write_file
 
 
 def add_parser(commands: Commands) -> None:
@@ -18,19 +16,12 @@ def add_parser(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Compute every scene and write the file; scenes that cannot be shown are marked in it and told."""
-    from core.files import write_whole
-    from core.paths import expanded
     from core.talk import deck, stories
 
-    out = expanded(arguments.out, "--out")
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise InvalidRequest(f"--out takes a .html file, not {Path(out).name}.")
+    out = html_file(arguments.out)
     story = stories.find(arguments.story)
     page, marked = deck.build(story, lambda done, total: say(f"scene {done} of {total}"))
-    try:
-        write_whole(out, page)
-    except OSError as error:
-        raise InvalidRequest(f"{out} cannot be written: {error.strerror or error}. Choose another --out.") from error
+    write_file(out, page)
     for number, reason in marked:
         say(f"scene {number} is marked: {reason}")
     if arguments.json:

@@ -47,6 +47,7 @@ class Digits:
         """Always."""
         return True
 
+    # As above: other sets are opened below the data folder.
     def open(self, root: Path) -> ImageSet:  # noqa: ARG002
         """The set; the data folder is not looked at.
 

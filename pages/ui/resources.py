@@ -55,15 +55,15 @@ def doubts(contender: Contender) -> list[str]:
 
 
 def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """A cache for what holds pixels: of a bundled sample or a published data set for everybody, else for a session.
-    What is cached takes the picture first, and it is no part of the key."""
+    """A cache of what holds pixels: everybody's for all, else for a session. The picture comes first, and is no key."""
 
     def cached(compute: Callable[..., T]) -> Callable[..., T]:
         for_all = st.cache_data(show_spinner=False, max_size=max_size)(compute)
         for_one = st.cache_data(show_spinner=False, max_size=max_size, scope="session")(compute)
 
         def ask(_image: SafeImage, *key: Any) -> T:
-            return (for_all if _image.digest in samples.digests() | PUBLIC else for_one)(_image, *key)
+            everybodys = _image.digest in samples.digests() or _image.digest in PUBLIC
+            return (for_all if everybodys else for_one)(_image, *key)
 
         return ask
 
