@@ -55,6 +55,11 @@ TITLES = {
 }
 
 
+def two_digits(value: float) -> str:
+    """Two digits, with a minus that is one, and none before nothing."""
+    return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
+
 def show_cell(name: str) -> None:
     st.session_state["cell"] = name
 
@@ -92,7 +97,7 @@ with right:
     with st.container(horizontal=True, gap="medium"):
         st.metric(
             "Error consistency (κ)",
-            "not defined" if kappa.estimate != kappa.estimate else f"{kappa.estimate:.2f}",
+            "not defined" if kappa.estimate != kappa.estimate else plain(two_digits(kappa.estimate)),
             help="Cohen's kappa of right and wrong (Geirhos et al. 2020): 1: the same images go wrong; 0: as for "
             "independent contenders of these accuracies; below 0: they complement each other.",
             width=165,

@@ -123,7 +123,7 @@ def radar(
         radialaxis={"range": [min(0.0, float(rows[["first", "second"]].to_numpy().min())), 1], "gridcolor": GREY},
         angularaxis={"tickfont": {"size": 11}, "gridcolor": GREY},
         bgcolor="rgba(0,0,0,0)",
-        domain={"y": [0.04, 0.96]},  # room for the names above and below
+        domain={"x": [0.2, 0.8], "y": [0.04, 0.96]},  # room for the names, on a phone too
     )
     return finish(figure, said, height=560)
 

@@ -11,7 +11,7 @@ from core.results import invariance
 from core.results.info import StudyInfo
 from core.study.measures import MEASURES
 from core.text import plain
-from pages.ui import pickers
+from pages.ui import pickers, study_samples
 from pages.ui.study_inputs import ChosenStudy
 
 ALL = "all data sets"
@@ -80,5 +80,6 @@ def pick(info: StudyInfo, found: Sequence[str], together: bool) -> tuple[str, ..
     labels = {id: str(info.datasets[id]["label"]) for id in found}
     if together and len(found) > 1:
         labels = {ALL: "All data sets"} | labels
-    chosen = pickers.one("Data set", labels, "measured", width=260)
+    first = None if ALL in labels else study_samples.with_images(info, found)
+    chosen = pickers.one("Data set", labels, "measured", first, width=260)
     return tuple(found) if chosen == ALL else (chosen,)

@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import InvariscopeError
+from core.plots.shipped import FAR
 from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
 from core.study.protocols import PROTOCOLS
@@ -14,7 +15,6 @@ from pages.ui import inputs, pickers, resources
 from pages.ui.places import said
 
 SIDE = 168
-DIGITS = "digits"
 RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 
 
@@ -22,9 +22,12 @@ def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str
     """The data set to look at, among those that a contender has answers on; in the address as `dataset`."""
     options = [id for id in info.by_domain() if info.done(protocol, encoders, (id,))]
     labels = {id: str(info.datasets[id]["label"]) for id in options}
-    # The one set whose images are on every machine, so that pages which show images open on some.
-    first = DIGITS if DIGITS in options and info.datasets[DIGITS]["address"] == DIGITS else None
-    return pickers.one("Data set", labels, "dataset", first, width=240, help="By domain.")
+    return pickers.one("Data set", labels, "dataset", with_images(info, options), width=240, help="By domain.")
+
+
+def with_images(info: StudyInfo, options: Sequence[str]) -> str | None:
+    """The data set whose images are on every machine, so that pages which show images open on some; None without it."""
+    return FAR if FAR in options and info.datasets[FAR]["address"] == FAR else None
 
 
 def class_name(info: StudyInfo, dataset: str, label: int) -> str:
