@@ -49,6 +49,32 @@ def unsealed(stored: bytes) -> bytes | None:
     return data if stored == sealed(data) else None
 
 
+def seal(file: Path) -> None:
+    """Store the hash of a finished file beside it, for a layout that has no room for a line (safetensors, NumPy).
+
+    Raises:
+        OSError: it could not be written.
+    """
+    write_whole(_seal_of(file), sealed(_sha256(file)))
+
+
+def is_whole(file: Path) -> bool:
+    """Whether a file is there and is what it was when it was sealed."""
+    try:
+        return unsealed(_seal_of(file).read_bytes()) == _sha256(file)
+    except FileNotFoundError:
+        return False
+
+
+def _seal_of(file: Path) -> Path:
+    return file.with_suffix(".sha256")
+
+
+def _sha256(file: Path) -> bytes:
+    with file.open("rb") as data:
+        return hashlib.file_digest(data, "sha256").digest()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes its place when the block ends; after an error nothing has changed.

@@ -50,11 +50,13 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
 
 if held := inputs.study_sample():
     study_samples.answers(held)
-    if held.dataset != task.id:
+    if task.id not in inputs.questions(held):
         st.caption(
-            ":material/info: No head for the question of that study is packaged, so its recorded answers stand above. "
+            ":material/info: No head for the question of that study is here, so its recorded answers stand above. "
             f"Below, the contenders answer another question: {plain(task.label)}."
         )
+    elif "/" in task.id:
+        st.caption(":material/info: Below, the linear probes answer that the study itself fitted, with its first seed.")
 st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
 blocks.control_note(contenders)
 if target is not None:

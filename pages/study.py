@@ -164,7 +164,8 @@ with left:
             + (
                 "its source set or the others have too few images, or the run has not come to its end."
                 if sources
-                else "no data set is declared as the source that distances are from (domain=source)."
+                else "no data set is declared as the source that distances are from (domain=source), and none of these "
+                "encoders ships with images of its own."
             )
         )
     else:
@@ -184,12 +185,19 @@ with left:
                 domains.advantage_alt(near_far, floor, measure, names[first], names[second]),
                 "study_advantage",
             )
+            outside = [id for id in measured["reference"].unique() if id not in info.datasets]
             missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
             images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
             st.caption(
                 f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {plain(names[eyes])}, {images} "
                 "images of either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
                 + (" Dotted line: two halves of the source itself." if pd.notna(floor) else "")
+                + (
+                    f" The source is no set of this study: {plain(', '.join(outside))}, by training images that the "
+                    "encoder's head ships."
+                    if outside
+                    else ""
+                )
                 + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
             )
 with right:

@@ -8,7 +8,7 @@ from core.commands.common import Commands, add_common, fetch_progress, folder_ad
 from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.paths import ASSETS, cache_folder, own_folder
-from core.tasks import tasks
+from core.tasks import Task, tasks, write
 from core.text import spoken
 
 
@@ -55,18 +55,8 @@ def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: 
         return
     if known is not None and not path.is_file():
         return  # one that ships is described already, and comes before any other of its name
-    import tomli_w
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    table = {
-        "label": arguments.label,
-        "domain": arguments.domain,
-        "classes": list(classes),
-        "source": arguments.source,
-        "licence": arguments.licence,
-        "note": arguments.note,
-    }
-    path.write_bytes(tomli_w.dumps(table).encode())
+    about = (arguments.label, arguments.domain, classes, arguments.source, arguments.licence, arguments.note)
+    write(path, Task(arguments.task, *about))
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from core.encoders.partners import order
 from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, NativeHead
 from core.errors import HeadUnavailable, WeightsInvalid
+from core.files import is_whole
 from core.pace import Progress
 from core.paths import ASSETS, own_folder
-from core.tasks import task, tasks
+from core.tasks import root_of, task, tasks
 
 # Listing what there is takes no PyTorch: only the functions that load import it.
 if TYPE_CHECKING:
@@ -33,7 +35,12 @@ def own_path(encoder_id: str, task_id: str) -> Path:
 
 
 def fitted_path(encoder_id: str, task_id: str) -> Path:
-    """Where the fitted head of an encoder is: the one that ships before a person's own; may not exist."""
+    """Where the fitted head of an encoder is: its study's, or the one that ships before a person's own.
+
+    It may not exist.
+    """
+    if of_study := root_of(task_id):
+        return of_study[0] / "heads" / encoder_id / f"{of_study[1]}.safetensors"
     ships = packaged_path(encoder_id, task_id)
     return ships if ships.is_file() else own_path(encoder_id, task_id)
 
@@ -44,7 +51,7 @@ def tasks_of(spec: EncoderSpec) -> list[str]:
     # Two looks at the disk an encoder, not two a task: there are hundreds of encoders.
     folders = [root / "heads" / spec.id for root in (ASSETS, own_folder())]
     fitted = {path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.safetensors")}
-    return [id for id in tasks() if id in native or id in fitted]
+    return [id for id in tasks() if id in native or id in fitted or ("/" in id and fitted_path(spec.id, id).is_file())]
 
 
 def encoders_for(task_id: str) -> list[str]:
@@ -52,9 +59,9 @@ def encoders_for(task_id: str) -> list[str]:
     if task_id not in tasks():
         return []
     # One look at the disk, not one an encoder: every run of a page asks this.
-    fitted = {
-        path.parent.name for root in (ASSETS, own_folder()) for path in root.glob(f"heads/*/{task_id}.safetensors")
-    }
+    root, name = root_of(task_id) or (None, task_id)
+    places = (root,) if root else (ASSETS, own_folder())
+    fitted = {path.parent.name for place in places for path in place.glob(f"heads/*/{glob.escape(name)}.safetensors")}
     known = encoders().items()
     return order(id for id, spec in known if id in fitted or any(head.task == task_id for head in spec.heads))
 
@@ -84,6 +91,8 @@ def load(encoder: Encoder, task_id: str, progress: Progress = lambda done, total
     asked = task(task_id)
     path = fitted_path(encoder.spec.id, task_id)
     if path.is_file():
+        if root_of(task_id) and not is_whole(path):
+            raise WeightsInvalid(f"The head {path} is damaged: run its study again, into a new folder.")
         head = linear.load(path)
         fitted_on = head.facts.get("encoder_sha256")
         if fitted_on != encoder.sha256:

@@ -17,7 +17,8 @@ def distances(info: StudyInfo) -> pd.DataFrame:
     """How far each data set is from the reference set in each encoder's features, as the study measured it.
 
     Returns:
-        encoder, dataset, label, domain, reference, measure, value, samples; no row when nothing was measured.
+        encoder, dataset, label, domain, reference, measure, value, samples; no row when nothing was measured. The
+        reference with itself, two halves of it, is the floor; it may be no set of the study.
 
     Raises:
         DataUnavailable: the study has no finished cell, or the file is damaged.
@@ -27,10 +28,12 @@ def distances(info: StudyInfo) -> pd.DataFrame:
             return pd.DataFrame(columns=list(DISTANCES))
         found = results.frame("SELECT encoder, dataset, reference, measure, value, samples FROM distances")
     sets = info.datasets
-    found = found[found["dataset"].isin(list(sets))]
+    # What ships of an encoder's own source is the reference of studies that have no source set.
+    found = found[found["dataset"].isin(list(sets)) | (found["dataset"] == found["reference"])]
+    outside = {id: {"label": id, "domain": "source"} for id in found["reference"] if id not in sets}
     for column in ("label", "domain"):
-        found[column] = [sets[id][column] for id in found["dataset"]]
-    rank = {id: i for i, id in enumerate(info.by_domain())}
+        found[column] = [(sets | outside)[id][column] for id in found["dataset"]]
+    rank = {id: i for i, id in enumerate([*outside, *info.by_domain()])}
     return found.sort_values("dataset", key=lambda ids: ids.map(rank), kind="stable", ignore_index=True)[
         list(DISTANCES)
     ]

@@ -16,7 +16,7 @@ from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.encoders.spec import EncoderSpec
 from core.results import schema, writing
-from core.study import features, rows
+from core.study import features, heads, rows
 from core.study.measures import ANSWERS, MEASURES
 from core.study.plan import Plan
 from core.study.protocols import PROTOCOLS, Material
@@ -135,6 +135,8 @@ def run(
         }
         return _stored(out, cell, key, tables, measured.facts | _made(encoder, start))
     answers = PROTOCOLS[cell.protocol].run(material)
+    if (cell.protocol, cell.seed) == (LINEAR.id, heads.SEED):
+        heads.keep(out, material, encoder)
     facts = answers.facts | {
         "temperature": answers.temperature,
         "top1": float((answers.logits.argmax(axis=1) == test.labels[answers.sample]).mean()),

@@ -3,6 +3,9 @@
 Fréchet distance and classifier both depend on how many images they see, so within an encoder every set is compared
 with the source by the same number of images on either side, and the floor by that number too: the source's test part
 is cut in halves, sets are compared with the first half, and the second half compared with the first is the floor.
+
+A study without a source set takes what ships with an encoder's head for its own source: features of 512 of its training
+images.
 """
 
 from __future__ import annotations
@@ -16,9 +19,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from core.errors import DataUnavailable
+from core.heads import linear, store
 from core.metrics.domain import frechet_distance, knn_distance, two_sample_auroc
 from core.results import schema, writing
 from core.study.features import Features, by_hash
+from core.tasks import tasks
 
 VERSION = 1
 """Of what follows: part of every key, so that a change here measures anew."""
@@ -39,6 +44,29 @@ Floats = NDArray[np.float32]
 MEASURES = ("frechet", "auroc", "knn")
 
 
+def shipped(encoder_id: str, sha256: str) -> tuple[str, Features] | None:
+    """The reference of a study without a source set: the encoder's own source task, and features that its head holds.
+
+    None for an encoder of no such head, as those that were fetched, and for one whose head was fitted on other weights.
+
+    Args:
+        encoder_id: whose features.
+        sha256: of its weights.
+
+    Raises:
+        WeightsInvalid: the head's file is damaged.
+    """
+    for task in tasks().values():
+        path = store.fitted_path(encoder_id, task.id)
+        if task.domain == "source" and "/" not in task.id and path.is_file():
+            head = linear.load(path)
+            if head.familiarity is not None and head.facts.get("encoder_sha256") == sha256:
+                values = head.familiarity.bank.float().numpy()
+                ids = tuple(f"{task.id}/{i}" for i in range(len(values)))
+                return task.id, Features(values, np.zeros(len(values), np.int64), ids, ())
+    return None
+
+
 def measure(
     encoder_id: str, reference: tuple[str, Features], targets: Mapping[str, Features], seed: int = 0
 ) -> pa.Table:
@@ -49,7 +77,7 @@ def measure(
 
     Args:
         encoder_id: goes into the table.
-        reference: id and features of the test part of the set that distances are from: the study's source.
+        reference: id and features of what distances are from: the test part of the study's source, or `shipped`.
         targets: features of the test parts of the other sets, by id; the reference among them is passed over.
         seed: of the classifier's folds.
 

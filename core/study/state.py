@@ -18,6 +18,7 @@ from core.results import writing
 from core.study import cells, distances, features, manifest
 from core.study.cells import Cell
 from core.study.engines.base import Pair, Setup
+from core.study.features import Features
 
 
 class Work:
@@ -45,6 +46,7 @@ class Work:
         self.tables: list[pa.Table] = []
         self.distances = str(before.get("distances", ""))  # hash of their file
         self.distances_key: str | None = None
+        self.shipped: dict[str, tuple[str, Features]] = {}  # by encoder, where no set is the source
         given: dict[str, str] = {}  # address by id
         for address in setup.plan.datasets:
             try:
@@ -134,17 +136,22 @@ class Work:
 
     def _check_distances(self) -> None:
         """Decide whether the distances on disk are those of these encoders and sets."""
-        if self.reference is None or len(self.sets) < 2:
+        if self.reference is None:
+            found = {id: distances.shipped(id, entry["weights"]) for id, entry in self.encoders.items()}
+            self.shipped = {id: reference for id, reference in found.items() if reference is not None}
+        if not self.shipped and (self.reference is None or len(self.sets) < 2):
             return
         facts = {
             "version": distances.VERSION,
-            "reference": self.reference.spec.id,
+            "reference": self.reference.spec.id
+            if self.reference
+            else {id: name for id, (name, _) in self.shipped.items()},
             "sets": {id: images.fingerprint for id, images in self.sets.items()},
             "encoders": {id: entry["weights"] for id, entry in self.encoders.items()},
         }
         key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-        stored, found = writing.stored(f"{self.setup.out}/distances.parquet", self.distances)
-        self.distances = found or self.distances
+        stored, sha256 = writing.stored(f"{self.setup.out}/distances.parquet", self.distances)
+        self.distances = sha256 or self.distances
         # While a set is absent the distances that include it stand.
         if not self.unopened and stored.get("key") != key:
             self.distances_key = key
@@ -162,11 +169,13 @@ class Work:
                 found[id] = features_there
         if len(found) < len(self.sets):
             self.distances_key = ""
-        if self.reference is not None and self.reference.spec.id in found:
-            id = self.reference.spec.id
+        reference = self.shipped.get(encoder)
+        if self.reference is not None and (id := self.reference.spec.id) in found:
+            reference = id, found[id]
+        if reference is not None:
             # Features that are not finite fail their cells; the distances of the other encoders stand.
             with contextlib.suppress(DataUnavailable):
-                self.tables.append(distances.measure(encoder, (id, found[id]), found))
+                self.tables.append(distances.measure(encoder, reference, found))
 
     def write(self) -> None:
         """Write plan and manifest."""

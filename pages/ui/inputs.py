@@ -32,6 +32,7 @@ DOMAIN_WORDS = {
     "source": "the encoders' own training domain",
     "similar": "similar to the training domain",
     "different": "far from the training domain",
+    "unknown": "nobody said how far from the training domain",
 }
 
 
@@ -76,11 +77,16 @@ def take_study_sample(sample: StudySample, contenders: list[str]) -> None:
     """
     st.session_state[STUDY_SAMPLE] = sample
     st.session_state["image_source"] = FROM_STUDY
-    if sample.dataset in tasks():
-        st.session_state["task"] = sample.dataset
-        able = [id for id in contenders if id in store.encoders_for(sample.dataset)]
-        if able:
-            st.session_state["encoders"] = able
+    # The study's own heads answer where it kept them: a packaged task of the same name may be of other images.
+    for task in questions(sample):
+        if able := [id for id in contenders if id in store.encoders_for(task)]:
+            st.session_state["task"], st.session_state["encoders"] = task, able
+            return
+
+
+def questions(sample: StudySample) -> list[str]:
+    """The tasks that ask what a study's sample was asked, the study's own before the packaged one."""
+    return [id for id in (f"{sample.study}/{sample.dataset}", sample.dataset) if id in tasks()]
 
 
 def explain(error: InvariscopeError) -> None:
@@ -218,7 +224,7 @@ def _truth(is_sample: bool, task: Task) -> tuple[str, ...]:
     if is_sample:
         return samples.true_classes(st.session_state["image"], task)
     held = study_sample()
-    return (held.label,) if held is not None and held.dataset == task.id and held.label in task.classes else ()
+    return (held.label,) if held is not None and task.id in questions(held) and held.label in task.classes else ()
 
 
 def chosen() -> Chosen:

@@ -16,6 +16,7 @@ from core.datasets import splits
 from core.encoders.files import weights
 from core.encoders.resident import residents
 from core.errors import DataUnavailable, InvalidRequest, UnknownName
+from core.results import distances as results_distances
 from core.results import schema, store, summary
 from core.study import encoding
 from core.study import run as running
@@ -61,6 +62,26 @@ def test_distances_from_the_source_set_are_measured_once(tmp_path: Path) -> None
     assert set(table["dataset"]) == {"near", "far"}, "the source with itself is the floor"
     assert set(table["measure"]) == {"frechet", "auroc", "knn"}
     assert [e.kind for e in running.study(made)] == ["opened", "opened", "kept", "end"]
+
+
+def test_without_a_source_set_distances_are_from_what_ships_with_the_encoder(tmp_path: Path) -> None:
+    folder(tmp_path / "data", "mine", train=4, test=16)
+    plan = Plan("toy", ("random", "supervised"), ("folder:mine",), ("knn",))
+    made = Setup(plan, str(tmp_path / "results" / "toy"), tmp_path / "cache", tmp_path / "data", "cpu")
+    assert [e.kind for e in running.study(made)][-3:] == ["distances", "distances", "end"]
+    table = results_distances.distances(store.study("toy", [str(tmp_path / "results")]))
+    assert set(table["reference"]) == {"tiny-imagenet"}
+    assert set(table["encoder"]) == {"random", "supervised"}
+    assert table["samples"].unique().tolist() == [256, 48]  # half of what ships, and all of the set
+    for id in ("random", "supervised"):
+        value = table[table["encoder"] == id].set_index(["dataset", "measure"])["value"]
+        assert value["mine", "frechet"] > 2 * value["tiny-imagenet", "frechet"]  # noisy squares are no photographs
+        assert value["mine", "auroc"] > 0.95
+        assert value["tiny-imagenet", "auroc"] == pytest.approx(0.5, abs=0.1)
+        assert results_distances.floor_of(table, id, "knn") == value["tiny-imagenet", "knn"]
+    before = (tmp_path / "results" / "toy" / "distances.parquet").read_bytes()
+    assert "distances" not in [e.kind for e in running.study(made)]
+    assert (tmp_path / "results" / "toy" / "distances.parquet").read_bytes() == before
 
 
 def test_distances_are_measured_anew_when_an_encoder_of_the_same_id_has_other_weights(

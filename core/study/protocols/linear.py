@@ -3,9 +3,9 @@
 import numpy as np
 import torch
 
+from core.files import is_whole, seal
 from core.heads import fitting
 from core.heads.linear import LinearHead, load, save
-from core.study import sealed
 from core.study.protocols.base import Material, Protocol, ProtocolAnswers
 
 
@@ -15,7 +15,7 @@ def fitted(material: Material) -> LinearHead:
     Its facts hold `C`, `validation_top1` and `path` in [0, 1], and `iterations`. It is kept in `material.probe`, since
     every measure of a study rests on it; a file that is damaged counts as absent.
     """
-    if material.probe is not None and sealed.is_whole(material.probe):
+    if material.probe is not None and is_whole(material.probe):
         return load(material.probe)
     features = torch.as_tensor(np.array(material.train.values), device=material.device)
     fit = fitting.fit_linear(
@@ -41,7 +41,7 @@ def fitted(material: Material) -> LinearHead:
     )
     if material.probe is not None:
         save(head, material.probe)
-        sealed.seal(material.probe)
+        seal(material.probe)
     return head
 
 

@@ -12,8 +12,7 @@ from PIL import Image
 from core.datasets.spec import ImageSet, Part
 from core.encoders import preprocess
 from core.encoders.spec import Preprocessing
-from core.files import place
-from core.study import sealed
+from core.files import is_whole, place, seal
 
 Pixels = NDArray[np.uint8]
 """Images of one size, (N, S, S, 3)."""
@@ -61,7 +60,7 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     """
     shape = (len(where), side, side, 3)
     large = int(np.prod(shape)) > IN_MEMORY
-    if large and sealed.is_whole(file):
+    if large and is_whole(file):
         return np.load(file, mmap_mode="r")
     partial = file.with_suffix(".partial")
     values: Pixels
@@ -84,5 +83,5 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
         return values
     values.flush()
     place(partial, file)
-    sealed.seal(file)
+    seal(file)
     return np.load(file, mmap_mode="r")
