@@ -186,8 +186,7 @@ def _write_rows(info: StudyInfo, out: str, format: str, protocol: str | None) ->
     """Every answer with the names of its classes, piece by piece: millions of rows need not fit in memory."""
     columns = "*"
     if format.startswith("csv"):  # which knows no lists
-        lists = (f"array_to_string({name}, ' ') AS {name}" for name in ("top5", "top5_probability"))
-        columns = f"* REPLACE ({', '.join(lists)})"
+        columns = "* REPLACE (array_to_string(top5, ' ') AS top5)"
     with Results(info, protocol) as results:
         names = ", ".join(f"{_named(info, column)} AS {column}_name" for column in ("label", "prediction"))
         schema, batches = results.batches(f"SELECT {columns}, {names} FROM rows")

@@ -90,9 +90,11 @@ class Results:
         for name, files in self._files.items():
             if files:
                 extra = ", filename = true" if name == "logits" else ""
+                # Of studies that grow, cells that an earlier version wrote hold a column more.
+                columns = ", ".join(schema.ROWS.names) if name == "rows" else "*"
                 with self._reading():
                     self._connection.execute(
-                        f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{self._quoted(files)}]{extra})"
+                        f"CREATE VIEW {name} AS SELECT {columns} FROM read_parquet([{self._quoted(files)}]{extra})"
                     )
         if sealed:
             self._seal()

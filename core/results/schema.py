@@ -37,7 +37,6 @@ ROWS = pa.schema(
         pa.field("brier", pa.float32()),  # sum over classes of (p - y)^2, before temperature
         pa.field("calibrated_brier", pa.float32()),
         pa.field("top5", pa.list_(pa.int32())),  # classes, most probable first
-        pa.field("top5_probability", pa.list_(pa.float32())),
     ]
 )
 """Columns of `cells/*.parquet`. Probabilities are in [0, 1]; labels and predictions index the data set's classes."""

@@ -19,7 +19,7 @@ from core.results import schema, writing
 from core.study import features, heads, rows
 from core.study.measures import ANSWERS, MEASURES
 from core.study.plan import Plan
-from core.study.protocols import PROTOCOLS, Material
+from core.study.protocols import PROTOCOLS, Material, linear
 from core.study.protocols.base import validation_split
 from core.study.protocols.linear import LINEAR
 
@@ -106,13 +106,15 @@ def run(
     """
     start = time.perf_counter()
 
+    def part_key(name: str) -> str:
+        return features.key(encoder.spec, encoder.sha256, images, name)
+
     def part(name: str) -> features.Features:
-        return features.load(features.place_of(cache, features.key(encoder.spec, encoder.sha256, images, name)))
+        return features.load(features.place_of(cache, part_key(name)))
 
     train, held_out = validation_split(part("train"), part("val") if "val" in images.parts else None, cell.seed)
     test = part("test")
     key = key_of(cell, plan, encoder.spec, encoder.sha256, images)
-    probe = hashlib.sha256(f"{features.key(encoder.spec, encoder.sha256, images, 'train')} {cell.seed}".encode())
     material = Material(
         train=train,
         held_out=held_out,
@@ -125,7 +127,7 @@ def run(
         checkpoint=cache / "checkpoints" / key[:32],
         options=plan.options.get(cell.protocol if cell.measure == ANSWERS else cell.measure, {}),
         stop=stop,
-        probe=cache / "probes" / f"{probe.hexdigest()[:32]}-{LINEAR.version}.safetensors",
+        probe=linear.kept_in(cache, part_key("train"), cell.seed),
     )
     if cell.measure != ANSWERS:
         measured = MEASURES[cell.measure].run(material)

@@ -37,18 +37,19 @@ def fit_head(
     Raises:
         DataUnavailable: images cannot be read.
     """
+    parts = [part for part in features.PARTS if part in images.parts]
+    keys = {part: features.key(encoder.spec, encoder.sha256, images, part) for part in parts}
     found = {}
-    for part in features.PARTS:
-        if part in images.parts:
-            for _ in encoding.compute(encoder, images, part, cache):
-                pass
-            key = features.key(encoder.spec, encoder.sha256, images, part)
-            found[part] = features.load(features.place_of(cache, key))
+    for part in parts:
+        for _ in encoding.compute(encoder, images, part, cache):
+            pass
+        found[part] = features.load(features.place_of(cache, keys[part]))
     train, held_out = validation_split(found["train"], found.get("val"), SEED)
     test, classes = found["test"], len(images.classes)
     material = Material(
         train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, cache / "checkpoints"
     )
+    material = replace(material, probe=linear.kept_in(cache, keys["train"], SEED))
     head = measured(material, encoder, task_id)
     votes = knn.run(material)
     head = replace(head, facts=head.facts | {"knn_top1": _percent(votes.logits.argmax(axis=1) == test.labels)})

@@ -48,9 +48,8 @@ def table(names: Names, answers: ProtocolAnswers, test: Features) -> pa.Table:
         "label": labels,
         **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
     }
-    for name in ("top5", "top5_probability"):
-        # A table holds lists here, not a matrix; the dictionary's values are of too many kinds to be declared.
-        columns[name] = list(columns[name])  # type: ignore[call-overload]
+    # A table holds lists here, not a matrix; the dictionary's values are of too many kinds to be declared.
+    columns["top5"] = list(columns["top5"])  # type: ignore[call-overload]
     if answers.temperature is None:
         columns |= {f"calibrated_{name}": [None] * count for name in ("confidence", "true_probability", "brier")}
     return pa.table({field.name: pa.array(columns[field.name]).cast(field.type) for field in schema.ROWS}, schema.ROWS)
@@ -73,7 +72,6 @@ def _columns(
         "entropy": confidence.entropy(raw),
         "brier": calibration.brier_score(raw, labels),
         "top5": order,
-        "top5_probability": np.take_along_axis(raw, order, axis=1).astype(np.float32),
     }
     if temperature is not None:
         calibrated = _probabilities(logits, temperature)

@@ -31,7 +31,7 @@ def results(folder):
         ("SELECT encoder, avg((prediction = label)::INT) FROM rows GROUP BY encoder", 2),
         ("FROM rows", 6),
         ("WITH hits AS (SELECT * FROM rows WHERE prediction = label) SELECT count(*) FROM hits;", 1),
-        ("DESCRIBE rows", 23),
+        ("DESCRIBE rows", 22),
         ("-- a comment\nSELECT unnest(top5) FROM rows LIMIT 3", 3),
     ],
 )

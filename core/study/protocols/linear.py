@@ -1,5 +1,8 @@
 """The linear probe: multinomial logistic regression on cached features (Ericsson et al. 2021)."""
 
+import hashlib
+from pathlib import Path
+
 import numpy as np
 import torch
 
@@ -7,6 +10,19 @@ from core.files import is_whole, seal
 from core.heads import fitting
 from core.heads.linear import LinearHead, load, save
 from core.study.protocols.base import Material, Protocol, ProtocolAnswers
+
+VERSION = 2
+
+
+def kept_in(cache: Path, train: str, seed: int) -> Path:
+    """The file that a probe is kept in, for all that rest on it.
+
+    Args:
+        cache: folder.
+        train: key of the training features.
+        seed: of the images that are held out.
+    """
+    return cache / "probes" / f"{hashlib.sha256(f'{train} {seed}'.encode()).hexdigest()[:32]}-{VERSION}.safetensors"
 
 
 def fitted(material: Material) -> LinearHead:
@@ -62,7 +78,7 @@ LINEAR = Protocol(
     label="linear probe",
     description="Logistic regression on frozen features, L2 strength chosen among up to 45 on held-out samples "
     "(Ericsson et al. 2021).",
-    version=2,
+    version=VERSION,
     seed_moves="settings",
     run=run,
 )
