@@ -10,7 +10,7 @@ from pages.ui import blocks, pickers, resources, study_inputs, study_measures, s
 NEIGHBOURS_SHOWN = 6
 AREA_SHOWN = 12
 # No filter of `pairs.samples`, and more rows than a study keeps features of.
-EVERY_ROW = (None, None, None, (0.0, 1.0), None, "sample", 1_000_000)
+EVERY_ROW = (None, None, None, (0.0, 1.0), None, None, "sample", 1_000_000)
 CELLS = {"both": "both right", "only first": "only {0} right", "only second": "only {1} right", "neither": "both wrong"}
 
 st.title("How alike are the spaces?")

@@ -5,7 +5,7 @@ import streamlit as st
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.plots import study_invariance as charts
-from core.results import invariance
+from core.results import invariance, tipping
 from core.text import plain
 from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures
 
@@ -94,9 +94,9 @@ with left:
     curve = resources.of_study(info, invariance.curve, way, augmentation.id, encoders, where)
     figure = charts.curves(curve, augmentation, names, look, unit)
     blocks.figure(figure, curve, f"Kept over strength of {augmentation.label}.", "study_curve")
-flips = resources.of_study(info, invariance.tipping, augmentation.id, encoders, where)
+flips = resources.of_study(info, tipping.tipping, augmentation.id, encoders, where)
 with right:
-    staying = invariance.survival(flips, augmentation.id)
+    staying = tipping.survival(flips, augmentation.id)
     figure = charts.survival(staying, augmentation, names, look)
     blocks.figure(figure, staying, f"Answers that stay over strength of {augmentation.label}.", "study_survival")
 

@@ -175,7 +175,7 @@ def survival(
     """Share of answers that have not flipped yet, over strength.
 
     Args:
-        table: of `invariance.survival`.
+        table: of `tipping.survival`.
         augmentation: on the axis.
         names: of the contenders by id.
         look: of the contenders by id.

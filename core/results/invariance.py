@@ -1,6 +1,6 @@
 """The invariance of a study's contenders: image by image, augmentation by augmentation, and as one fingerprint."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,6 @@ import pandas as pd
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
-from core.metrics import invariance as metrics
 from core.metrics.interval import LEVEL, Interval, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results.info import StudyInfo
@@ -54,7 +53,7 @@ FINGERPRINT = (
 _AREAS = """
     WITH points AS (
         SELECT encoder, dataset, augmentation, sample_id, abs(strength - identity) AS s, avg({value}) AS v
-        FROM invariance JOIN identities USING (augmentation) WHERE {value} IS NOT NULL
+        FROM invariance JOIN kinds USING (augmentation) WHERE {value} IS NOT NULL
         GROUP BY encoder, dataset, augmentation, sample_id, abs(strength - identity)
     ), steps AS (
         SELECT *, coalesce(lag(s) OVER path, 0) AS s0, coalesce(lag(v) OVER path, 1) AS v0
@@ -80,11 +79,13 @@ def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:
     }
 
 
-def _identities() -> pd.DataFrame:
-    return pd.DataFrame([(a.id, a.identity) for a in AUGMENTATIONS.values()], columns=["augmentation", "identity"])
-
-
-def areas(info: StudyInfo, way: str, encoders: Sequence[str], chosen: Sequence[str]) -> pd.DataFrame:
+def areas(
+    info: StudyInfo,
+    way: str,
+    encoders: Sequence[str],
+    chosen: Sequence[str],
+    augmentations: Collection[str] = AUGMENTATIONS,
+) -> pd.DataFrame:
     """The area under each image's own curve, over the tested range, chance-corrected: 1 unmoved, 0 as of another image.
 
     Args:
@@ -92,6 +93,7 @@ def areas(info: StudyInfo, way: str, encoders: Sequence[str], chosen: Sequence[s
         way: key of `WAYS`.
         encoders: ids.
         chosen: ids of data sets.
+        augmentations: ids.
 
     Returns:
         Columns encoder, dataset, augmentation, sample_id, area; one row an image.
@@ -100,7 +102,8 @@ def areas(info: StudyInfo, way: str, encoders: Sequence[str], chosen: Sequence[s
         DataUnavailable: nothing of this was measured, or a file is missing or damaged.
     """
     with Results(info, encoders=encoders, datasets=chosen, tables=("invariance",)) as results:
-        results.register("identities", _identities())
+        kinds = [(id, kind.identity) for id, kind in AUGMENTATIONS.items() if id in augmentations]
+        results.register("kinds", pd.DataFrame(kinds, columns=["augmentation", "identity"]))
         found = results.frame(_AREAS.format(value=WAYS[way].sql))
     for name in ("encoder", "dataset", "augmentation"):
         found[name] = found[name].astype("category")
@@ -265,36 +268,3 @@ def curve(info: StudyInfo, way: str, augmentation: str, encoders: Sequence[str],
     table = pd.DataFrame(rows, columns=["encoder", "strength", "mean", "low", "high", "images"])
     order = (table["strength"] - identity).abs()
     return table.assign(order=order).sort_values(["encoder", "order"], kind="stable").drop(columns="order")
-
-
-def tipping(info: StudyInfo, augmentation: str, encoders: Sequence[str], dataset: str) -> pd.DataFrame:
-    """The critical strength of every image: columns encoder, sample_id, withstood, strength, censored.
-
-    Raises:
-        DataUnavailable: as `areas`.
-    """
-    with Results(info, encoders=encoders, datasets=(dataset,), tables=("critical",)) as results:
-        return results.frame(
-            "SELECT encoder, sample_id, withstood, strength, censored FROM critical WHERE augmentation = $augmentation "
-            "ORDER BY encoder, sample_id",
-            {"augmentation": augmentation},
-        )
-
-
-def survival(table: pd.DataFrame, augmentation: str) -> pd.DataFrame:
-    """Share of images whose answer has not flipped up to each strength: columns encoder, strength, share.
-
-    Args:
-        table: of `tipping`.
-        augmentation: of it.
-    """
-    identity, parts = AUGMENTATIONS[augmentation].identity, []
-    for encoder, part in table.groupby("encoder", sort=False, observed=True):
-        # Strengths may fall from the identity on, such as a scale; what grows is the distance from it.
-        away = (part["strength"] - identity).abs().to_numpy(np.float64)
-        sign = -1.0 if (part["strength"] < identity).any() else 1.0
-        critical = metrics.CriticalStrength(away, part["censored"].to_numpy(np.bool_))
-        at = np.unique(np.append(0.0, away))
-        share = metrics.survival_curve(critical, at)
-        parts.append(pd.DataFrame({"encoder": encoder, "strength": identity + sign * at, "share": share}))
-    return pd.concat(parts, ignore_index=True)

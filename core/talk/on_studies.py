@@ -15,6 +15,7 @@ from core.results import (
     origin,
     pairs,
     summary,
+    tipping,
     training_noise,
 )
 from core.results.measures import MEASURES
@@ -189,10 +190,10 @@ def one_augmentation(view: View) -> Drawn:
     on, chosen, way = _invariance(view)
     augmentation = AUGMENTATIONS[view.text("curve_of", "rotation", AUGMENTATIONS, "augmentation")]
     curve = invariance.curve(on.info, way, augmentation.id, on.pair, chosen[0])
-    flips = invariance.tipping(on.info, augmentation.id, on.pair, chosen[0])
+    flips = tipping.tipping(on.info, augmentation.id, on.pair, chosen[0])
     if flips.empty:
         raise DataUnavailable(f"Study '{on.info.id}' did not measure {augmentation.label.lower()}.")
-    staying = invariance.survival(flips, augmentation.id)
+    staying = tipping.survival(flips, augmentation.id)
     kept = study_invariance.curves(curve, augmentation, on.names, on.look, invariance.WAYS[way].unit)
     answered = study_invariance.survival(staying, augmentation, on.names, on.look)
     charts = (
