@@ -5,7 +5,7 @@ import streamlit as st
 from core.plots import representation as charts
 from core.results import geometry, pairs
 from core.text import plain
-from pages.ui import blocks, pickers, resources, study_inputs, study_measures, study_samples
+from pages.ui import blocks, neighbours, pickers, resources, study_inputs, study_measures, study_samples
 
 NEIGHBOURS_SHOWN = 6
 AREA_SHOWN = 12
@@ -110,3 +110,5 @@ for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
             st.caption(f"{len(picked_out)} images of this area: {plain(said.format(names[first], names[second]))}.")
             look_at(picked_out[:AREA_SHOWN], id)
             blocks.csv(rows, "These images", f"area_{id}")
+
+neighbours.show(info, picked, (first, second), names)

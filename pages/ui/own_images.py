@@ -1,5 +1,7 @@
 """Pictures that visitors bring: uploads and photos. They stay in the session; an address holds their mark alone."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.errors import ImageError
@@ -57,6 +59,17 @@ def uploaded() -> list[tuple[str, SafeImage]]:
         except ImageError as error:
             st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
+
+
+def kept_or_asked() -> list[tuple[str, SafeImage]]:
+    """Every readable upload, on a page whose sidebar keeps them; the uploader itself where there are none."""
+    if not st.session_state.get("uploads"):
+        return uploaded()
+    found = []
+    for file in st.session_state["uploads"]:
+        with suppress(ImageError):  # which the sidebar explains
+            found.append((file.name, resources.uploaded(file)))
+    return found
 
 
 def pick(uploads: list[tuple[str, SafeImage]]) -> tuple[str, SafeImage]:
