@@ -36,7 +36,7 @@ recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in 
 without = frozenset() if learned else frozenset().union(*recipes)
 table, mean = resources.of_study(info, invariance.compared, way, first, second, picked, without)
 shown = table[~table["augmentation"].isin(list(without))]
-if shown.empty:
+if shown.empty or mean is None:
     st.info("Every augmentation of this study was part of a contender's pre-training.", icon=":material/info:")
     st.stop()
 said = charts.finding(shown, mean, names, first, second)

@@ -138,12 +138,13 @@ def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.
 
 def compared(
     info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
-) -> tuple[pd.DataFrame, Interval]:
-    """`fingerprint` and `overall`, of areas that are worked out once."""
-    table = areas(info, way, tuple(dict.fromkeys((first, second))), chosen)
-    return fingerprint(info, way, first, second, chosen, table), overall(
-        info, way, first, second, chosen, without, table
-    )
+) -> tuple[pd.DataFrame, Interval | None]:
+    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left."""
+    pair = (first, second)
+    table = areas(info, way, tuple(dict.fromkeys(pair)), chosen)
+    left = not set(table["augmentation"].unique()) <= without
+    mean = overall(info, way, *pair, chosen, without, table) if left else None
+    return fingerprint(info, way, *pair, chosen, table), mean
 
 
 def fingerprint(

@@ -54,8 +54,9 @@ def _pick() -> tuple[str, SafeImage]:
     """The picture to look at, and what to call it."""
     uploads = own_images.kept_or_asked()
     if not uploads:
+        st.caption("Choose a picture of your own in the sidebar; until then it is this one.")
         titles = {id: each.title for id, each in samples.samples().items()}
-        id = pickers.one("Until then", titles, "image", inputs.DEFAULT_IMAGE)
+        id = pickers.one("Picture", titles, "image", inputs.DEFAULT_IMAGE)
         return titles[id], resources.sample_image(id)
     at = 0
     if len(uploads) > 1:

@@ -62,9 +62,10 @@ def uploaded() -> list[tuple[str, SafeImage]]:
 
 
 def kept_or_asked() -> list[tuple[str, SafeImage]]:
-    """Every readable upload, on a page whose sidebar keeps them; the uploader itself where there are none."""
+    """Every readable upload, on a page whose sidebar keeps them; the uploader stands there before there are any, too."""
     if not st.session_state.get("uploads"):
-        return uploaded()
+        with st.sidebar:  # where it stays: drawn elsewhere it would be another one, and empty
+            return uploaded()
     found = []
     for file in st.session_state["uploads"]:
         with suppress(ImageError):  # which the sidebar explains

@@ -38,7 +38,7 @@ def inflate(out: Path, rows: int) -> int:
     """Write the shipped study with about `rows` views into a folder; returns how many there are."""
     made = json.loads((SHIPPED / "manifest.json").read_text())
     views = sum(pq.read_metadata(file).num_rows for file in SHIPPED.glob("invariance/*.parquet"))
-    times = max(1, round(rows / views))
+    times = max(1, -(-rows // views))
     for folder, wanted in schema.TABLES.items():
         for file in sorted(SHIPPED.glob(f"{folder}/*.parquet")):
             table = pq.read_table(file)
