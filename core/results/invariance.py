@@ -90,11 +90,10 @@ def areas(
     tables, value = [], WAYS[way].sql
     with _opened(info, encoders, chosen, augmentations) as results:
         for cell in _cells(info, encoders, chosen):
-            for sql in (trapezoids.AREAS, trapezoids.PATHS):
-                schema, pieces = results.batches(sql.format(value=value), cell)
-                found = pa.Table.from_batches(pieces, schema)
-                if sql is trapezoids.AREAS and not pc.any(found["unknown"]).as_py():
-                    break
+            found = _asked(results, trapezoids.AREAS, value, cell)
+            if pc.any(found["unknown"]).as_py():
+                whole = found.filter(pc.invert(found["unknown"])).drop_columns("unknown")
+                found = pa.concat_tables([whole, _asked(results, trapezoids.PATHS, value, cell)])
             floor = floors(info, cell["dataset"], way)[cell["encoder"]]
             area = pc.divide(pc.subtract(found["area"], floor), 1 - floor if floor < 1 else np.nan)
             here = pa.array(np.zeros(len(found), np.int32))
@@ -102,6 +101,11 @@ def areas(
             columns |= {name: found[name].dictionary_encode() for name in ("augmentation", "sample_id")}
             tables.append(pa.table(columns | {"area": area}))
     return pa.concat_tables(tables).unify_dictionaries().to_pandas()
+
+
+def _asked(results: Results, sql: str, value: str, cell: dict[str, str]) -> pa.Table:
+    schema, pieces = results.batches(sql.format(value=value), cell)
+    return pa.Table.from_batches(pieces, schema)
 
 
 def _cells(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str]) -> list[dict[str, str]]:

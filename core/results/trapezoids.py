@@ -32,7 +32,10 @@ AREAS = (
 PATHS = f"""
     WITH points AS (
         SELECT augmentation, sample_id, abs(strength - identity) AS s, avg({{value}}) AS v
-        FROM ({_MINE}) JOIN kinds USING (augmentation) WHERE ({{value}}) IS NOT NULL
+        FROM ({_MINE}) JOIN kinds USING (augmentation)
+            SEMI JOIN (SELECT augmentation, sample_id FROM ({_MINE}) WHERE ({{value}}) IS NULL)
+                USING (augmentation, sample_id)
+        WHERE ({{value}}) IS NOT NULL
         GROUP BY augmentation, sample_id, abs(strength - identity)
     ), lines AS (
         SELECT *, coalesce(lag(s) OVER path, 0) AS s0, coalesce(lag(v) OVER path, 1) AS v0
@@ -41,7 +44,7 @@ PATHS = f"""
     SELECT augmentation, sample_id, sum((s - s0) * (v + v0) / 2) / max(s) AS area
     FROM lines GROUP BY augmentation, sample_id
 """
-"""The same of a value that some views lack: the path goes from its neighbour to its neighbour, image by image."""
+"""The same of the images that lack some: there the path goes from a view's neighbour to its neighbour."""
 MEAN = "sum(share * ({value}) + each * start) / sum(each)"
 MEANS = _SHARES + "SELECT sum(each) AS areas, {means} FROM mine JOIN shares USING (augmentation, strength)"
 """Mean area over images and augmentations of several values at once, each by `MEAN`, and how many areas these are."""

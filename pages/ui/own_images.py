@@ -62,7 +62,7 @@ def uploaded() -> list[tuple[str, SafeImage]]:
 
 
 def kept_or_asked() -> list[tuple[str, SafeImage]]:
-    """Every readable upload, on a page whose sidebar keeps them; the uploader stands there before there are any, too."""
+    """Every readable upload, of a page whose sidebar keeps them; the uploader stands there before, too."""
     if not st.session_state.get("uploads"):
         with st.sidebar:  # where it stays: drawn elsewhere it would be another one, and empty
             return uploaded()
