@@ -84,10 +84,10 @@ def nearest_finding(
     kinds = []
     for name, table in zip(names, (first, second), strict=True):
         counted = table["label"].value_counts()
-        kinds.append(f"{name} {counted.iloc[0]} of class {classes[int(counted.index[0])]}")
+        kinds.append(f"{classes[int(counted.index[0])]} ({counted.iloc[0]}) for {name}")
     return (
         f"{shared.count} of the {of} nearest are the same for both, {beyond} chance ({shared.chance:.1f} among "
-        f"{images:,} images, {tail}); most alike are for {' and for '.join(kinds)}"
+        f"{images:,} images, {tail}); their commonest class is {', and '.join(kinds)}"
     )
 
 

@@ -104,15 +104,13 @@ def areas(
 
 
 def _asked(results: Results, sql: str, value: str, cell: dict[str, str]) -> pa.Table:
-    schema, pieces = results.batches(sql.format(value=value), cell)
-    return pa.Table.from_batches(pieces, schema)
+    return pa.Table.from_batches(*reversed(results.batches(sql.format(value=value), cell)))
 
 
 def _cells(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str]) -> list[dict[str, str]]:
     """Encoder and data set of each finished cell."""
-    cells = info.cells
-    done = info.done(None, encoders, chosen, MEASURE)
-    return [{name: cells[id][name] for name in ("encoder", "dataset")} for id in done]
+    done = [info.manifest["cells"][id] for id in info.done(None, encoders, chosen, MEASURE)]
+    return [{name: cell[name] for name in ("encoder", "dataset")} for cell in done]
 
 
 def _opened(
