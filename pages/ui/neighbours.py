@@ -52,7 +52,7 @@ def show(info: StudyInfo, dataset: str, pair: tuple[str, str], names: Mapping[st
 
 def _pick() -> tuple[str, SafeImage]:
     """The picture to look at, and what to call it."""
-    uploads = own_images.kept_or_asked()
+    uploads = own_images.kept()
     if not uploads:
         st.caption("Choose a picture of your own in the sidebar; until then it is this one.")
         titles = {id: each.title for id, each in samples.samples().items()}

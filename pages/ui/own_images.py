@@ -61,14 +61,11 @@ def uploaded() -> list[tuple[str, SafeImage]]:
     return list(found.values())
 
 
-def kept_or_asked() -> list[tuple[str, SafeImage]]:
-    """Every readable upload, of a page whose sidebar keeps them; the uploader stands there before, too."""
-    if not st.session_state.get("uploads"):
-        with st.sidebar:  # where it stays: drawn elsewhere it would be another one, and empty
-            return uploaded()
+def kept() -> list[tuple[str, SafeImage]]:
+    """Every readable upload of the session, on a page whose sidebar has the uploader, which explains the others."""
     found = []
-    for file in st.session_state["uploads"]:
-        with suppress(ImageError):  # which the sidebar explains
+    for file in st.session_state.get("uploads") or []:
+        with suppress(ImageError):
             found.append((file.name, resources.uploaded(file)))
     return found
 
