@@ -83,7 +83,7 @@ def test_every_augmentation(open_page):
         assert not at.exception
         (chart,) = at.get("plotly_chart")
         assert chart.proto.alt.startswith(augmentation.label)
-        assert len(at.image) == len(augmentation.strengths) + 2, "the strip, and the contender under the cursor"
+        assert len(at.image) == len(augmentation.strengths) + 1, "the strip, and the contender under the cursor"
         (table,) = [found.value for found in at.dataframe if "measure" in found.value]
         assert set(table["measure"]) == set(PANELS)
         assert set(table["strength"]) == set(augmentation.strengths)
