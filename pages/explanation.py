@@ -29,7 +29,7 @@ st.caption(
 )
 
 st.subheader("Over data sets")
-over = resources.of_study(info, explanation.across, first, second, way)
+over, found = resources.of_study(info, explanation.both, first, second, way)
 known = {key: int(over.sets[key].notna().sum()) for key in explanation.PROPERTIES}
 said = charts.across_verdict(over.correlation[prop], known[prop], what, names[first], names[second])
 blocks.figure(
@@ -48,7 +48,6 @@ with st.expander("The other properties", icon=":material/list:"):
         st.markdown(f"- {plain(line)}")
 
 st.subheader("Image by image")
-found = resources.of_study(info, explanation.within, first, second, tuple(sets), way)
 headline = charts.over_sets(what, prop, found)
 rows = [
     (

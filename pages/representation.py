@@ -5,12 +5,12 @@ import streamlit as st
 from core.plots import representation as charts
 from core.results import geometry, pairs
 from core.text import plain
-from pages.ui import blocks, pickers, resources, study_inputs, study_measures, study_samples
+from pages.ui import blocks, neighbours, pickers, resources, study_inputs, study_measures, study_samples
 
 NEIGHBOURS_SHOWN = 6
 AREA_SHOWN = 12
 # No filter of `pairs.samples`, and more rows than a study keeps features of.
-EVERY_ROW = (None, None, None, (0.0, 1.0), None, "sample", 1_000_000)
+EVERY_ROW = (None, None, None, (0.0, 1.0), None, None, "sample", 1_000_000)
 CELLS = {"both": "both right", "only first": "only {0} right", "only second": "only {1} right", "neither": "both wrong"}
 
 st.title("How alike are the spaces?")
@@ -110,3 +110,5 @@ for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
             st.caption(f"{len(picked_out)} images of this area: {plain(said.format(names[first], names[second]))}.")
             look_at(picked_out[:AREA_SHOWN], id)
             blocks.csv(rows, "These images", f"area_{id}")
+
+neighbours.show(info, picked, (first, second), names)

@@ -66,7 +66,7 @@ pickers.arrive(page.url_path)
 if page in IMAGE_PAGES:
     inputs.sidebar()
 elif page in STUDY_PAGES:
-    study_inputs.sidebar()
+    study_inputs.sidebar(uploads=page.url_path == "representation")
 elif page not in TALK_PAGES:
     with st.sidebar:
         own_images.keep()

@@ -5,14 +5,14 @@ import streamlit as st
 
 from core.plots import study, study_words
 from core.plots.style import short_labels
-from core.results import pairs
+from core.results import agreeing, image_figures, pairs
 from core.results.pairs import ORDERS
 from core.text import plain
 from pages.ui import blocks, class_tables, inputs, pickers, resources, study_inputs, study_samples
-from pages.ui.study_samples import RIGHT, WRONG, verdict
+from pages.ui.study_samples import ANY, RIGHT, WRONG, verdict
 
-EVERY, ANY = "all", "any"
-AGREEMENT = {"any": None, "same answer": False, "different answers": True}
+EVERY = "all"
+AGREEMENT = {ANY: None, "same answer": False, "different answers": True}
 SORTED = {
     "confidence": "surest first",
     "uncertain": "least sure first",
@@ -20,6 +20,15 @@ SORTED = {
     "margin": "closest call first",
     "sample": "by name",
 }
+FILTERS: dict[str, tuple[str, object]] = {
+    "cell": ("Show", None),
+    "label": ("Class", None),
+    "predicted": ("Predicted by either", None),
+    "confidence": ("Confidence of either", (0.0, 1.0)),
+    "disagree": ("Answers", None),
+    "measured": ("Measured", None),
+}
+"""Arguments of `pairs.samples` that choose images: what the page calls each, and its value that lets all through."""
 PER_PAGE = 24
 
 st.title("Where do they differ, image by image?")
@@ -45,7 +54,7 @@ if lacking:
     st.stop()
 about = info.datasets[dataset]
 classes = [str(name) for name in about["classes"]]
-table, together = resources.of_study(info, pairs.agreement, protocol, first, second, dataset)
+table, together = resources.of_study(info, agreeing.agreement, protocol, first, second, dataset)
 counts = dict(zip(table["cell"], table["samples"], strict=True))
 TITLES = {
     "both": (f"{RIGHT} Both right", "both right"),
@@ -136,6 +145,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         width=240,
         help="Of the first seed, before temperature: images where at least one contender's lies in this range.",
     )
+    measured = study_samples.pick_measured(info, dataset, first, second)
 
 asked = {
     "cell": None if cell == EVERY else cell,
@@ -143,6 +153,7 @@ asked = {
     "predicted": None if predicted in (None, EVERY) else classes.index(predicted),
     "confidence": (round(low, 2), round(high, 2)),
     "disagree": AGREEMENT[answers or ANY],
+    "measured": measured,
     "order": order,
 }
 # Every set of filters has its own page number, which starts at 1.
@@ -150,18 +161,26 @@ pager = "page of " + " ".join(map(str, (info.id, protocol, first, second, datase
 page = int(st.session_state.get(pager, 1))
 
 
-def fetch(number: int) -> pd.DataFrame:
+def fetch(number: int, **other: object) -> pd.DataFrame:
+    wanted = (asked | other).values()
     return resources.of_study(
-        info, pairs.samples, protocol, first, second, dataset, *asked.values(), PER_PAGE, PER_PAGE * (number - 1)
+        info, pairs.samples, protocol, first, second, dataset, *wanted, PER_PAGE, PER_PAGE * (number - 1)
     )
+
+
+def count(table: pd.DataFrame) -> int:
+    return int(table["total"].iloc[0]) if len(table) else 0
 
 
 found = fetch(page)
 if found.empty and page > 1:  # the study changed meanwhile
     found, page = fetch(1), 1
-total = int(found["total"].iloc[0]) if len(found) else 0
+total = count(found)
 if not total:
-    st.info("No image fits all of these filters. Widen one of them.", icon=":material/filter_alt_off:")
+    fits = {name: count(fetch(1, **{id: free})) for id, (name, free) in FILTERS.items() if asked[id] != free}
+    helps = [f"{images:,} without '{name}'" for name, images in fits.items() if images]
+    why = f"It would be {', '.join(helps)}." if helps else "No single one is to blame: widen two or more."
+    st.info(f"No image fits all of these filters. {plain(why)}", icon=":material/filter_alt_off:")
     st.stop()
 pages = -(-total // PER_PAGE)
 where = TITLES[cell][1] if cell in TITLES else "all cells"
@@ -169,6 +188,11 @@ st.markdown(
     f"**{total:,} image{'s' if total > 1 else ''}**, {plain(where)}, {SORTED[order]}"
     + (f"; page {page:d} of {pages:d}" if pages > 1 else "")
 )
+if measured is not None:
+    figure, under = measured[:2]
+    held_of = resources.of_study(info, image_figures.of_pair, figure, under, first, second, dataset)
+    figure_name = image_figures.name_of(figure, under)
+    st.caption(f"Of {together.samples:,} images the study measured {len(held_of):,}: {plain(figure_name)}.")
 opened = study_samples.opened(info, dataset)
 shown = pd.DataFrame(
     {
@@ -182,6 +206,9 @@ shown = pd.DataFrame(
         f"{names[second]} is": ["right" if ok else "wrong" for ok in found["second_correct"]],
     }
 )
+if measured is not None:
+    shown[f"{names[first]}: {figure_name}"] = found["first_value"]
+    shown[f"{names[second]}: {figure_name}"] = found["second_value"]
 alt = f"Samples, {where}, {SORTED[order]}: {len(shown)} of {total}. " + "; ".join(
     f"{r.iloc[0]} is {r.iloc[1]}" for _, r in shown.head(3).iterrows()
 )
@@ -214,6 +241,8 @@ else:
                     sure = float(row[f"{side}_confidence"])
                     share, runs = float(row[f"{side}_share"]), info.seeds_of(who, dataset, protocol)
                     lines.append(verdict(names[who], answer, ok, sure, share, runs))
+                    if measured is not None:
+                        lines.append(f"{plain(figure_name)}: {row[f'{side}_value']:.3g}")
                     words.append(f"{names[who]} {'right' if ok else 'wrong'}, {answer} at {sure:.0%}")
                 study_samples.picture(opened, str(row["sample_id"]), "; ".join(words) + ".")
                 st.markdown(f"**{plain(truth)}**")
@@ -230,5 +259,5 @@ blocks.csv(found, "This page's samples", "samples")
 st.caption(
     ("Prediction and confidence are those of the first seed; right means right under most seeds. " if seeds > 1 else "")
     + f"Study {plain(info.id)}, protocol {plain(protocol)}. "
-    "The address holds data set, cell, classes, answers and order."
+    "The address holds data set, cell, classes, answers, order and what was measured."
 )

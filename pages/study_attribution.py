@@ -72,6 +72,23 @@ blocks.figure(
     "map_concentration",
 )
 
+objects = resources.of_study(info, attribution.on_objects, (first, second), picked)
+if not objects.empty:
+    st.subheader("Do they look at the object?")
+    said = charts.objects_finding(objects, names)
+    blocks.figure(
+        charts.objects_chart(objects, attribution.OBJECTS, names, look, said),
+        objects,
+        f"Evidence for the answer against masks of the object, {label}. {said}",
+        "map_objects",
+    )
+    st.caption(
+        f"{int(objects['images'].max())} images of {plain(label)} with a mask, cropped as the encoder reads them. "
+        f"Chance is the share of the picture that the object covers, {objects['chance'].mean():.0%}; a map that is a "
+        f"blot in the centre would have {objects['centre'].mean():.0%} there. Energy and pointing game: Wang et al. "
+        "2020, Zhang et al. 2018."
+    )
+
 st.subheader("Can the maps be trusted?")
 trust = attribution.means(images)
 columns = st.columns(2, gap="large")

@@ -5,7 +5,7 @@ import streamlit as st
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.plots import study_invariance as charts
-from core.results import invariance
+from core.results import curves, invariance
 from core.text import plain
 from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures
 
@@ -32,14 +32,13 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         "contender's card names.",
     )
     outline = st.toggle("As outlines", key="outline", bind="query-params", help="A radar: two shapes, no intervals.")
-table = resources.of_study(info, invariance.fingerprint, way, first, second, picked)
 recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second))
 without = frozenset() if learned else frozenset().union(*recipes)
+table, mean = resources.of_study(info, invariance.compared, way, first, second, picked, without)
 shown = table[~table["augmentation"].isin(list(without))]
-if shown.empty:
+if shown.empty or mean is None:
     st.info("Every augmentation of this study was part of a contender's pre-training.", icon=":material/info:")
     st.stop()
-mean = resources.of_study(info, invariance.overall, way, first, second, picked, without)
 said = charts.finding(shown, mean, names, first, second)
 unit = invariance.WAYS[way].unit
 st.caption(
@@ -91,12 +90,12 @@ encoders = (first, second, *measured[:1])
 st.caption(plain(augmentation.description))
 left, right = st.columns(2, gap="large")
 with left:
-    curve = resources.of_study(info, invariance.curve, way, augmentation.id, encoders, where)
+    curve = resources.of_study(info, curves.curve, way, augmentation.id, encoders, where)
     figure = charts.curves(curve, augmentation, names, look, unit)
     blocks.figure(figure, curve, f"Kept over strength of {augmentation.label}.", "study_curve")
-flips = resources.of_study(info, invariance.tipping, augmentation.id, encoders, where)
+flips = resources.of_study(info, curves.tipping, augmentation.id, encoders, where)
 with right:
-    staying = invariance.survival(flips, augmentation.id)
+    staying = curves.survival(flips, augmentation.id)
     figure = charts.survival(staying, augmentation, names, look)
     blocks.figure(figure, staying, f"Answers that stay over strength of {augmentation.label}.", "study_survival")
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from core.datasets import archives, clutter, duplicates, groups, reading, tars, torchvision_sets
+from core.datasets import archives, clutter, duplicates, groups, object_masks, reading, tars, torchvision_sets
 from core.datasets.groups import Sample, Samples
 from core.datasets.layout import Arrangement, arrange, check_parts, split_by_hash, unwrapped
 from core.datasets.options import FolderOptions
@@ -82,7 +82,8 @@ def open_folder(path: Path, options: FolderOptions, address: str) -> ImageSet:
     Raises:
         DataUnavailable: it is missing, refused, or no set of labelled images; the message says why in one sentence.
     """
-    tree = open_tree(path, options.encoding)
+    whole = open_tree(path, options.encoding)
+    tree, masks = object_masks.taken_apart(whole)
     found = arrange(tree, path.name, options)
     parts, rule, notes = _split(found, options, path.name)
     facts = [VERSION, options.every, found.folders, found.names, options.bands]
@@ -95,7 +96,15 @@ def open_folder(path: Path, options: FolderOptions, address: str) -> ImageSet:
         parts, dropped = duplicates.without(parts, twice)
         check_parts(parts, found.folders, path.name)
         fingerprint = hashlib.sha256(f"{fingerprint}\ndropped {dropped}".encode()).hexdigest()
-    read = {name: _part(tree, name, samples, options.bands) for name, samples in parts.items()}
+    read = {
+        name: replace(
+            _part(tree, name, samples, options.bands),
+            mask=object_masks.of_paths([sample.path for sample in samples], masks, whole),
+        )
+        for name, samples in parts.items()
+    }
+    if masks:
+        notes.append(f"{len(masks):,} images have a mask of their object in '{object_masks.FOLDER}'.")
     if said := _example(tree, parts["train"][0], options.bands):
         notes.append(said)
     stem = path.name if path.is_dir() else path.name.partition(".")[0]

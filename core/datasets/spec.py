@@ -58,11 +58,14 @@ class Part:
         labels: (N,) integers, indices into the classes.
         read: the pixels of sample i, (H, W, 3) uint8 RGB, read-only use. Raises UnreadableImage or ImageTooLarge,
             never another exception, for a sample that cannot be used.
+        mask: where the object is in sample i, (H, W) bool in the picture's proportions, None for a sample without one;
+            raises as `read`. None for a part without masks.
     """
 
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     read: Callable[[int], NDArray[np.uint8]]
+    mask: Callable[[int], NDArray[np.bool_] | None] | None = None
 
     def __len__(self) -> int:
         """Number of samples."""

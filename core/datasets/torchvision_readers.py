@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.datasets import reading
+from core.datasets import object_masks, reading
+from core.datasets.object_masks import Mask
 from core.datasets.reading import Read
 from core.errors import DataUnavailable
 
@@ -39,6 +40,7 @@ class Storage:
     counts: dict[str, int]
     below: str = ""
     paths: str = ""
+    trimaps: str = ""
     names: tuple[str, ...] = ()
     per_class: dict[str, int] | None = None
     archives: tuple[Archive, ...] = ()
@@ -55,6 +57,7 @@ class Stored:
         labels: (N,) int64.
         read: pixels of sample i.
         stamps: changes when a file does; hashed into the fingerprint.
+        mask: as a `Part` has it.
     """
 
     names: tuple[str, ...]
@@ -62,6 +65,7 @@ class Stored:
     labels: NDArray[np.int64]
     read: Read
     stamps: tuple[str, ...]
+    mask: Mask | None = None
 
 
 def _instance(layout: Storage, root: Path, arguments: dict[str, Any]) -> Any:
@@ -87,7 +91,9 @@ def _words(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(name.replace("_", " ") for name in names)
 
 
-def _of_files(names: Sequence[str], paths: Sequence[Path], labels: Sequence[int]) -> Stored:
+def _of_files(
+    names: Sequence[str], paths: Sequence[Path], labels: Sequence[int], trimaps: Sequence[Path] = ()
+) -> Stored:
     top = Path(os.path.commonpath([path.parent for path in paths])) if paths else Path()
     order = sorted(range(len(paths)), key=lambda i: paths[i].as_posix())
     paths = [paths[i] for i in order]
@@ -101,9 +107,9 @@ def _of_files(names: Sequence[str], paths: Sequence[Path], labels: Sequence[int]
             missing.append(path)
     if missing:
         raise DataUnavailable(f"{len(missing):,} of {len(paths):,} image files are missing, such as {missing[0]}.")
-    return Stored(
-        _words(names), ids, np.array([labels[i] for i in order], np.int64), reading.file_reader(paths), tuple(stamps)
-    )
+    mask = object_masks.of_trimaps([trimaps[i] for i in order]) if trimaps else None
+    found = np.array([labels[i] for i in order], np.int64)
+    return Stored(_words(names), ids, found, reading.file_reader(paths), tuple(stamps), mask)
 
 
 def _of_array(
@@ -123,7 +129,9 @@ def _stamp(*paths: Path) -> list[str]:
 def files(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:
     """Sets that keep a list of files beside a list of labels."""
     data = _instance(layout, root, arguments)
-    return _of_files(_names(layout, data), [Path(path) for path in getattr(data, layout.paths)], data._labels)
+    trimaps = [Path(path) for path in getattr(data, layout.trimaps)] if layout.trimaps else []
+    paths = [Path(path) for path in getattr(data, layout.paths)]
+    return _of_files(_names(layout, data), paths, data._labels, trimaps)
 
 
 def samples(layout: Storage, root: Path, arguments: dict[str, Any]) -> Stored:

@@ -169,8 +169,8 @@ def _install(source: Path, target: Path) -> None:
 
 def _prefixed(name: str, stored: Stored, chosen: Any = None) -> Part:
     if chosen is None:
-        return Part(tuple(f"{name}/{id}" for id in stored.ids), stored.labels, stored.read)
-    read = stored.read
+        return Part(tuple(f"{name}/{id}" for id in stored.ids), stored.labels, stored.read, stored.mask)
+    read = stored.read  # no set without a split of its own has masks
     return Part(tuple(f"{name}/{stored.ids[i]}" for i in chosen), stored.labels[chosen], lambda i: read(int(chosen[i])))
 
 

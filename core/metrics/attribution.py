@@ -248,6 +248,15 @@ def energy_in_mask(map: ArrayLike, mask: ArrayLike) -> float:
     return float(np.sum(_mass(values) * covered))
 
 
+def centred_gaussian(height: int, width: int) -> FloatArray:
+    """(h, w) Gaussian about the centre, a quarter of each side in deviation: where photographers put what they show.
+
+    What a map must beat before its evidence on the object says anything of the network.
+    """
+    down, right = ((np.arange(side) + 0.5) / side - 0.5 for side in (height, width))
+    return np.exp(-8 * (down[:, None] ** 2 + right[None] ** 2))
+
+
 def _mass(values: FloatArray) -> FloatArray:
     """The positive part scaled to sum to 1; nan everywhere when there is none."""
     positive = np.maximum(values, 0.0)

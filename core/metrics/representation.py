@@ -1,10 +1,11 @@
 """How two representations compare, and how much of its space one uses."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special
+from scipy import special, stats
 
 from core.metrics import _checks as check
 from core.metrics._checks import FloatArray
@@ -91,6 +92,35 @@ def mutual_knn(x: ArrayLike, y: ArrayLike, k: int = 10) -> MutualKnn:
         neighbours = [_nearest(features, first, first + block, k) for features in (a, b)]
         shared += int(np.count_nonzero(neighbours[0] & neighbours[1]))
     return MutualKnn(score=shared / (count * k), chance=k / (count - 1))
+
+
+@dataclass(frozen=True, slots=True)
+class SharedNeighbours:
+    """How many nearest neighbours of one image two representations have in common.
+
+    Attributes:
+        count: of both.
+        chance: expected of two that choose at random.
+        p: probability that such two share as many or more: a tail of the hypergeometric distribution.
+    """
+
+    count: int
+    chance: float
+    p: float
+
+
+def shared_neighbours(a: Collection[str], b: Collection[str], images: int) -> SharedNeighbours:
+    """Of the nearest neighbours of one image in two representations, those that both name, against chance.
+
+    Args:
+        a: ids of the nearest in the one.
+        b: ids of the nearest in the other.
+        images: N, among which both were looked for; at least as many as either names.
+    """
+    images = check.whole("images", images, max(1, len(a), len(b)))
+    count = len(set(a) & set(b))
+    p = float(stats.hypergeom.sf(count - 1, images, len(a), len(b)))
+    return SharedNeighbours(count, len(a) * len(b) / images, p)
 
 
 def _nearest(units: FloatArray, first: int, stop: int, k: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from core.metrics import _checks as check
-from core.metrics._checks import FloatArray, IntArray
+from core.metrics._checks import BoolArray, FloatArray, IntArray
 from core.metrics.interval import LEVEL, Interval
 
 BLOCKS = 2000
@@ -39,6 +39,25 @@ class Resamples:
         table = np.bincount(at, weights=np.asarray(values, dtype=np.float64), minlength=blocks * columns)
         return self.weights @ table.reshape(blocks, columns)
 
+    def means(self, values: FloatArray, among: BoolArray) -> FloatArray:
+        """(draws, …) mean over the units of each draw, of those `among` alone: of `mean`, for many columns at once.
+
+        Args:
+            values: (U, …) by unit; what is not among may be nan.
+            among: bool, as `values` or to be spread over them.
+        """
+        kept = np.broadcast_to(among, values.shape).reshape(len(values), -1)
+        order = np.argsort(self.block, kind="stable")
+        first = np.searchsorted(self.block[order], np.arange(self.weights.shape[1]))
+
+        def drawn(columns: FloatArray) -> FloatArray:
+            return self.weights @ np.add.reduceat(columns[order], first, axis=0)
+
+        total = drawn(np.where(kept, values.reshape(kept.shape), 0.0))
+        count = drawn((kept if not kept.all() else kept[:, :1]).astype(np.float64)) + np.zeros_like(total)
+        found = np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
+        return found.reshape(len(found), *values.shape[1:])
+
     def total(self, unit: IntArray) -> FloatArray:
         """(draws,) number of rows in each draw."""
         return self.weights @ np.bincount(self.block[unit], minlength=self.weights.shape[1]).astype(np.float64)
@@ -59,7 +78,7 @@ class Resamples:
         return np.divide(total, count, out=np.full_like(count, np.nan), where=count > 0)
 
 
-def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator) -> Resamples:
+def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator, like: Resamples | None = None) -> Resamples:
     """Draws with replacement from `units` units.
 
     More units than `BLOCKS` are first dealt to that many blocks at random: the variance of a sum is the same on
@@ -69,11 +88,15 @@ def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator) -> Res
         units: U, at least 1.
         draws: number of resamples.
         rng: source of the draws; its seed makes every interval repeatable.
+        like: draws of another population, which need be independent of these. Of two large ones the second takes the
+            first's draws of blocks in an order of its own, which is quicker than as many random numbers.
     """
     units, draws = check.whole("units", units, 1), check.whole("draws", draws, 1)
     rng = check.generator("rng", rng)
     blocks = min(units, BLOCKS)
     block = np.arange(units) if units <= BLOCKS else rng.permutation(units) % blocks
+    if like is not None and units > BLOCKS and like.weights.shape == (draws, blocks):
+        return Resamples(block, like.weights[rng.permutation(draws)])
     drawn = rng.integers(blocks, size=(draws, blocks)) + blocks * np.arange(draws)[:, None]
     weights = np.bincount(drawn.ravel(), minlength=draws * blocks).reshape(draws, blocks)
     return Resamples(block, weights.astype(np.float64))

@@ -109,6 +109,53 @@ def concentration_chart(
     return finish(figure, said, height=150 + 62 * table["dataset"].nunique())
 
 
+def objects_finding(table: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """How much of each contender's evidence lies on the object, against what a blind map would have there.
+
+    Args:
+        table: of `attribution.on_objects`, not empty.
+        names: of the contenders by id.
+    """
+    parts = []
+    for row in table[table["figure"] == "in_mask"].to_dict("records"):
+        word = "more than" if row["low"] > 0 else "less than" if row["high"] < 0 else "not told apart from"
+        parts.append(f"{names[row['encoder']]} has {row['mean']:.0%} of its evidence on the object, {word} chance")
+    return f"{'; '.join(parts)} ({table['chance'].mean():.0%}, its share of the picture)"
+
+
+def objects_chart(
+    table: pd.DataFrame, figures: Mapping[str, str], names: Mapping[str, str], look: Mapping[str, Style], said: str
+) -> go.Figure:
+    """Each contender's gain over chance by figure, with 95 % intervals over images.
+
+    Args:
+        table: of `attribution.on_objects`, not empty.
+        figures: names by id.
+        names: of the contenders by id.
+        look: of the contenders by id.
+        said: the finding.
+    """
+    figure = go.Figure()
+    rows = {id: row for row, id in enumerate(figures)}
+    encoders = list(dict.fromkeys(table["encoder"]))
+    for place, id in enumerate(encoders):
+        mine = table[table["encoder"] == id]
+        figure.add_scatter(
+            x=mine["gain"],
+            y=mine["figure"].map(rows).astype(float) + apart(place, len(encoders)),
+            mode="markers",
+            name=names[id],
+            marker={"symbol": look[id].marker, "size": 9, "color": look[id].colour},
+            error_x=whiskers(mine["gain"], mine["low"], mine["high"], color=look[id].colour),
+            text=mine["mean"].map("{:.0%}".format),
+            hovertemplate=f"{names[id]}: %{{text}}, %{{x:+.1%}} beyond chance<extra></extra>",
+        )
+    figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
+    figure.update_xaxes(title="share beyond chance", tickformat="+.0%")
+    rows_axis(figure, list(figures.values()))
+    return finish(figure, said, height=250)
+
+
 def trust_lines(table: pd.DataFrame) -> list[str]:
     """What speaks for and against one contender's maps on one data set, a sentence each.
 

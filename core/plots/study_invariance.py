@@ -143,7 +143,7 @@ def curves(
     """What is kept over strength: mean over images with its 95 % interval; 0 is as of another image.
 
     Args:
-        table: of `invariance.curve`.
+        table: of `curves.curve`.
         augmentation: on the axis.
         names: of the contenders by id.
         look: of the contenders by id.
@@ -175,7 +175,7 @@ def survival(
     """Share of answers that have not flipped yet, over strength.
 
     Args:
-        table: of `invariance.survival`.
+        table: of `curves.survival`.
         augmentation: on the axis.
         names: of the contenders by id.
         look: of the contenders by id.

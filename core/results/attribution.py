@@ -11,6 +11,9 @@ from core.results.info import StudyInfo
 from core.results.reading import Results
 
 MEASURE = "attribution"
+OBJECTS = {"in_mask": "evidence on the object", "pointing": "strongest cell on the object"}
+"""What is said of maps where a set has masks, by column of the table."""
+ON_OBJECTS = ("encoder", "figure", "mean", "chance", "centre", "gain", "low", "high", "images")
 AGREEMENT = ("sample_id", "spearman", "iou", "chance", "mass", "first_map", "second_map", "height", "width")
 FIGURES = {
     "effective": "evidence spread over (share of cells)",
@@ -70,6 +73,37 @@ def means(table: pd.DataFrame, by: Sequence[str] = ("dataset", "encoder")) -> pd
                 found = student_interval(values)
                 rows.append((*key, figure, found.estimate, found.low, found.high, len(values)))
     return pd.DataFrame(rows, columns=[*by, "figure", "mean", "low", "high", "images"])
+
+
+def on_objects(info: StudyInfo, encoders: Sequence[str], dataset: str) -> pd.DataFrame:
+    """How much of each contender's maps of its answer lies on the object, over the images of a set with masks.
+
+    Returns:
+        Columns encoder, figure (key of `OBJECTS`), mean, chance (the share of the picture that the object covers),
+        centre (the share of a centred Gaussian on it), gain (mean − chance, with its 95 % Student interval low, high
+        over images), images. Empty where nothing was measured against masks.
+
+    Raises:
+        DataUnavailable: a file is missing or damaged.
+    """
+    cells = info.cells
+    done = info.done(None, encoders, (dataset,), MEASURE)
+    known = [cells[id]["encoder"] for id in done if cells[id]["facts"].get("masks")]
+    rows = []
+    if known:
+        with Results(info, encoders=known, datasets=(dataset,), tables=("attribution",)) as results:
+            table = results.frame(
+                f"SELECT encoder, {', '.join(OBJECTS)}, mask_area, mask_centre FROM attribution "
+                "WHERE role = 'predicted' AND mask_area IS NOT NULL AND NOT isnan(in_mask)"
+            )
+        for encoder in (id for id in encoders if id in known):
+            mine = table[table["encoder"] == encoder].astype({"encoder": str})
+            chance, centre = mine["mask_area"].mean(), mine["mask_centre"].mean()
+            for figure in OBJECTS if len(mine) else ():
+                gain = student_interval((mine[figure] - mine["mask_area"]).astype(float))
+                ends = (gain.estimate, gain.low, gain.high)
+                rows.append((encoder, figure, mine[figure].mean(), chance, centre, *ends, len(mine)))
+    return pd.DataFrame(rows, columns=list(ON_OBJECTS))
 
 
 def agreement(info: StudyInfo, first: str, second: str, dataset: str) -> pd.DataFrame:

@@ -89,8 +89,22 @@ def images(info: StudyInfo, first: str, second: str, chosen: Sequence[str], way:
     return table.reset_index()
 
 
+def both(
+    info: StudyInfo, first: str, second: str, way: str = "whitened"
+) -> tuple[Across, dict[str, dict[str, Explained]]]:
+    """`across` and `within` of all data sets that have it, of images that are put together once."""
+    chosen = datasets(info, first, second)
+    table = images(info, first, second, chosen, way)
+    return across(info, first, second, way, table), within(info, first, second, chosen, way, table)
+
+
 def within(
-    info: StudyInfo, first: str, second: str, chosen: Sequence[str], way: str = "whitened"
+    info: StudyInfo,
+    first: str,
+    second: str,
+    chosen: Sequence[str],
+    way: str = "whitened",
+    table: pd.DataFrame | None = None,
 ) -> dict[str, dict[str, Explained]]:
     """Inside each set: does a property say which of two contenders is right, of images that one of them gets right?
 
@@ -101,15 +115,17 @@ def within(
         DataUnavailable: as `images`.
     """
     found = {}
-    for dataset, table in images(info, first, second, chosen, way).groupby("dataset", sort=False):
+    if table is None:
+        table = images(info, first, second, chosen, way)
+    for dataset, part in table.groupby("dataset", sort=False):
         rng = np.random.default_rng(0)
         found[str(dataset)] = {
             name: explains(
-                table["first_correct"].astype(bool),
-                table["second_correct"].astype(bool),
-                table[f"second_{name}"] - table[f"first_{name}"],
-                table["first_confidence"],
-                table["second_confidence"],
+                part["first_correct"].astype(bool),
+                part["second_correct"].astype(bool),
+                part[f"second_{name}"] - part[f"first_{name}"],
+                part["first_confidence"],
+                part["second_confidence"],
                 rng=rng,
             )
             for name in PROPERTIES
@@ -117,7 +133,9 @@ def within(
     return found
 
 
-def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> Across:
+def across(
+    info: StudyInfo, first: str, second: str, way: str = "whitened", table: pd.DataFrame | None = None
+) -> Across:
     """Over data sets: where the second is more accurate, is it the more invariant one there?
 
     Raises:
@@ -126,9 +144,11 @@ def across(info: StudyInfo, first: str, second: str, way: str = "whitened") -> A
     chosen = datasets(info, first, second)
     accuracy = pairs.paired(info, PROTOCOL, first, second).set_index("dataset")
     rows = []
-    tables = dict(iter(images(info, first, second, chosen, way).groupby("dataset"))) if chosen else {}
-    for id, table in ((id, tables[id]) for id in chosen if id in tables):
-        gains = {name: float((table[f"second_{name}"] - table[f"first_{name}"]).mean()) for name in PROPERTIES}
+    if table is None and chosen:
+        table = images(info, first, second, chosen, way)
+    tables = {} if table is None else dict(iter(table.groupby("dataset")))
+    for id, part in ((id, tables[id]) for id in chosen if id in tables):
+        gains = {name: float((part[f"second_{name}"] - part[f"first_{name}"]).mean()) for name in PROPERTIES}
         about = info.datasets[id]
         rows.append(
             {"dataset": id, "label": about["label"], "domain": about["domain"]}

@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from core.metrics import representation as metrics
 from core.metrics.interval import Z
@@ -139,6 +139,38 @@ def neighbours(info: StudyInfo, dataset: str, encoder: str, sample_id: str, coun
     place = ids.index(sample_id)
     order = np.argsort(-(units @ units[place]), kind="stable")
     return [ids[i] for i in order if i != place][:count]
+
+
+def nearest(info: StudyInfo, dataset: str, encoder: str, feature: ArrayLike, count: int) -> pd.DataFrame:
+    """The kept images nearest to a picture that is none of them, by cosine of the features as they are.
+
+    Args:
+        info: the study.
+        dataset: id.
+        encoder: id.
+        feature: (D,) of the picture, by the weights that the study measured.
+        count: of images, at most.
+
+    Returns:
+        Columns sample_id, label, similarity, the nearest first; usual (mean similarity to all kept images) and images
+        (how many these are) are the same in every row.
+
+    Raises:
+        DataUnavailable: as `figures`.
+    """
+    with Results(info, encoders=(encoder,), datasets=(dataset,), tables=("features",)) as results:
+        # Where the files lie: a large set's features are gone through, and never in memory at once.
+        return results.frame(
+            """
+            WITH alike AS (
+                SELECT sample_id, label, list_cosine_similarity(feature::DOUBLE[], $feature::DOUBLE[]) AS similarity
+                FROM features
+            )
+            SELECT *, avg(similarity) OVER () AS usual, count(*) OVER () AS images
+            FROM alike WHERE NOT isnan(similarity) ORDER BY similarity DESC, sample_id LIMIT $count
+            """,
+            {"feature": np.asarray(feature, np.float64).tolist(), "count": count},
+        )
 
 
 def who_is_right(info: StudyInfo, dataset: str, first: str, second: str, protocol: str = "linear") -> dict[str, str]:

@@ -1,17 +1,20 @@
 """The invariance of a study's contenders: image by image, augmentation by augmentation, and as one fingerprint."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
-from core.metrics import invariance as metrics
-from core.metrics.interval import LEVEL, Interval, student_interval
+from core.metrics.interval import LEVEL, Interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
+from core.results import trapezoids
 from core.results.info import StudyInfo
 from core.results.reading import Results
 
@@ -51,24 +54,6 @@ FINGERPRINT = (
     *("difference", "low", "high", "found", "trained_first", "trained_second"),
 )
 
-_AREAS = """
-    WITH points AS (
-        SELECT encoder, dataset, augmentation, sample_id, abs(strength - identity) AS s, avg({value}) AS v
-        FROM invariance JOIN identities USING (augmentation) WHERE {value} IS NOT NULL
-        GROUP BY encoder, dataset, augmentation, sample_id, abs(strength - identity)
-    ), steps AS (
-        SELECT *, coalesce(lag(s) OVER path, 0) AS s0, coalesce(lag(v) OVER path, 1) AS v0
-        FROM points WINDOW path AS (PARTITION BY encoder, dataset, augmentation, sample_id ORDER BY s)
-    )
-    SELECT encoder, dataset, augmentation, sample_id, sum((s - s0) * (v + v0) / 2) / max(s) AS area
-    FROM steps GROUP BY encoder, dataset, augmentation, sample_id
-"""
-_CURVES = """
-    SELECT encoder, strength, sample_id, avg({value}) AS value
-    FROM invariance WHERE augmentation = $augmentation AND {value} IS NOT NULL
-    GROUP BY encoder, strength, sample_id
-"""
-
 
 def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:
     """The value of different images by encoder, on one data set."""
@@ -80,11 +65,13 @@ def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:
     }
 
 
-def _identities() -> pd.DataFrame:
-    return pd.DataFrame([(a.id, a.identity) for a in AUGMENTATIONS.values()], columns=["augmentation", "identity"])
-
-
-def areas(info: StudyInfo, way: str, encoders: Sequence[str], chosen: Sequence[str]) -> pd.DataFrame:
+def areas(
+    info: StudyInfo,
+    way: str,
+    encoders: Sequence[str],
+    chosen: Sequence[str],
+    augmentations: Collection[str] = AUGMENTATIONS,
+) -> pd.DataFrame:
     """The area under each image's own curve, over the tested range, chance-corrected: 1 unmoved, 0 as of another image.
 
     Args:
@@ -92,24 +79,48 @@ def areas(info: StudyInfo, way: str, encoders: Sequence[str], chosen: Sequence[s
         way: key of `WAYS`.
         encoders: ids.
         chosen: ids of data sets.
+        augmentations: ids.
 
     Returns:
-        Columns encoder, dataset, augmentation, sample_id, area; one row an image.
+        Columns encoder, dataset, augmentation, sample_id (categories), area; one row an image.
 
     Raises:
         DataUnavailable: nothing of this was measured, or a file is missing or damaged.
     """
-    with Results(info, encoders=encoders, datasets=chosen, tables=("invariance",)) as results:
-        results.register("identities", _identities())
-        found = results.frame(_AREAS.format(value=WAYS[way].sql))
-    for name in ("encoder", "dataset", "augmentation"):
-        found[name] = found[name].astype("category")
-    floor = found["dataset"].map(dict.fromkeys(chosen, 0.0)).astype(float)
-    for dataset in chosen:
-        for encoder, value in floors(info, dataset, way).items():
-            floor[(found["dataset"] == dataset) & (found["encoder"] == encoder)] = value
-    found["area"] = (found["area"] - floor) / (1 - floor).where(floor < 1)
-    return found
+    tables, value = [], WAYS[way].sql
+    with _opened(info, encoders, chosen, augmentations) as results:
+        for cell in _cells(info, encoders, chosen):
+            found = _asked(results, trapezoids.AREAS, value, cell)
+            if pc.any(found["unknown"]).as_py():
+                whole = found.filter(pc.invert(found["unknown"])).drop_columns("unknown")
+                found = pa.concat_tables([whole, _asked(results, trapezoids.PATHS, value, cell)])
+            floor = floors(info, cell["dataset"], way)[cell["encoder"]]
+            area = pc.divide(pc.subtract(found["area"], floor), 1 - floor if floor < 1 else np.nan)
+            here = pa.array(np.zeros(len(found), np.int32))
+            columns = {name: pa.DictionaryArray.from_arrays(here, [word]) for name, word in cell.items()}
+            columns |= {name: found[name].dictionary_encode() for name in ("augmentation", "sample_id")}
+            tables.append(pa.table(columns | {"area": area}))
+    return pa.concat_tables(tables).unify_dictionaries().to_pandas()
+
+
+def _asked(results: Results, sql: str, value: str, cell: dict[str, str]) -> pa.Table:
+    return pa.Table.from_batches(*reversed(results.batches(sql.format(value=value), cell)))
+
+
+def _cells(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str]) -> list[dict[str, str]]:
+    """Encoder and data set of each finished cell."""
+    done = [info.manifest["cells"][id] for id in info.done(None, encoders, chosen, MEASURE)]
+    return [{name: cell[name] for name in ("encoder", "dataset")} for cell in done]
+
+
+def _opened(
+    info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str], augmentations: Collection[str] = AUGMENTATIONS
+) -> Results:
+    """The views of some cells, with the identity of each augmentation that is asked for."""
+    results = Results(info, encoders=encoders, datasets=chosen, tables=("invariance",))
+    kinds = [(id, kind.identity) for id, kind in AUGMENTATIONS.items() if id in augmentations]
+    results.register("kinds", pd.DataFrame(kinds, columns=["augmentation", "identity"]))
+    return results
 
 
 def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.DataFrame:
@@ -124,11 +135,28 @@ def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.
     """
     kept = table[~table["augmentation"].isin(list(without))]
     found = kept.groupby(["encoder", "dataset", "sample_id"], observed=True)["area"].mean()
-    return found.rename("invariance").reset_index()
+    return found.rename("invariance").reset_index().astype({"sample_id": str})
+
+
+def compared(
+    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
+) -> tuple[pd.DataFrame, Interval | None]:
+    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left."""
+    pair = (first, second)
+    table = areas(info, way, tuple(dict.fromkeys(pair)), chosen)
+    left = not set(table["augmentation"].unique()) <= without
+    mean = overall(info, way, *pair, chosen, without, table) if left else None
+    return fingerprint(info, way, *pair, chosen, table), mean
 
 
 def fingerprint(
-    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], draws: int = 4000
+    info: StudyInfo,
+    way: str,
+    first: str,
+    second: str,
+    chosen: Sequence[str],
+    table: pd.DataFrame | None = None,
+    draws: int = 4000,
 ) -> pd.DataFrame:
     """Each augmentation's area for two contenders with 95 % intervals over images, and their paired difference.
 
@@ -140,6 +168,7 @@ def fingerprint(
         first: id of the contender that differences are taken from.
         second: id of the other.
         chosen: ids of data sets.
+        table: of `areas`, where it is at hand.
         draws: number of resamples.
 
     Returns:
@@ -150,25 +179,23 @@ def fingerprint(
     Raises:
         DataUnavailable: as `areas`.
     """
-    table = areas(info, way, tuple(dict.fromkeys((first, second))), chosen)
+    if table is None:
+        table = areas(info, way, tuple(dict.fromkeys((first, second))), chosen)
     rng = np.random.default_rng(0)
     learned = {id: trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second)}
     found: dict[str, dict[str, list[Bootstrapped]]] = {}
+    drawn = None
     for dataset in chosen:
-        wide = table[table["dataset"] == dataset].pivot_table(
-            index="sample_id", columns=["augmentation", "encoder"], values="area", observed=True
-        )
-        drawn, unit = resamples(len(wide), draws, rng=rng), np.arange(len(wide))
-        for id in AUGMENTATIONS:
-            if (id, first) not in wide or (id, second) not in wide:
-                continue
-            pair = wide[[(id, first), (id, second)]] if first != second else wide[[(id, first), (id, first)]]
-            known = pair.notna().all(axis=1).to_numpy()
+        measured, values = _by_image(table[table["dataset"] == dataset], (first, second))
+        known = np.asarray(np.isfinite(values).all(axis=2))
+        drawn = resamples(len(values), draws, rng=rng, like=drawn)
+        means = drawn.means(values, known[:, :, None])
+        for place, id in enumerate(measured):
             figures = found.setdefault(id, {"first": [], "second": []})
-            for place, name in enumerate(figures):
-                values = np.where(known, pair.iloc[:, place].to_numpy(), 0.0)
-                mean = float(values[known].mean()) if known.any() else float("nan")
-                figures[name].append(Bootstrapped(mean, drawn.mean(unit, values, known)))
+            for side, name in enumerate(figures):
+                mine = values[known[:, place], place, side]
+                mean = float(mine.mean()) if len(mine) else float("nan")
+                figures[name].append(Bootstrapped(mean, means[:, place, side]))
     rows = []
     for id, figures in found.items():
         one, two = (mean_of(figures[name]) for name in ("first", "second"))
@@ -188,8 +215,28 @@ def fingerprint(
     return pd.DataFrame(rows, columns=list(FINGERPRINT))
 
 
+def _by_image(table: pd.DataFrame, pair: Sequence[str]) -> tuple[list[str], NDArray[np.float64]]:
+    """The augmentations that both of a pair were measured under, in the registry's order, and (N, A, 2) areas of one
+    data set's images; nan where one is unknown."""
+    there = [set(table["augmentation"][table["encoder"] == id]) for id in pair]
+    kinds = [id for id in AUGMENTATIONS if all(id in known for known in there)]
+    images = pd.Categorical(table["sample_id"]).remove_unused_categories()
+    values = np.full((len(images.categories), len(kinds), 2), np.nan)
+    at = pd.Categorical(table["augmentation"], kinds).codes
+    for side, id in enumerate(pair):
+        mine = ((table["encoder"] == id) & (at >= 0)).to_numpy()
+        values[images.codes[mine], at[mine], side] = table["area"].to_numpy()[mine]
+    return kinds, values
+
+
 def overall(
-    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
+    info: StudyInfo,
+    way: str,
+    first: str,
+    second: str,
+    chosen: Sequence[str],
+    without: frozenset[str],
+    table: pd.DataFrame | None = None,
 ) -> Interval:
     """The second's mean invariance minus the first's, over augmentations but for some, with its 95 % interval.
 
@@ -200,11 +247,14 @@ def overall(
         second: id.
         chosen: ids of data sets; their images are drawn apart and the sets' means averaged.
         without: ids of augmentations to leave out.
+        table: of `areas`, where it is at hand.
 
     Raises:
         DataUnavailable: as `areas`.
     """
-    found = gains(areas(info, way, (first, second), chosen), first, second, without)
+    if table is None:
+        table = areas(info, way, (first, second), chosen)
+    found = gains(table, first, second, without)
     return mean_of(list(found.values())).percentile()
 
 
@@ -234,67 +284,17 @@ def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> 
     Columns way, difference: where their signs differ, which of the two is the more invariant depends on what is called
     alike.
     """
-    rows = []
-    for way in NORMALISATIONS:
-        table = per_image(areas(info, way, (first, second), chosen))
-        found = table.groupby("encoder", observed=True)["invariance"].mean()
-        rows.append((way, float(found[second] - found[first])))
+    sums = ", ".join(f"{trapezoids.MEAN.format(value=WAYS[way].sql)} AS {way}" for way in NORMALISATIONS)
+    parts = []
+    with _opened(info, (first, second), chosen) as results:
+        for cell in _cells(info, (first, second), chosen):
+            found = results.frame(trapezoids.MEANS.format(means=sums), cell).iloc[0]
+            for way in NORMALISATIONS:
+                floor = floors(info, cell["dataset"], way)[cell["encoder"]]
+                parts.append((way, cell["encoder"], (found[way] - floor) / (1 - floor), found["areas"]))
+    table = pd.DataFrame(parts, columns=["way", "encoder", "mean", "areas"])
+    table["mean"] *= table["areas"]
+    total = table.groupby(["way", "encoder"])[["mean", "areas"]].sum()
+    mean = total["mean"] / total["areas"]
+    rows = [(way, float(mean[way, second] - mean[way, first])) for way in NORMALISATIONS]
     return pd.DataFrame(rows, columns=["way", "difference"])
-
-
-def curve(info: StudyInfo, way: str, augmentation: str, encoders: Sequence[str], dataset: str) -> pd.DataFrame:
-    """Mean and 95 % Student interval over images at each strength, chance-corrected; the identity as its first row.
-
-    Returns:
-        Columns encoder, strength, mean, low, high, images.
-
-    Raises:
-        DataUnavailable: as `areas`.
-    """
-    with Results(info, encoders=encoders, datasets=(dataset,), tables=("invariance",)) as results:
-        points = results.frame(_CURVES.format(value=WAYS[way].sql), {"augmentation": augmentation})
-    floor, rows = floors(info, dataset, way), []
-    identity = AUGMENTATIONS[augmentation].identity
-    for encoder in encoders:
-        mine = points[points["encoder"] == encoder]
-        count = mine["sample_id"].nunique()
-        rows.append((encoder, identity, 1.0, 1.0, 1.0, count))
-        for strength, part in mine.groupby(mine["strength"].astype(float)):
-            at = student_interval((part["value"] - floor[encoder]) / (1 - floor[encoder]))
-            rows.append((encoder, strength, at.estimate, at.low, at.high, count))
-    table = pd.DataFrame(rows, columns=["encoder", "strength", "mean", "low", "high", "images"])
-    order = (table["strength"] - identity).abs()
-    return table.assign(order=order).sort_values(["encoder", "order"], kind="stable").drop(columns="order")
-
-
-def tipping(info: StudyInfo, augmentation: str, encoders: Sequence[str], dataset: str) -> pd.DataFrame:
-    """The critical strength of every image: columns encoder, sample_id, withstood, strength, censored.
-
-    Raises:
-        DataUnavailable: as `areas`.
-    """
-    with Results(info, encoders=encoders, datasets=(dataset,), tables=("critical",)) as results:
-        return results.frame(
-            "SELECT encoder, sample_id, withstood, strength, censored FROM critical WHERE augmentation = $augmentation "
-            "ORDER BY encoder, sample_id",
-            {"augmentation": augmentation},
-        )
-
-
-def survival(table: pd.DataFrame, augmentation: str) -> pd.DataFrame:
-    """Share of images whose answer has not flipped up to each strength: columns encoder, strength, share.
-
-    Args:
-        table: of `tipping`.
-        augmentation: of it.
-    """
-    identity, parts = AUGMENTATIONS[augmentation].identity, []
-    for encoder, part in table.groupby("encoder", sort=False, observed=True):
-        # Strengths may fall from the identity on, such as a scale; what grows is the distance from it.
-        away = (part["strength"] - identity).abs().to_numpy(np.float64)
-        sign = -1.0 if (part["strength"] < identity).any() else 1.0
-        critical = metrics.CriticalStrength(away, part["censored"].to_numpy(np.bool_))
-        at = np.unique(np.append(0.0, away))
-        share = metrics.survival_curve(critical, at)
-        parts.append(pd.DataFrame({"encoder": encoder, "strength": identity + sign * at, "share": share}))
-    return pd.concat(parts, ignore_index=True)

@@ -1,18 +1,15 @@
 """Two contenders on the same samples: who is right where, whether a difference is more than noise, and the samples."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
-from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
+from core.metrics.accuracy import holm, mcnemar_exact
 from core.metrics.domain import advantage
 from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
-from core.metrics.resampling import Bootstrapped, resampled_counts
-from core.results import training_noise
+from core.results import image_figures, training_noise
 from core.results.info import StudyInfo
 from core.results.reading import Results
 
@@ -184,45 +181,6 @@ def confusion_2x2(info: StudyInfo, protocol: str, first: str, second: str, datas
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """How two contenders' answers go together.
-
-    Attributes:
-        samples: that both answered.
-        kappa: error consistency with its 95 % interval, in [−1, 1]; nan where it is undefined.
-        same: share of samples with the same prediction, in [0, 1].
-    """
-
-    samples: int
-    kappa: Interval
-    same: float
-
-
-def agreement(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> tuple[pd.DataFrame, Agreement]:
-    """The 2 × 2 of `confusion_2x2`, and what follows from it: do two contenders fail on the same samples?
-
-    Raises:
-        DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
-        InvalidRequest: first and second are the same.
-    """
-    table = confusion_2x2(info, protocol, first, second, dataset)
-    counts = table["samples"].to_numpy(np.int64)
-    alike = samples(info, protocol, first, second, dataset, disagree=False, limit=1)
-    total = int(counts.sum())
-    same = float(alike["total"].iloc[0]) / total if len(alike) else 0.0
-    return table, Agreement(total, consistency(counts), same if total else float("nan"))
-
-
-def consistency(counts: NDArray[np.int64]) -> Interval:
-    """`error_consistency` of the (4,) counts of `CELLS`, with a percentile bootstrap over samples."""
-    value = float(error_consistency(counts))
-    if np.isnan(value):
-        return Interval(value, value, value)
-    drawn = resampled_counts(counts, rng=np.random.default_rng(0))
-    return Bootstrapped(value, error_consistency(drawn)).percentile()
-
-
 def samples(
     info: StudyInfo,
     protocol: str,
@@ -234,6 +192,7 @@ def samples(
     predicted: int | None = None,
     confidence: tuple[float, float] = (0.0, 1.0),
     disagree: bool | None = None,
+    measured: tuple[str, str, float, float] | None = None,
     order: str = "confidence",
     limit: int = 60,
     offset: int = 0,
@@ -251,6 +210,8 @@ def samples(
         predicted: class index that at least one of the two predicts; None for all.
         confidence: range in which the confidence of at least one of the two lies, both ends included.
         disagree: True for samples with different predictions, False for equal ones, None for all.
+        measured: key of `image_figures.FIGURES`, id of an augmentation where that is of one, and the range in which
+            the figure of at least one of the two lies, both ends included; None for all, measured or not.
         order: a key of `ORDERS`; ties by sample id.
         limit: rows at most.
         offset: rows to pass over.
@@ -258,11 +219,12 @@ def samples(
     Returns:
         sample_id, label, first_prediction, second_prediction, first_confidence, second_confidence, first_margin,
         second_margin (of the lowest seed, before temperature), first_correct, second_correct (by most seeds, as in
-        `paired`), first_share, second_share (of answers that are right), cell, and total: how many rows pass the
-        filters on all pages.
+        `paired`), first_share, second_share (of answers that are right), cell, total (how many rows pass the filters
+        on all pages), and with `measured` first_value and second_value.
 
     Raises:
-        DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
+        DataUnavailable: neither has a finished cell on this data set or was not measured there, or a file is missing
+            or damaged.
         InvalidRequest: first and second are the same, or no such cell or order.
     """
     if order not in ORDERS:
@@ -283,6 +245,12 @@ def samples(
     if disagree is not None:
         wanted.append("(first_prediction <> second_prediction) = $disagree")
         values["disagree"] = disagree
+    figures, join, more = None, "", ""
+    if measured is not None:
+        figure, augmentation, values["least"], values["most"] = measured
+        figures = image_figures.of_pair(info, figure, augmentation, first, second, dataset)
+        join, more = "JOIN figures USING (sample_id)", ", first_value, second_value"
+        wanted.append("(first_value BETWEEN $least AND $most OR second_value BETWEEN $least AND $most)")
     sql = (
         _JUDGED.format(turn=_TURN, extra=_SURE.format(turn=_TURN))
         + f"""
@@ -290,10 +258,12 @@ def samples(
             first_margin, second_margin, first_correct, second_correct, first_share, second_share,
             CASE WHEN first_correct AND second_correct THEN 'both' WHEN first_correct THEN 'only first'
                 WHEN second_correct THEN 'only second' ELSE 'neither' END AS cell,
-            count(*) OVER () AS total
-        FROM judged WHERE {" AND ".join(wanted)}
+            count(*) OVER () AS total{more}
+        FROM judged {join} WHERE {" AND ".join(wanted)}
         ORDER BY {ORDERS[order]}, sample_id LIMIT {int(limit)} OFFSET {int(offset)}
         """
     )
     with _open(info, protocol, first, second, dataset) as results:
+        if figures is not None:
+            results.register("figures", figures)
         return results.frame(sql, values)

@@ -17,6 +17,8 @@ from core.results import integrity, schema
 from core.results.info import StudyInfo
 from core.results.writing import filesystem, reason, transport_errors
 
+MORE = {"logits": ", filename = true", "attribution": ", union_by_name = true"}
+"""What reading a table takes besides its files: maps got columns in time, which older cells lack."""
 # What DuckDB raises of a query before it reads a file.
 MISTAKES = (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException)
 
@@ -89,7 +91,7 @@ class Results:
             self._connection.register_filesystem(self._fs)
         for name, files in self._files.items():
             if files:
-                extra = ", filename = true" if name == "logits" else ""
+                extra = MORE.get(name, "")
                 # Of studies that grow, cells that an earlier version wrote hold a column more.
                 columns = ", ".join(schema.ROWS.names) if name == "rows" else "*"
                 with self._reading():

@@ -119,6 +119,11 @@ ATTRIBUTION = pa.schema(
             for order in ("", "_random", "_centre")
             for kind in ("deletion", "insertion")
         ],
+        # Where the set has masks; else null, and not there in studies of before.
+        pa.field("in_mask", pa.float32()),  # share of the positive evidence on the object
+        pa.field("pointing", pa.float32()),  # whether the strongest cell is: share of that cell which the object covers
+        pa.field("mask_area", pa.float32()),  # share of the crop that the object covers, which is chance for both
+        pa.field("mask_centre", pa.float32()),  # share of a centred Gaussian on the object
     ]
 )
 """Columns of `attribution/*.parquet`: one row a test image and role."""

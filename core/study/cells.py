@@ -87,6 +87,8 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
             "options": plan.options.get(cell.measure, {}),
             "logits": False,
         }
+        if images.parts["test"].mask is not None:
+            facts["masks"] = True
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 

@@ -9,6 +9,7 @@ from core.plots import study_words as words
 from core.results import (
     attribution,
     confidence,
+    curves,
     distances,
     explanation,
     invariance,
@@ -188,11 +189,11 @@ def one_augmentation(view: View) -> Drawn:
     """What is kept, and which answers stay, over the strength of one augmentation."""
     on, chosen, way = _invariance(view)
     augmentation = AUGMENTATIONS[view.text("curve_of", "rotation", AUGMENTATIONS, "augmentation")]
-    curve = invariance.curve(on.info, way, augmentation.id, on.pair, chosen[0])
-    flips = invariance.tipping(on.info, augmentation.id, on.pair, chosen[0])
+    curve = curves.curve(on.info, way, augmentation.id, on.pair, chosen[0])
+    flips = curves.tipping(on.info, augmentation.id, on.pair, chosen[0])
     if flips.empty:
         raise DataUnavailable(f"Study '{on.info.id}' did not measure {augmentation.label.lower()}.")
-    staying = invariance.survival(flips, augmentation.id)
+    staying = curves.survival(flips, augmentation.id)
     kept = study_invariance.curves(curve, augmentation, on.names, on.look, invariance.WAYS[way].unit)
     answered = study_invariance.survival(staying, augmentation, on.names, on.look)
     charts = (

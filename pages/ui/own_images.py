@@ -1,5 +1,7 @@
 """Pictures that visitors bring: uploads and photos. They stay in the session; an address holds their mark alone."""
 
+from contextlib import suppress
+
 import streamlit as st
 
 from core.errors import ImageError
@@ -57,6 +59,15 @@ def uploaded() -> list[tuple[str, SafeImage]]:
         except ImageError as error:
             st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
+
+
+def kept() -> list[tuple[str, SafeImage]]:
+    """Every readable upload of the session, on a page whose sidebar has the uploader, which explains the others."""
+    found = []
+    for file in st.session_state.get("uploads") or []:
+        with suppress(ImageError):
+            found.append((file.name, resources.uploaded(file)))
+    return found
 
 
 def pick(uploads: list[tuple[str, SafeImage]]) -> tuple[str, SafeImage]:

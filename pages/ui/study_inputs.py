@@ -36,8 +36,8 @@ class ChosenStudy:
     second: str
 
 
-def sidebar() -> None:
-    """Draw the shared inputs; pages read them with `chosen`."""
+def sidebar(uploads: bool) -> None:
+    """Draw the shared inputs, and the uploader where `uploads` are asked for; pages read them with `chosen`."""
     st.session_state.pop(CHOSEN, None)
     with st.sidebar:
         try:
@@ -63,7 +63,9 @@ def sidebar() -> None:
             partner = choices.second(info, ids, first)
             second = pickers.one("Second contender", others, "second", partner, help=MINUS)
             st.session_state[CHOSEN] = ChosenStudy(info, tuple(known.values()), protocol, first, second)
-        own_images.keep()
+        if uploads:
+            own_images.uploaded()
+        own_images.keep(own_images.FROM_UPLOAD if uploads else "")
 
 
 def chosen() -> ChosenStudy:

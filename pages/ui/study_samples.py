@@ -1,12 +1,16 @@
 """What the study pages share about single data sets and samples: the choice of a set, and pictures of its samples."""
 
+import math
 from collections.abc import Sequence
 
 import pandas as pd
 import streamlit as st
 
+from core.augmentations import AUGMENTATIONS
 from core.errors import InvariscopeError
 from core.plots.shipped import FAR
+from core.results import image_figures
+from core.results.image_figures import FIGURES
 from core.results.info import StudyInfo
 from core.study.gallery import Gallery, absent
 from core.study.protocols import PROTOCOLS
@@ -15,6 +19,7 @@ from pages.ui import inputs, pickers, resources
 from pages.ui.places import said
 
 SIDE = 168
+ANY = "any"
 RIGHT, WRONG = ":material/check_circle:", ":material/cancel:"
 
 
@@ -28,6 +33,39 @@ def pick_dataset(info: StudyInfo, protocol: str, encoders: Sequence[str]) -> str
 def with_images(info: StudyInfo, options: Sequence[str]) -> str | None:
     """The data set whose images are on every machine, so that pages which show images open on some; None without it."""
     return FAR if FAR in options and info.datasets[FAR]["address"] == FAR else None
+
+
+def pick_measured(info: StudyInfo, dataset: str, first: str, second: str) -> tuple[str, str, float, float] | None:
+    """What was measured of the images that are to be shown, as `pairs.samples` takes it; None for no such choice."""
+    under = {id: AUGMENTATIONS[id].label for id in image_figures.augmentations(info, (first, second), dataset)}
+    known = {id for id in FIGURES if dataset in info.measured(FIGURES[id].measure, (first, second))}
+    if not known:
+        return None
+    labels = {ANY: "Any"} | {id: FIGURES[id].label.capitalize() for id in FIGURES if id in known}
+    about = " ".join(f"{labels[id]}: {FIGURES[id].about}" for id in FIGURES if id in known)
+    figure = pickers.one("Measured", labels, "by", ANY, width=210, help=f"Of the images that were measured. {about}")
+    if figure == ANY:
+        return None
+    kind, low, high, augmentation = FIGURES[figure], FIGURES[figure].low, 1.0, ""
+    if kind.measure == image_figures.MOVED:
+        augmentation = pickers.one("Under", under, "under", width=190)
+    if low is None:
+        grid = AUGMENTATIONS[augmentation].strengths
+        low, high = float(min(grid)), float(max(grid))
+    least, most = st.slider(
+        "Figure of either",
+        low,
+        high,
+        (low, high),
+        (high - low) / 100,
+        format="%.3g",
+        key=f"within_{figure}" if kind.low is not None else f"within_{augmentation}",
+        bind="query-params",
+        width=240,
+        help="Images where at least one contender's figure lies in this range.",
+    )
+    # A cosine below its floor may fall under the end of the slider, where it belongs to all.
+    return figure, augmentation, least if least > low else -math.inf, most if most < high else math.inf
 
 
 def class_name(info: StudyInfo, dataset: str, label: int) -> str:

@@ -1,4 +1,4 @@
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from core.metrics.representation import (
     mutual_knn,
     participation_ratio,
     rank_me,
+    shared_neighbours,
     uniformity,
 )
 
@@ -165,3 +166,16 @@ BAD = [
 def test_bad_arguments_are_refused(call, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_shared_neighbours_against_all_choices_there_are() -> None:
+    """Of 2 of 5 images each: 10 × 10 pairs of choices, counted one by one."""
+    choices = [set(pair) for pair in combinations("abcde", 2)]
+    for a, b in (("ab", "ab"), ("ab", "bc"), ("ab", "cd")):
+        found = shared_neighbours(a, b, 5)
+        counted = [len(set(a) & other) for other in choices]
+        assert found.count == len(set(a) & set(b))
+        assert found.chance == pytest.approx(np.mean(counted))
+        assert found.p == pytest.approx(np.mean([count >= found.count for count in counted]))
+    with pytest.raises(ValueError, match="images"):
+        shared_neighbours("ab", "ab", 1)

@@ -1,16 +1,21 @@
 """The pages of what a study measures beside answers: their findings, their links, and a study without any of it."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import study_manifests
-from measured_studies import AUGMENTATIONS, LARGE, NAME, PAIR, SETS
+from measured_studies import AUGMENTATIONS, CLASSES, LARGE, NAME, PAIR, SETS
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages_render import assert_described
 from toy_studies import toy
 
+from core import pipeline, samples
 from core.augmentations import AUGMENTATIONS as KNOWN
 from core.plots import explanation as explanation_words
 from core.plots import representation as representation_words
@@ -200,3 +205,61 @@ def test_representation_says_what_the_figures_say(study: StudyInfo, open_page) -
     words = {"both": "both", "first": f"only {names[PAIR[0]]}", "second": f"only {names[PAIR[1]]}", "none": "neither"}
     counted = {trace["name"]: len(trace["customdata"]) for trace in chart["data"]}
     assert counted == {words[kind]: list(right.values()).count(kind) for kind in set(right.values())}
+
+
+def nearest_of(at: AppTest) -> list[pd.DataFrame]:
+    return [frame.value for frame in at.dataframe if "similarity" in frame.value]
+
+
+def test_the_nearest_neighbours_of_a_picture_are_those_of_its_features(study: StudyInfo, open_page) -> None:
+    at = open_page("representation.py", measured=LARGE, image="cat")
+    assert not at.error
+    assert_described(at)
+    tables = []
+    for id in PAIR:
+        contender = pipeline.load_without_head(id)
+        feature = pipeline.read_images(contender, [samples.image("cat")])[0].pooled.astype(np.float64)
+        ids, labels, spaces = geometry.features(study, LARGE)
+        values = spaces[id].astype(np.float64)
+        alike = values @ feature / np.linalg.norm(values, axis=1) / np.linalg.norm(feature)
+        order = np.argsort(-alike)[:6]
+        shown = nearest_of(at)[PAIR.index(id)]
+        assert shown["sample_id"].tolist() == [ids[i] for i in order]
+        assert shown["label"].tolist() == [CLASSES[labels[i]] for i in order]
+        assert shown["similarity"].tolist() == pytest.approx(alike[order], abs=1e-3)
+        tables.append(geometry.nearest(study, LARGE, id, feature, 6))
+        assert tables[-1]["usual"].tolist() == pytest.approx([alike.mean()] * 6, abs=1e-3)
+    names = [names_of(study)[id] for id in PAIR]
+    said = representation_words.nearest_finding(*tables, (names[0], names[1]), CLASSES)
+    both = len({*tables[0]["sample_id"]} & {*tables[1]["sample_id"]})
+    assert said.startswith(f"{both} of the 6 nearest are the same for both, ")
+    assert f"({6 * 6 / 30:.1f} among 30 images" in said
+    assert f"**{said}**" in texts(at).replace("\\", "")
+
+
+def test_an_upload_takes_the_place_of_the_sample_and_names_no_other(study: StudyInfo, open_page) -> None:
+    at = open_page("representation.py", measured=LARGE)
+    before = nearest_of(at)
+    image = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)).save(image, "PNG")
+    at.file_uploader(key="uploads").upload("mine.png", image.getvalue()).run()
+    assert not at.exception
+    assert not at.error
+    assert not [box for box in at.selectbox if box.key == "image"]
+    assert len([box for box in at.file_uploader if box.key == "uploads"]) == 1
+    assert any("The picture mine.png." in part.alt for shown in at.image for part in shown.proto.imgs)
+    after = nearest_of(at)
+    assert before[0]["similarity"].tolist() != after[0]["similarity"].tolist()
+    assert "/tmp" not in texts(at)
+
+
+def test_other_weights_than_the_study_measured_have_no_neighbours(study, tmp_path, monkeypatch, open_page) -> None:
+    folder = tmp_path / "studies" / NAME
+    shutil.copytree(study.address.removeprefix("file://"), folder)
+    made = study_manifests.read(folder)
+    made["encoders"]["simclr"]["weights"] = "0" * 64
+    study_manifests.write(folder, made)
+    show(monkeypatch, tmp_path / "studies")
+    at = open_page("representation.py", measured=LARGE)
+    assert [error.value for error in at.error if "other weights here" in error.value]
+    assert len(nearest_of(at)) == 1, "the other contender's stand"

@@ -266,3 +266,10 @@ def test_class_by_class(invented, root, open_page) -> None:
     np.testing.assert_allclose(drawn.drop(columns="class").to_numpy(float), second - first)
     at.selectbox(key="confusion").set_value("simclr").run()
     assert "simclr errs most on" in words(at)
+
+
+def test_a_study_without_measures_offers_no_filter_by_them(invented, open_page) -> None:
+    at = open_page(PAGE, study="invented", dataset="birds", by="kept", under="blur")
+    assert not at.error
+    assert not [box for box in at.selectbox if box.key in ("by", "under")]
+    assert "**90 images**, all cells" in words(at)

@@ -9,7 +9,7 @@ from scipy import stats
 
 from core.augmentations import AUGMENTATIONS as KNOWN
 from core.errors import DataUnavailable
-from core.results import attribution, explanation, geometry, invariance
+from core.results import attribution, curves, explanation, geometry, invariance
 from core.results.info import StudyInfo
 
 FIRST, SECOND = PAIR
@@ -104,7 +104,7 @@ def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> No
 
 @pytest.mark.parametrize(("way", "kind"), [("whitened", "hue"), ("answers", "scale"), ("maps", "blur")])
 def test_a_curve_is_students_interval_of_image_means(measured: StudyInfo, way: str, kind: str) -> None:
-    found = invariance.curve(measured, way, kind, ALL, LARGE)
+    found = curves.curve(measured, way, kind, ALL, LARGE)
     for encoder in ALL:
         rows = table(measured, "invariance", LARGE, encoder)
         rows["v"] = kept(rows, way)
@@ -123,8 +123,8 @@ def test_a_curve_is_students_interval_of_image_means(measured: StudyInfo, way: s
 
 @pytest.mark.parametrize("kind", AUGMENTATIONS)
 def test_tipping_and_survival_count_the_answers_that_stay(measured: StudyInfo, kind: str) -> None:
-    found = invariance.tipping(measured, kind, PAIR, LARGE)
-    staying = invariance.survival(found, kind)
+    found = curves.tipping(measured, kind, PAIR, LARGE)
+    staying = curves.survival(found, kind)
     identity = KNOWN[kind].identity
     for encoder in PAIR:
         rows = table(measured, "critical", LARGE, encoder)

@@ -12,15 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
 import ray
 import study_folders
 import torch
+from masked_images import photographed
 from ray.cluster_utils import Cluster
+from study_runs import FEW, MEASURES, tables
 
 from core.errors import Cancelled
 from core.paths import ROOT
+from core.results.schema import TABLES
 from core.study import features, plan, run
 from core.study.engines.base import Setup
 from core.study.plan import Plan
@@ -156,6 +160,24 @@ def test_at_an_address_it_gives_the_numbers_of_the_local_engine(
     assert events[-1].kind == "end"
     assert_same(tmp_path / "small", places.reference)
     assert len(list((tmp_path / "shared" / "features").glob("*/meta"))) >= 4, "two parts of two sets"
+
+
+def test_measures_are_those_of_the_local_engine(places: Places, joined: Cluster, tmp_path: Path) -> None:
+    """Every table of all measures on both sets, one with masks: column by column, row by row."""
+    photographed(tmp_path / "data/photographed", "")
+    sets = (f"folder:{places.root}/shapes", f"folder:{tmp_path}/data/photographed")
+    plan = Plan("small", ("random",), sets, ("linear",), 1, measures=MEASURES, options=FEW)
+    for _ in run.study(places.setup(tmp_path / "local/small", plan)):
+        pass
+    events = follow(places.setup(tmp_path / "ray/small", plan))
+    assert not [event.reason for event in events if event.kind == "failed"]
+    expected, found = tables(str(tmp_path / "local/small")), tables(str(tmp_path / "ray/small"))
+    assert {name.partition("/")[0] for name in expected} == set(TABLES)
+    assert found.keys() == expected.keys()
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(found[name], table, check_exact=False, rtol=0, atol=1e-3)
+    masked = expected["attribution/photographed.attribution.random.0.parquet"]
+    assert masked["in_mask"].notna().any()
 
 
 def test_one_failing_pair_does_not_end_the_others(places: Places, joined: Cluster, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ evidence is, how much of it lies on the object where the set has masks, whether 
 answer, and whether it depends on what was learned.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from core.encoders.preprocess import normalise, to_unit
 from core.metrics import attribution as metrics
 from core.readout import Contender
 from core.results import schema
+from core.study.measures import objects
 from core.study.measures.base import Chosen, Found, Measure, choose, contender
 from core.study.protocols.base import Material
 from core.study.settings import Settings
@@ -45,16 +46,24 @@ def run(material: Material) -> Found:
     """
     samples, paths = _asked(material.options)
     who, chosen = contender(material), choose(material, samples)
-    doubted = {"head": sanity.random_head(who), "stage": sanity.random_stage(who)}
+    part = material.images.parts["test"]
+    places = {id: position for position, id in enumerate(part.ids)}
+    masked, doubted = 0, {"head": sanity.random_head(who), "stage": sanity.random_stage(who)}
     tables = []
     for start in range(0, len(chosen.ids), BLOCK):
         material.stop()
         block = Block.of(who, chosen, slice(start, start + BLOCK))
         others = {name: block.maps_of(other) for name, other in doubted.items()}
+        grid = block.maps["true"].shape[1:]
+        covers = [objects.cover(part, places[id], who.encoder.spec.preprocessing, grid) for id in block.ids]
+        masked += sum(cover is not None for cover in covers)
         for role, classes in block.classes.items():
             areas = _areas(who, block, role, range(start, start + len(block.ids)), paths, material)
-            tables.append(_rows(block, role, classes, {name: maps[role] for name, maps in others.items()}, areas))
+            mine = {name: maps[role] for name, maps in others.items()}
+            tables.append(_rows(block, role, classes, mine, areas, covers))
     facts = {"samples": len(chosen.ids), "paths": min(paths, len(chosen.ids)), "head": who.head.sha256}
+    if part.mask is not None:
+        facts["masks"] = masked
     return Found({"attribution": pa.concat_tables(tables).unify_dictionaries()}, facts)
 
 
@@ -128,6 +137,7 @@ def _rows(
     classes: NDArray[np.int64],
     doubted: dict[str, NDArray[np.float32]],
     areas: list[list[faithfulness.Areas]],
+    covers: list[NDArray[np.float64] | None],
 ) -> pa.Table:
     maps = block.maps[role]
     count, (height, width) = len(maps), maps.shape[1:]
@@ -156,6 +166,15 @@ def _rows(
     for place, name in enumerate(("", "_random", "_centre")):
         for kind in ("deletion", "insertion"):
             columns[kind + name] = [getattr(each[place], kind, None) for each in paths]
+    gaussian = metrics.centred_gaussian(height, width)
+    found: dict[str, Callable[[NDArray[np.float32], NDArray[np.float64]], float]] = {
+        "in_mask": metrics.energy_in_mask,
+        "pointing": metrics.pointing_hit,
+        "mask_area": lambda _, cover: float(cover.mean()),
+        "mask_centre": lambda _, cover: metrics.energy_in_mask(gaussian, cover),
+    }
+    for name, of in found.items():
+        columns[name] = [None if cover is None else of(m, cover) for m, cover in zip(maps, covers, strict=True)]
     return schema.table(columns, schema.ATTRIBUTION)
 
 
