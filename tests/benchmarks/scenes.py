@@ -11,7 +11,6 @@ The shipped story as one file, 1920 × 1080, every scene forwards and backwards.
 import argparse
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -22,7 +21,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from serving import CHROMIUM, FLAGS, PATIENCE_MS  # noqa: E402
 
 from core.paths import ASSETS  # noqa: E402
-from core.talk import deck, stories  # noqa: E402
+from core.talk import kept, stories  # noqa: E402
 
 AIM_MS = 150
 PICTURED = "invariance/curves"
@@ -58,9 +57,8 @@ def main() -> int:
     parser.add_argument("--picture", action="store_true", help="write assets/scene.png")
     arguments = parser.parse_args()
     story = stories.shipped()["generalize"]
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        path = Path(folder) / "talk.html"
-        path.write_bytes(deck.build(story)[0])
+    path = kept.build(story).path
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         size = (WIDTH, WIDTH * 9 // 16) if arguments.picture else (1920, 1080)
         times = []
