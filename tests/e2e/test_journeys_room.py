@@ -27,15 +27,16 @@ def fits(page: Page) -> None:
             assert wide < 800 or box["y"] + box["height"] <= high + 1
 
 
-def open_part(page: Page, name: str) -> None:
-    page.get_by_text(name).click()
+def open_part(visitor, name: str) -> None:
+    visitor.page.get_by_text(name).click()
+    visitor.settle()  # a list that is opened while the page is drawn anew closes again
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_quiz_is_made_led_and_voted_on(server, visit, dark):
     visitor = visit(server, dark=dark)
     page = visitor.open("/talk")
-    open_part(page, "A quiz for the audience")
+    open_part(visitor, "A quiz for the audience")
     address = page.get_by_role("textbox", name="Address that phones open")
     address.fill(server)
     address.press("Tab")
@@ -88,7 +89,7 @@ def test_a_picture_from_the_room_goes_through_a_scene_and_nowhere_else(server, v
     at = [scene.figure for scene in scenes].index(figure)
     visitor = visit(server)
     page = visitor.open("/talk")
-    open_part(page, "A picture from the room")
+    open_part(visitor, "A picture from the room")
     page.get_by_role("combobox", name="Scene").click()
     page.get_by_role("option", name=f"{at + 1}. {scenes[at].sentence}").click()
     visitor.settle()
