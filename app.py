@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from core import warming
-from pages.ui import decks, sessions
+from pages.ui import decks, quiz_routes, sessions
 from pages.ui.access import ClosedAddresses
 
 ROOT = Path(__file__).resolve().parent
@@ -28,7 +28,7 @@ app = st.App(
     ROOT / "pages" / "router.py",
     lifespan=_lifespan,
     middleware=[Middleware(ClosedAddresses)],
-    routes=[Route(decks.address("{name}"), decks.answer)],
+    routes=[Route(decks.address("{name}"), decks.answer), *quiz_routes.routes()],
 )
 
 if __name__ == "__main__":

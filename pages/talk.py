@@ -10,7 +10,7 @@ from core.talk import kept
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
-from pages.ui import decks, inputs, own_images, stories
+from pages.ui import decks, inputs, own_images, quiz, room, stories
 
 FRAME = 640  # px
 
@@ -66,6 +66,10 @@ else:
             key="talk_html",
             help="Runs from a disk, without a network. The browser's print makes a PDF of it.",
         )
+
+
+room.offer(story)
+quiz.offer()
 
 
 def change(table: pd.DataFrame, title: str) -> Story:

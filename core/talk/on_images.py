@@ -38,7 +38,7 @@ def one_picture(view: View) -> Drawn:
     highlight = None if target is None else on.task.classes[target]
     whole = encode_png(thumbnail(on.image, map_pictures.WHOLE))
     truth = (f"True: {' or '.join(on.truth)}",) if on.truth else ()
-    parts = [Picture(whole, f"The picture: {on.sample.title}.", on.sample.title, truth)]
+    parts = [Picture(whole, f"The picture: {on.title}.", on.title, truth)]
     for contender, reading, prediction in zip(on.contenders, readings, said, strict=True):
         spec = contender.encoder.spec
         mine = table[table["encoder"] == spec.id]

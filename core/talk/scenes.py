@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import InvalidRequest, InvariscopeError, UnknownName
+from core.images import SafeImage
 from core.talk import on_images, on_studies
 from core.talk.parts import Drawn, Marked
 from core.talk.stories import Scene
@@ -73,8 +74,18 @@ def depends_on(figure: SceneFigure, key: str) -> bool:
     return any(key == known or (known.endswith("_") and key.startswith(known)) for known in figure.keys)
 
 
-def show(scene: Scene) -> Drawn | Marked:
-    """The figure of a scene; where something that it names is not here, the reason and never another picture."""
+def takes_a_picture(scene: Scene) -> bool:
+    """Whether a scene is about one picture, so that another one can be put through it."""
+    return scene.figure in FIGURES and depends_on(FIGURES[scene.figure], "image")
+
+
+def show(scene: Scene, picture: SafeImage | None = None) -> Drawn | Marked:
+    """The figure of a scene; where something that it names is not here, the reason and never another picture.
+
+    Args:
+        scene: to be shown.
+        picture: of somebody in the room, in the place of the scene's own.
+    """
     try:
         if scene.figure not in FIGURES:
             raise UnknownName("figure", scene.figure, FIGURES)
@@ -82,6 +93,6 @@ def show(scene: Scene) -> Drawn | Marked:
         for key in scene.view:
             if not depends_on(figure, key):
                 raise InvalidRequest(f"'{key}' changes nothing of {scene.figure}: it knows {', '.join(figure.keys)}.")
-        return figure.draw(View(scene.view))
+        return figure.draw(View(scene.view, picture))
     except InvariscopeError as error:
         return Marked(str(error))

@@ -19,12 +19,20 @@ from core.results.info import StudyInfo
 from core.talk.stories import Value
 from core.tasks import Task, task
 
+FROM_THE_ROOM = "A picture from the room"
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Parameters by name; each is read once, with its default and what it may be."""
+    """Parameters by name; each is read once, with its default and what it may be.
+
+    Attributes:
+        values: the parameters.
+        picture: of somebody in the room, in the place of the sample; it is in no address.
+    """
 
     values: Mapping[str, Value]
+    picture: SafeImage | None = None
 
     def text(self, key: str, default: str, known: Iterable[str] | None = None, kind: str = "") -> str:
         """A word.
@@ -114,10 +122,11 @@ def on_study(view: View) -> OnStudy:
 
 @dataclass(frozen=True, slots=True)
 class OnImage:
-    """A sample with what the pages about one image share."""
+    """A picture with what the pages about one image share; `credit` says whose it is."""
 
     image: SafeImage
-    sample: samples.Sample
+    title: str
+    credit: str
     truth: tuple[str, ...]
     task: Task
     contenders: tuple[Contender, ...]
@@ -131,26 +140,26 @@ class OnImage:
     def source(self) -> str:
         """Where the numbers come from, in a line."""
         weights = ", ".join(f"{c.encoder.spec.id} {c.encoder.sha256[:8]}" for c in self.contenders)
-        about = self.sample
-        return (
-            f"Sample {about.title} ({about.author}, {about.licence}); {self.task.label}. Weights: {weights}; "
-            f"{pipeline.versions()}."
-        )
+        return f"{self.credit}; {self.task.label}. Weights: {weights}; {pipeline.versions()}."
 
 
 def on_image(view: View) -> OnImage:
-    """The sample, task and contenders of a view.
+    """The picture, task and contenders of a view.
 
     Raises:
         InvariscopeError: one of them is not here.
     """
-    id = view.text("image", "cat", samples.samples(), "sample")
     found = task(view.text("task", "tiny-imagenet"))
     asked = view.values.get("encoders", ("supervised", "simclr"))
     if not isinstance(asked, tuple) or not 1 <= len(asked) <= 4:
         raise InvalidRequest("'encoders' is a list of one to four ids here.")
     contenders = tuple(_here(encoder, found) for encoder in asked)
-    return OnImage(samples.image(id), samples.samples()[id], samples.true_classes(id, found), found, contenders)
+    if view.picture is not None:
+        return OnImage(view.picture, FROM_THE_ROOM, f"{FROM_THE_ROOM}, not kept", (), found, contenders)
+    id = view.text("image", "cat", samples.samples(), "sample")
+    about = samples.samples()[id]
+    credit = f"Sample {about.title} ({about.author}, {about.licence})"
+    return OnImage(samples.image(id), about.title, credit, samples.true_classes(id, found), found, contenders)
 
 
 def _here(encoder: str, found: Task) -> Contender:

@@ -1,6 +1,7 @@
 """What strangers may not do on a public server: the lock on a page, the owner of a study, and closed addresses."""
 
 import secrets
+from typing import LiteralString
 
 import streamlit as st
 from starlette.responses import PlainTextResponse
@@ -18,18 +19,23 @@ def is_open() -> bool:
     return not public.is_public() or bool(st.session_state.get(OPENED))
 
 
-def locked() -> bool:
-    """Whether this visitor may start no studies; says so in their place, with a field for the token if there is one."""
+def locked(what: LiteralString = "Starting studies", instead: LiteralString = "`invariscope study`") -> bool:
+    """Whether this visitor may not start something; says so in its place, with a field for the token if there is one.
+
+    Args:
+        what: is closed.
+        instead: does the same on one's own machine.
+    """
     if is_open():
         return False
     if not public.has_token():
         st.info(
-            "Starting studies is closed on this server, which is open to everybody. `invariscope study` does the same "
-            "on your own machine.",
+            f"{what} is closed on this server, which is open to everybody. {instead} does the same on your own "
+            "machine.",
             icon=":material/lock:",
         )
         return True
-    st.info("Starting studies is closed on this server, but for whoever has its token.", icon=":material/lock:")
+    st.info(f"{what} is closed on this server, but for whoever has its token.", icon=":material/lock:")
     with st.form("access", border=False):
         given = st.text_input("Token", type="password", key="access_token", width=360)
         asked = st.form_submit_button("Open", icon=":material/lock_open:")

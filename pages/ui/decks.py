@@ -1,10 +1,15 @@
-"""Decks that this server built, at an address of their own: a talk is one file, given from here or from a disk."""
+"""Decks that this server built, at an address of their own: a talk is one file, given from here or from a disk.
+
+A scene with a picture from the room is in the memory of its session alone, and its address ends with that.
+"""
 
 import re
+import secrets
+from weakref import WeakValueDictionary
 
 import streamlit as st
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
 from core.talk import kept, scenes
 from core.talk.kept import folder
@@ -16,15 +21,39 @@ ADDRESS = "/decks"
 _NAME = re.compile(r"[0-9a-f]{64}\.html")
 
 
+def rooted(path: str) -> str:
+    """A path of this server, below the one that it stands at."""
+    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
+    return f"{'/' + base if base else ''}{path}"
+
+
 def address(name: str) -> str:
     """Where this server answers with the deck of a file name."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{'/' + base if base else ''}{ADDRESS}/{name}"
+    return rooted(f"{ADDRESS}/{name}")
+
+
+class _Held:
+    """A page that lives as long as the session that holds it."""
+
+    def __init__(self, page: bytes) -> None:
+        self.page = page
+
+
+_HELD: WeakValueDictionary[str, _Held] = WeakValueDictionary()
+
+
+def hold(page: bytes, key: str) -> str:
+    """Keep a page in this session, instead of the one before under that key; gives the name that answers with it."""
+    name = f"{secrets.token_hex(32)}.html"
+    st.session_state[key] = _HELD[name] = _Held(page)
+    return name
 
 
 async def answer(request: Request) -> Response:
     """A deck by the digest that is its name; whoever has no link to one cannot guess it."""
     name = str(request.path_params["name"])
+    if (held := _HELD.get(name)) is not None:
+        return HTMLResponse(held.page, headers={"Cache-Control": "no-store"})
     path = folder() / name
     if not _NAME.fullmatch(name) or not path.is_file():
         return PlainTextResponse("There is no such talk any more: prepare it again on the page Talk.", 404)

@@ -14,14 +14,7 @@ pytestmark = pytest.mark.browser
 
 STORY = "generalize"
 SCENES = stories.shipped()[STORY].scenes
-QUICK = 150  # ms from a key to the next scene on the screen
 READY = "[data-ready=yes]"
-# From the key event to the frame that shows the next scene.
-TIMED = """() => new Promise((done) => {
-  const began = performance.now();
-  Reveal.on("slidechanged", () => requestAnimationFrame(() => done(performance.now() - began)));
-  document.dispatchEvent(new KeyboardEvent("keydown", { keyCode: 39, key: "ArrowRight", bubbles: true }));
-})"""
 
 
 @pytest.fixture(scope="module")
