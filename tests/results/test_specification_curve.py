@@ -1,10 +1,8 @@
 """The specification curves of Findings, recomputed from the shipped Parquet files with pandas and SciPy alone."""
 
-import copy
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -82,9 +80,6 @@ def rows(one: Judged) -> pd.DataFrame:
 def agree(id: str, one: Judged, plain: pd.DataFrame) -> None:
     """Estimates are equal; computed limits, too, and those from other draws nearly."""
     shown = rows(one)
-    if shown.empty:
-        assert plain.empty
-        return
     found = plain.reindex(shown.index)
     np.testing.assert_allclose(shown["estimate"], found["estimate"], rtol=0, atol=1e-6)
     np.testing.assert_allclose(shown["noise"].astype(float), found["noise"], rtol=0, atol=1e-6)
@@ -104,18 +99,8 @@ def test_every_way_to_ask_gives_what_pandas_and_scipy_give(id, judged, plain):
     agree(id, judged[id], plain[id])
 
 
-@pytest.mark.parametrize("id", ["accuracy", "concentrated", "elsewhere"])
-def test_what_two_training_runs_differ_by_is_recomputed_too(id):
-    """The network of random weights plays a second run of SimCLR: the files stay, the manifest says so."""
-    info, study = store.study("family", [str(ASSETS / "results")]), Study(ASSETS / "results" / "family")
-    manifest = copy.deepcopy(info.manifest)
-    own = {"label": "again", "weights": manifest["encoders"]["random"]["weights"], "training_seed": 1}
-    manifest["encoders"]["random"] = manifest["encoders"]["simclr"] | own
-    study.manifest = manifest
-    one = claims.judge(replace(info, manifest=manifest), id, *PAIR)
-    assert one.ways["noise"].notna().all()
-    assert (one.ways["noise"] > 0).any() == (id != "elsewhere")  # which is a difference to two runs already
-    agree(id, one, recomputed(study, [id])[id])
+def test_what_two_training_runs_differ_by_is_known_of_every_way(judged):
+    assert [id for id, one in judged.items() if one.ways.empty or one.ways["noise"].isna().any()] == []
 
 
 @pytest.mark.parametrize("id", CURVES)
@@ -130,9 +115,6 @@ def test_no_way_that_pandas_and_scipy_know_is_left_out(id, judged, plain):
 @pytest.mark.parametrize("id", CURVES)
 def test_what_each_way_says_and_the_verdict_follow_from_the_limits(id, judged, plain):
     one = judged[id]
-    if one.ways.empty:
-        assert one.verdict == "unknown"
-        return
     found = plain[id].reindex(rows(one).index)
     width = (found["high"] - found["low"]).to_numpy()
     says = rows(one)["says"].to_numpy(int)
@@ -154,9 +136,6 @@ def test_the_sentence_and_the_curve_say_these_numbers(id, judged, plain):
     one, scale = judged[id], 100.0 if id in ("accuracy", "surer") else 1.0
     labels = {name: protocol.label for name, protocol in PROTOCOLS.items()}
     said = words.verdict(one, labels)
-    if one.ways.empty:
-        assert "second training run" in said
-        return
     numbers = re.search(r"(\S+) \(95 % interval (\S+) to (\S+?)\), asked by", said)
     at = plain[id].loc[text(one.ways[one.choices].iloc[one.default].to_dict())]
     reach = scale * (at["high"] - at["low"])
