@@ -5,7 +5,7 @@ import streamlit as st
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.training import trained_in
 from core.plots import study_invariance as charts
-from core.results import curves, invariance
+from core.results import curves, invariance, steadiness
 from core.text import plain
 from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures
 
@@ -34,17 +34,18 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     outline = st.toggle("As outlines", key="outline", bind="query-params", help="A radar: two shapes, no intervals.")
 recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second))
 without = frozenset() if learned else frozenset().union(*recipes)
-table, mean = resources.of_study(info, invariance.compared, way, first, second, picked, without)
+table, mean, noise = resources.of_study(info, steadiness.compared, way, first, second, picked, without)
 shown = table[~table["augmentation"].isin(list(without))]
 if shown.empty or mean is None:
     st.info("Every augmentation of this study was part of a contender's pre-training.", icon=":material/info:")
     st.stop()
-said = charts.finding(shown, mean, names, first, second)
+said = charts.finding(shown, mean, noise, names, first, second)
 unit = invariance.WAYS[way].unit
 st.caption(
     f"**{plain(info.title)}**: area under the curve of each augmentation over its tested strengths, as a mean over "
     f"images{' and data sets' if len(picked) > 1 else ''}. 1: unmoved; 0: as of another image. Whiskers: 95 % "
-    "intervals over images; coloured bars hold together over all augmentations. † pre-training of a contender had it."
+    "intervals over images; coloured bars hold together over all augmentations, and exceed what two training runs of "
+    "one method differ by, where the study has two. † pre-training of a contender had it."
 )
 words = charts.alt(shown, names, first, second)
 if outline:

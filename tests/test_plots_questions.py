@@ -47,15 +47,18 @@ def test_maps_that_cannot_be_compared_say_so(maps: list[np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "verdict"),
+    ("interval", "noise", "verdict"),
     [
-        (Interval(0.03, 0.01, 0.05), "SimCLR is the steadier."),
-        (Interval(-0.03, -0.05, -0.01), "supervised is the steadier."),
-        (Interval(0.03, -0.01, 0.07), "No difference found."),
+        (Interval(0.03, 0.01, 0.05), float("nan"), "SimCLR is the steadier."),
+        (Interval(-0.03, -0.05, -0.01), 0.02, "supervised is the steadier."),
+        (Interval(-0.03, -0.05, -0.01), 0.04, "No difference found."),
+        (Interval(0.03, -0.01, 0.07), float("nan"), "No difference found."),
     ],
 )
-def test_invariance_says_who_is_steadier_only_where_a_difference_was_found(interval: Interval, verdict: str) -> None:
-    said = questions.invariance(interval, {"a": 0.5, "b": 0.53}, {"a": "supervised", "b": "SimCLR"}, 6)
+def test_invariance_says_who_is_steadier_only_where_a_difference_was_found(
+    interval: Interval, noise: float, verdict: str
+) -> None:
+    said = questions.invariance(interval, noise, {"a": 0.5, "b": 0.53}, {"a": "supervised", "b": "SimCLR"}, 6)
     assert "of 6 sets" in said
     assert "supervised 0.50, SimCLR 0.53 (1 is all). " in said
     assert said.endswith(verdict)

@@ -39,6 +39,12 @@ def amount(judged: Judged, value: float) -> str:
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
+def _apart(judged: Judged, noise: float) -> str:
+    """A distance in the claim's own unit; of one that rounds to nothing, what it is less than."""
+    text = amount(judged, noise).lstrip("+")
+    return text if float(text) else f"less than {'0.1' if judged.claim.id in UNITS else '0.01'}"
+
+
 def _unit(judged: Judged) -> str:
     return f"{judged.claim.unit} (percentage points)" if judged.claim.id in UNITS else judged.claim.unit
 
@@ -68,7 +74,7 @@ def verdict(judged: Judged, labels: Mapping[str, str]) -> str:
     limits = f"{amount(judged, at.estimate)} (95 % interval {amount(judged, at.low)} to {amount(judged, at.high)})"
     noise = float(judged.ways["noise"].iloc[judged.default])
     runs = (
-        f" Two training runs of one recipe lie {amount(judged, noise).lstrip('+')} apart."
+        f" Two training runs of one recipe lie {_apart(judged, noise)} apart."
         if noise == noise
         else " There is one training run of each, so how far two runs of a method differ is not known."
     )

@@ -61,16 +61,23 @@ def attribution_of_sets(overlaps: Sequence[float], chance: float) -> str:
     )
 
 
-def invariance(difference: Interval, kept: Mapping[str, float], names: Mapping[str, str], sets: int) -> str:
+def invariance(
+    difference: Interval, noise: float, kept: Mapping[str, float], names: Mapping[str, str], sets: int
+) -> str:
     """Who is moved less by changes of the picture, over data sets.
 
     Args:
-        difference: the second's mean invariance minus the first's, of `results.invariance.overall`.
+        difference: the second's mean invariance minus the first's, of `results.steadiness.overall`.
+        noise: between two training runs of one of the two; nan where it is not known.
         kept: each contender's mean over sets, 1 unmoved, 0 as of another image.
         names: of the two contenders by id, the first one first.
         sets: how many data sets.
     """
     said = ", ".join(f"{name} {kept[id]:.2f}" for id, name in names.items())
     ahead = list(names.values())[int(difference.estimate > 0)]
-    verdict = f"{ahead} is the steadier" if difference.found else UNSURE.capitalize()
+    verdict = (
+        f"{ahead} is the steadier"
+        if difference.found and not abs(difference.estimate) <= noise
+        else UNSURE.capitalize()
+    )
     return f"Kept when pictures of {sets} sets are turned, blurred, recoloured …: {said} (1 is all). {verdict}."

@@ -15,12 +15,15 @@ MARK = " †"
 """After the name of an augmentation that a contender was pre-trained with."""
 
 
-def finding(table: pd.DataFrame, mean: Interval, names: Mapping[str, str], first: str, second: str) -> str:
+def finding(
+    table: pd.DataFrame, mean: Interval, noise: float, names: Mapping[str, str], first: str, second: str
+) -> str:
     """Who keeps more, under how many augmentations, and by how much on the whole.
 
     Args:
-        table: of `invariance.fingerprint`.
-        mean: of `invariance.overall`.
+        table: of `steadiness.fingerprint`.
+        mean: of `steadiness.overall`.
+        noise: between two training runs, of `steadiness.compared`; nan where it is not known.
         names: of the contenders by id.
         first: id.
         second: id.
@@ -29,9 +32,11 @@ def finding(table: pd.DataFrame, mean: Interval, names: Mapping[str, str], first
     more, less = int((found["difference"] > 0).sum()), int((found["difference"] < 0).sum())
     limits = f"{_signed(mean.estimate)} (95 % interval {_signed(mean.low)} to {_signed(mean.high)})"
     ahead = names[second if mean.estimate > 0 else first]
-    verdict = f"{ahead} is the more invariant on the whole" if mean.found else f"On the whole {UNSURE}"
+    is_ahead = mean.found and not abs(mean.estimate) <= noise
+    verdict = f"{ahead} is the more invariant on the whole" if is_ahead else f"On the whole {UNSURE}"
+    runs = f"; two training runs of one method lie {noise:.2f} apart" if noise == noise else ""
     return (
-        f"{verdict}: {names[second]} minus {names[first]} {limits}. {names[second]} keeps more under {more}, "
+        f"{verdict}: {names[second]} minus {names[first]} {limits}{runs}. {names[second]} keeps more under {more}, "
         f"{names[first]} under {less} of {len(table)} augmentations; {UNSURE} in {len(table) - more - less}."
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 from core.augmentations.training import trained_in
 from core.metrics.interval import Interval, difference_of_means, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
-from core.results import attribution, confidence, explanation, invariance, pairs, training_noise
+from core.results import attribution, confidence, explanation, invariance, pairs, steadiness, training_noise
 from core.results.info import ANSWERS, StudyInfo
 from core.results.measures import MEASURES, Redrawn
 
@@ -173,7 +173,7 @@ def invariant(info: StudyInfo, first: str, second: str) -> pd.DataFrame:
         for way, about in invariance.WAYS.items():
             table = invariance.areas(info, way, (first, second), sets)
             for name, without in sorts.items():
-                found = invariance.gains(table, first, second, without)
+                found = steadiness.gains(table, first, second, without)
                 for side, ids in _sides(info, sets):
                     yield (about.label, name, side), mean_of([found[id] for id in ids]).percentile()
 

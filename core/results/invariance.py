@@ -7,13 +7,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from core.augmentations import AUGMENTATIONS
-from core.augmentations.training import trained_in
-from core.errors import DataUnavailable
-from core.metrics.interval import LEVEL, Interval
-from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results import trapezoids
 from core.results.info import StudyInfo
 from core.results.reading import Results
@@ -49,10 +44,6 @@ WAYS: dict[str, Way] = {
 }
 """What invariance is read of. The first four are of the feature and differ in what counts as alike."""
 NORMALISATIONS = ("cosine", "centred", "whitened", "rank")
-FINGERPRINT = (
-    *("augmentation", "label", "family", "first", "first_low", "first_high", "second", "second_low", "second_high"),
-    *("difference", "low", "high", "found", "trained_first", "trained_second"),
-)
 
 
 def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:
@@ -136,146 +127,6 @@ def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.
     kept = table[~table["augmentation"].isin(list(without))]
     found = kept.groupby(["encoder", "dataset", "sample_id"], observed=True)["area"].mean()
     return found.rename("invariance").reset_index().astype({"sample_id": str})
-
-
-def compared(
-    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
-) -> tuple[pd.DataFrame, Interval | None]:
-    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left."""
-    pair = (first, second)
-    table = areas(info, way, tuple(dict.fromkeys(pair)), chosen)
-    left = not set(table["augmentation"].unique()) <= without
-    mean = overall(info, way, *pair, chosen, without, table) if left else None
-    return fingerprint(info, way, *pair, chosen, table), mean
-
-
-def fingerprint(
-    info: StudyInfo,
-    way: str,
-    first: str,
-    second: str,
-    chosen: Sequence[str],
-    table: pd.DataFrame | None = None,
-    draws: int = 4000,
-) -> pd.DataFrame:
-    """Each augmentation's area for two contenders with 95 % intervals over images, and their paired difference.
-
-    Over several data sets figures are the mean of the sets', whose images are drawn apart.
-
-    Args:
-        info: the study.
-        way: key of `WAYS`.
-        first: id of the contender that differences are taken from.
-        second: id of the other.
-        chosen: ids of data sets.
-        table: of `areas`, where it is at hand.
-        draws: number of resamples.
-
-    Returns:
-        Columns `FINGERPRINT`, in the registry's order. Intervals are of 95 % each; `found` says whether the difference
-        leaves 0 out by intervals that all hold together (Bonferroni over augmentations), and `trained_first` whether
-        the first's card names the augmentation among those of its pre-training.
-
-    Raises:
-        DataUnavailable: as `areas`.
-    """
-    if table is None:
-        table = areas(info, way, tuple(dict.fromkeys((first, second))), chosen)
-    rng = np.random.default_rng(0)
-    learned = {id: trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second)}
-    found: dict[str, dict[str, list[Bootstrapped]]] = {}
-    drawn = None
-    for dataset in chosen:
-        measured, values = _by_image(table[table["dataset"] == dataset], (first, second))
-        known = np.asarray(np.isfinite(values).all(axis=2))
-        drawn = resamples(len(values), draws, rng=rng, like=drawn)
-        means = drawn.means(values, known[:, :, None])
-        for place, id in enumerate(measured):
-            figures = found.setdefault(id, {"first": [], "second": []})
-            for side, name in enumerate(figures):
-                mine = values[known[:, place], place, side]
-                mean = float(mine.mean()) if len(mine) else float("nan")
-                figures[name].append(Bootstrapped(mean, means[:, place, side]))
-    rows = []
-    for id, figures in found.items():
-        one, two = (mean_of(figures[name]) for name in ("first", "second"))
-        kind = AUGMENTATIONS[id]
-        intervals = [figure.percentile() for figure in (one, two, two - one)]
-        together = (two - one).percentile(1 - (1 - LEVEL) / len(found))
-        rows.append(
-            (
-                *(id, kind.label, kind.family),
-                *(value for i in intervals for value in (i.estimate, i.low, i.high)),
-                together.found,
-                *(id in learned[encoder] for encoder in (first, second)),
-            )
-        )
-    if not rows:
-        raise DataUnavailable(f"Study '{info.id}' holds no invariance of {first} and {second}.")
-    return pd.DataFrame(rows, columns=list(FINGERPRINT))
-
-
-def _by_image(table: pd.DataFrame, pair: Sequence[str]) -> tuple[list[str], NDArray[np.float64]]:
-    """The augmentations that both of a pair were measured under, in the registry's order, and (N, A, 2) areas of one
-    data set's images; nan where one is unknown."""
-    there = [set(table["augmentation"][table["encoder"] == id]) for id in pair]
-    kinds = [id for id in AUGMENTATIONS if all(id in known for known in there)]
-    images = pd.Categorical(table["sample_id"]).remove_unused_categories()
-    values = np.full((len(images.categories), len(kinds), 2), np.nan)
-    at = pd.Categorical(table["augmentation"], kinds).codes
-    for side, id in enumerate(pair):
-        mine = ((table["encoder"] == id) & (at >= 0)).to_numpy()
-        values[images.codes[mine], at[mine], side] = table["area"].to_numpy()[mine]
-    return kinds, values
-
-
-def overall(
-    info: StudyInfo,
-    way: str,
-    first: str,
-    second: str,
-    chosen: Sequence[str],
-    without: frozenset[str],
-    table: pd.DataFrame | None = None,
-) -> Interval:
-    """The second's mean invariance minus the first's, over augmentations but for some, with its 95 % interval.
-
-    Args:
-        info: the study.
-        way: key of `WAYS`.
-        first: id.
-        second: id.
-        chosen: ids of data sets; their images are drawn apart and the sets' means averaged.
-        without: ids of augmentations to leave out.
-        table: of `areas`, where it is at hand.
-
-    Raises:
-        DataUnavailable: as `areas`.
-    """
-    if table is None:
-        table = areas(info, way, (first, second), chosen)
-    found = gains(table, first, second, without)
-    return mean_of(list(found.values())).percentile()
-
-
-def gains(
-    table: pd.DataFrame, first: str, second: str, without: frozenset[str] = frozenset()
-) -> dict[str, Bootstrapped]:
-    """The second's mean invariance minus the first's by data set, with its resamples over the set's own images.
-
-    Args:
-        table: of `areas`.
-        first: id.
-        second: id.
-        without: ids of augmentations to leave out.
-    """
-    rng, found = np.random.default_rng(0), {}
-    for dataset, part in per_image(table, without).groupby("dataset", sort=False, observed=True):
-        wide = part.pivot_table(index="sample_id", columns="encoder", values="invariance", observed=True).dropna()
-        values = (wide[second] - wide[first]).to_numpy()
-        drawn = resamples(len(values), rng=rng).mean(np.arange(len(values)), values)
-        found[str(dataset)] = Bootstrapped(float(values.mean()), drawn)
-    return found
 
 
 def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> pd.DataFrame:

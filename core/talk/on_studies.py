@@ -15,6 +15,7 @@ from core.results import (
     invariance,
     origin,
     pairs,
+    steadiness,
     summary,
     training_noise,
 )
@@ -171,14 +172,13 @@ def _invariance(view: View) -> tuple[OnStudy, tuple[str, ...], str]:
 def fingerprint(view: View) -> Drawn:
     """What leaves the contenders unmoved, augmentation by augmentation."""
     on, chosen, way = _invariance(view)
-    table = invariance.fingerprint(on.info, way, *on.pair, chosen)
     recipes = (trained_in(str(on.info.encoders[id].get("augmentation", ""))) for id in on.pair)
     without = frozenset() if view.flag("trained_in", True) else frozenset().union(*recipes)
-    shown = table[~table["augmentation"].isin(list(without))]
-    if shown.empty:
+    table, mean, noise = steadiness.compared(on.info, way, *on.pair, chosen, without)
+    if mean is None:
         raise DataUnavailable("Every augmentation of this study was part of a contender's pre-training.")
-    mean = invariance.overall(on.info, way, *on.pair, chosen, without)
-    said = study_invariance.finding(shown, mean, on.names, *on.pair)
+    shown = table[~table["augmentation"].isin(list(without))]
+    said = study_invariance.finding(shown, mean, noise, on.names, *on.pair)
     kind = invariance.WAYS[way]
     chart = study_invariance.fingerprint(shown, on.names, on.look, *on.pair, said, kind.unit)
     note = f"Of the {kind.label}. †: a contender was trained with it."

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from core.results import curves, explanation, invariance, schema, store, writing  # noqa: E402
+from core.results import curves, explanation, invariance, schema, steadiness, store, writing  # noqa: E402
 from core.results.info import StudyInfo  # noqa: E402
 
 SHIPPED = ROOT / "assets/results/family"
@@ -70,7 +70,7 @@ def figures(info: StudyInfo) -> dict[str, dict[str, Callable[[], Any]]]:
     shown, one = (*PAIR, "random"), sets[0]
     return {
         "Study: invariance": {
-            "fingerprint": lambda: invariance.compared(info, "whitened", *PAIR, sets, frozenset()),
+            "fingerprint": lambda: steadiness.compared(info, "whitened", *PAIR, sets, frozenset()),
             "turning": lambda: invariance.turning(info, *PAIR, sets),
             "curve": lambda: curves.curve(info, "whitened", "rotation", shown, one),
             "tipping": lambda: curves.survival(curves.tipping(info, "rotation", shown, one), "rotation"),

@@ -23,7 +23,7 @@ from core.plots import study_attribution as attribution_words
 from core.plots import study_invariance as invariance_words
 from core.plots.study import encoders_of
 from core.plots.style import short_labels
-from core.results import attribution, explanation, geometry, invariance
+from core.results import attribution, explanation, geometry, invariance, steadiness
 from core.results.info import StudyInfo
 
 PAGES = {
@@ -101,9 +101,9 @@ def test_one_contender_alone_has_nothing_to_face(page: str, tmp_path: Path, monk
 def test_the_fingerprint_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
     at = open_page("study_invariance.py")
     sets = tuple(SETS)
-    shown = invariance.fingerprint(study, "whitened", *PAIR, sets)
-    mean = invariance.overall(study, "whitened", *PAIR, sets, frozenset())
-    assert findings(at)[0] == invariance_words.finding(shown, mean, names_of(study), *PAIR)
+    shown = steadiness.fingerprint(study, "whitened", *PAIR, sets)
+    mean = steadiness.overall(study, "whitened", *PAIR, sets, frozenset())
+    assert findings(at)[0] == invariance_words.finding(shown, mean, float("nan"), names_of(study), *PAIR)
     drawn = next(frame.value for frame in at.dataframe if "trained_second" in frame.value)
     assert drawn["augmentation"].tolist() == shown["augmentation"].tolist()
     assert set(drawn["augmentation"]) == set(AUGMENTATIONS)
@@ -125,16 +125,16 @@ def test_a_link_to_a_fingerprint_is_honoured(study: StudyInfo, open_page) -> Non
     assert at.selectbox(key="curve_of").value == "blur"
     assert at.toggle(key="trained_in").value is False
     without = frozenset({"hue", "scale"})
-    shown = invariance.fingerprint(study, "answers", *PAIR, (LARGE,))
+    shown = steadiness.fingerprint(study, "answers", *PAIR, (LARGE,))
     shown = shown[~shown["augmentation"].isin(list(without))]
-    mean = invariance.overall(study, "answers", *PAIR, (LARGE,), without)
-    assert findings(at)[0] == invariance_words.finding(shown, mean, names_of(study), *PAIR)
+    mean = steadiness.overall(study, "answers", *PAIR, (LARGE,), without)
+    assert findings(at)[0] == invariance_words.finding(shown, mean, float("nan"), names_of(study), *PAIR)
     assert findings(at)[1].startswith(KNOWN["blur"].label)
 
 
 def test_the_fingerprint_as_outlines_holds_the_same_values(study: StudyInfo, open_page) -> None:
     at = open_page("study_invariance.py", outline="true", measured=LARGE)
-    table = invariance.fingerprint(study, "whitened", *PAIR, (LARGE,)).set_index("label")
+    table = steadiness.fingerprint(study, "whitened", *PAIR, (LARGE,)).set_index("label")
     outlines = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     for trace, role in zip(outlines, ("first", "second"), strict=True):
         assert trace["type"] == "scatterpolar"

@@ -9,7 +9,8 @@ from scipy import stats
 
 from core.augmentations import AUGMENTATIONS as KNOWN
 from core.errors import DataUnavailable
-from core.results import attribution, curves, explanation, geometry, invariance
+from core.paths import ASSETS
+from core.results import attribution, curves, explanation, geometry, invariance, steadiness, store
 from core.results.info import StudyInfo
 
 FIRST, SECOND = PAIR
@@ -52,7 +53,7 @@ def test_per_image_is_the_mean_over_augmentations_but_for_some(measured: StudyIn
 
 def test_fingerprint_is_the_mean_of_the_sets_means(measured: StudyInfo) -> None:
     chosen = ("near", LARGE)
-    found = invariance.fingerprint(measured, "centred", *PAIR, chosen, draws=2000).set_index("augmentation")
+    found = steadiness.fingerprint(measured, "centred", *PAIR, chosen, draws=2000).set_index("augmentation")
     assert list(found.index) == [id for id in KNOWN if id in AUGMENTATIONS]
     for kind in AUGMENTATIONS:
         sets = {
@@ -76,7 +77,26 @@ def test_fingerprint_is_the_mean_of_the_sets_means(measured: StudyInfo) -> None:
     assert found["trained_first"].to_dict() == {"hue": True, "scale": True, "blur": False}
     assert found["trained_second"].to_dict() == {"hue": True, "scale": True, "blur": False}
     with pytest.raises(DataUnavailable):
-        invariance.fingerprint(measured, "centred", "nobody", "else", chosen)
+        steadiness.fingerprint(measured, "centred", "nobody", "else", chosen)
+
+
+def test_a_difference_is_found_only_beyond_what_two_training_runs_differ_by() -> None:
+    info, runs = store.study("family", [str(ASSETS / "results")]), ("supervised-1", "simclr-1")
+    table, mean, noise = steadiness.compared(info, "whitened", "supervised", "simclr", ("digits",), frozenset())
+    areas = invariance.areas(info, "whitened", ("supervised", "simclr", *runs), ("digits",))
+    means = areas.groupby(["augmentation", "encoder"], observed=True)["area"].mean().unstack()
+    apart = pd.concat([(means[id] - means[f"{id}-1"]).abs() for id in ("supervised", "simclr")], axis=1).max(axis=1)
+    table = table.set_index("augmentation")
+    pd.testing.assert_series_equal(
+        table["noise"], apart.reindex(table.index), check_names=False, check_index_type=False
+    )
+    assert not table["found"][table["difference"].abs() <= table["noise"]].any()
+    assert (table["difference"].abs() <= table["noise"]).any()
+    assert table["found"].any()
+    sides = areas.groupby("encoder", observed=True)["area"].mean()  # each image under every augmentation
+    assert noise == pytest.approx(max(abs(sides[id] - sides[f"{id}-1"]) for id in ("supervised", "simclr")), abs=1e-6)
+    assert mean is not None
+    assert mean.estimate == pytest.approx(sides["simclr"] - sides["supervised"], abs=1e-6)
 
 
 def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> None:
@@ -91,7 +111,7 @@ def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> No
                 everything[encoder] += by_hand.groupby(level=1).mean().to_list()
                 sides.append(by_hand.drop(index=list(without), level=0).groupby(level=1).mean())
             gaps.append(sides[1] - sides[0])
-        found = invariance.overall(measured, way, *PAIR, chosen, without)
+        found = steadiness.overall(measured, way, *PAIR, chosen, without)
         assert found.estimate == pytest.approx(np.mean([gap.mean() for gap in gaps]), abs=1e-5)
         half = 1.96 * np.sqrt(sum(gap.var(ddof=0) / len(gap) for gap in gaps)) / len(chosen)
         assert found.low == pytest.approx(found.estimate - half, abs=0.35 * half)
