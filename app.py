@@ -7,10 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
-from starlette.routing import Route
 
 from core import warming
-from pages.ui import decks, quiz_routes, sessions
+from pages.ui import routes, sessions
 from pages.ui.access import ClosedAddresses
 
 ROOT = Path(__file__).resolve().parent
@@ -28,7 +27,7 @@ app = st.App(
     ROOT / "pages" / "router.py",
     lifespan=_lifespan,
     middleware=[Middleware(ClosedAddresses)],
-    routes=[Route(decks.address("{name}"), decks.answer), *quiz_routes.routes()],
+    routes=routes.routes(),
 )
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from core.talk import kept
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
-from pages.ui import decks, inputs, own_images, quiz, room, stories
+from pages.ui import decks, inputs, own_images, quiz, room, routes, stories
 
 FRAME = 640  # px
 
@@ -47,7 +47,7 @@ if deck is None:
 else:
     for number, reason in deck.marked:
         st.warning(f"Scene {number:d} says that it cannot be shown: {plain(reason)}", icon=":material/block:")
-    address = decks.address(deck.path.name)
+    address = routes.deck(deck.path.name)
     st.iframe(address, height=FRAME, tab_index=0, alt=f"The talk: {story.title}.")
     st.caption(
         "Click it, then: arrows or space to go on, up and down where a strength is dragged, b for black, s for the "

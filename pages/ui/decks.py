@@ -17,19 +17,7 @@ from core.talk.parts import Drawn, Marked
 from core.talk.stories import Scene
 from pages.ui import resources
 
-ADDRESS = "/decks"
 _NAME = re.compile(r"[0-9a-f]{64}\.html")
-
-
-def rooted(path: str) -> str:
-    """A path of this server, below the one that it stands at."""
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{'/' + base if base else ''}{path}"
-
-
-def address(name: str) -> str:
-    """Where this server answers with the deck of a file name."""
-    return rooted(f"{ADDRESS}/{name}")
 
 
 class _Held:

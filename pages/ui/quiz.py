@@ -17,8 +17,7 @@ from core.talk.ballot import quizzes
 from core.talk.quiz import KINDS, MOST, Shot, of_samples, of_study, questions
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import access, inputs, resources
-from pages.ui.quiz_routes import root
+from pages.ui import access, inputs, resources, routes
 
 RUNNING = "quiz_running"
 SAMPLES = "samples"
@@ -45,9 +44,9 @@ def _running(id: str, host: str) -> None:
     now = quizzes().now(id)
     if now is None:
         return
-    st.markdown(f"Questions: {now.questions:d}. Phones join at **{plain(now.address + root(id))}**.")
+    st.markdown(f"Questions: {now.questions:d}. Phones join at **{plain(now.address + routes.quiz(id))}**.")
     with st.container(horizontal=True, gap="small"):
-        address = f"{root(id)}/stage?key={host}"
+        address = f"{routes.quiz(id)}/stage?key={host}"
         st.link_button("Open the stage", address, icon=":material/open_in_new:", type="primary")
         st.button("End the quiz", icon=":material/stop_circle:", on_click=quizzes().end, args=(id,), key="quiz_end")
     st.caption(

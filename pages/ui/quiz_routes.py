@@ -4,33 +4,16 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
 
 from core.talk import quiz_pages
 from core.talk.ballot import Refused, quizzes
-from pages.ui.decks import rooted
+from pages.ui import routes
 
 PHONE = "invariscope_phone"
 DAY = 86_400
 MOST_BYTES = 256
 """Of a form: a vote is a few."""
 _NO_HOST = "This stage is led from another browser: open it with the button of the page Talk."
-
-
-def root(id: str) -> str:
-    """Path of a quiz on this server."""
-    return rooted(f"/quiz/{id}")
-
-
-def routes() -> list[Route]:
-    """All that a quiz answers to."""
-    place = root("{id}")
-    return [
-        Route(place, phone, methods=["GET", "POST"]),
-        Route(f"{place}/stage", stage, methods=["GET", "POST"]),
-        Route(f"{place}/stage/count", count),
-        Route(f"{place}/{{number}}/{{name}}.png", picture),
-    ]
 
 
 def _page(body: str, status: int = 200, stage: bool = False) -> HTMLResponse:
@@ -45,7 +28,7 @@ def _page(body: str, status: int = 200, stage: bool = False) -> HTMLResponse:
 
 def _cookie(answer: Response, request: Request, name: str, value: str, age: int | None = None) -> Response:
     secure = request.url.scheme == "https"
-    answer.set_cookie(name, value, age, path=rooted("/quiz"), secure=secure, httponly=True, samesite="lax")
+    answer.set_cookie(name, value, age, path=routes.rooted("/quiz"), secure=secure, httponly=True, samesite="lax")
     return answer
 
 
@@ -78,11 +61,11 @@ async def phone(request: Request) -> Response:
         sent = await _numbers(request)
         try:
             known.vote(id, mine, sent.get("number", -1), sent.get("choice", -1))
-            return RedirectResponse(root(id), 303)
+            return RedirectResponse(routes.quiz(id), 303)
         except Refused as refused:
             note, status = str(refused), 409
     now = known.now(id, mine or "")
-    answer = _page(quiz_pages.phone(now, root(id), note), 404 if now is None else status)
+    answer = _page(quiz_pages.phone(now, routes.quiz(id), note), 404 if now is None else status)
     return answer if mine is not None or now is None else _cookie(answer, request, PHONE, known.new_phone(), DAY)
 
 
@@ -94,7 +77,7 @@ def _leads(request: Request) -> bool:
 async def stage(request: Request) -> Response:
     """What the room sees; whoever has the host's secret takes the next step."""
     id = str(request.path_params["id"])
-    place = f"{root(id)}/stage"
+    place = f"{routes.quiz(id)}/stage"
     # The secret leaves the address at once: a projector shows that, too.
     if quizzes().leads(id, request.query_params.get("key", "")):
         answer = RedirectResponse(place, 303)
@@ -105,7 +88,9 @@ async def stage(request: Request) -> Response:
         quizzes().go_on(id, (await _numbers(request)).get("step", -1))
         return RedirectResponse(place, 303)
     now = quizzes().now(id)
-    return PlainTextResponse(_NO_HOST, 404) if now is None else _page(quiz_pages.stage(now, root(id)), stage=True)
+    return (
+        PlainTextResponse(_NO_HOST, 404) if now is None else _page(quiz_pages.stage(now, routes.quiz(id)), stage=True)
+    )
 
 
 async def count(request: Request) -> Response:

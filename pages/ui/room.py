@@ -6,7 +6,7 @@ from core.errors import ImageError, InvariscopeError
 from core.talk import deck, scenes
 from core.talk.stories import Story
 from core.text import plain
-from pages.ui import decks, inputs, resources
+from pages.ui import decks, inputs, resources, routes
 from pages.ui.own_images import FROM_CAMERA, FROM_UPLOAD, UPLOAD_MB, UPLOAD_TYPES
 from pages.ui.places import said
 
@@ -53,7 +53,7 @@ def offer(story: Story) -> None:
                 inputs.explain(error)
                 return
             st.session_state[SHOWN] = (*asked, decks.hold(page, HELD))
-        address = f"{decks.address(st.session_state[SHOWN][-1])}#/1"
+        address = f"{routes.deck(st.session_state[SHOWN][-1])}#/1"
         st.iframe(
             address, height=HEIGHT, tab_index=0, alt=f"The scene with a picture from the room: {fit[at].sentence}"
         )
