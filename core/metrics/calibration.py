@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize
 
 from core.metrics import _checks as check
 from core.metrics._checks import RANGE_TOLERANCE, BoolArray, FloatArray, IntArray
@@ -261,6 +260,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
         In [0.001, 1000]: above 1 the model was overconfident. An end of the range means that the best T is 0 (every
         label has the largest logit) or infinite; 1 when the logits are constant and any T is as good.
     """
+    from scipy import optimize  # which the first page should not wait for
+
     scores = check.floats("logits", logits, "(N, K)")
     truth = check.labels("labels", labels, *scores.shape)
     scores = scores - scores.max(axis=1, keepdims=True)

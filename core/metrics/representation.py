@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from core.metrics import _checks as check
 from core.metrics._checks import FloatArray
@@ -117,6 +117,8 @@ def shared_neighbours(a: Collection[str], b: Collection[str], images: int) -> Sh
         b: ids of the nearest in the other.
         images: N, among which both were looked for; at least as many as either names.
     """
+    from scipy import stats  # half a second that the first page should not wait for
+
     images = check.whole("images", images, max(1, len(a), len(b)))
     count = len(set(a) & set(b))
     p = float(stats.hypergeom.sf(count - 1, images, len(a), len(b)))
