@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.metrics.representation import shared_neighbours
+from core.metrics.representation import SharedNeighbours
 from core.plots.style import finish
 
 MANY = 12  # classes from which on a legend would be a thicket
@@ -66,19 +66,24 @@ def kinship_finding(table: pd.DataFrame, measure: str, names: Mapping[str, str],
 
 
 def nearest_finding(
-    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str], classes: Sequence[str], level: float = 0.05
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    shared: SharedNeighbours,
+    names: tuple[str, str],
+    classes: Sequence[str],
+    level: float = 0.05,
 ) -> str:
     """Whether two contenders name the same neighbours of an image, against chance, and of which classes they are.
 
     Args:
         first: of `geometry.nearest`, not empty.
         second: likewise, of the same images.
+        shared: of `geometry.shared`.
         names: of the contenders.
         classes: of the data set.
         level: below which the probability by chance alone is called small.
     """
     of, images = min(len(first), len(second)), int(first["images"].iloc[0])
-    shared = shared_neighbours(list(first["sample_id"]), list(second["sample_id"]), images)
     beyond = "more than" if shared.p < level else "not more than"
     tail = "p < .001" if shared.p < 0.001 else f"p = {shared.p:.3f}".replace("0.", ".")
     kinds = []

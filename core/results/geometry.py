@@ -173,6 +173,16 @@ def nearest(info: StudyInfo, dataset: str, encoder: str, feature: ArrayLike, cou
         )
 
 
+def shared(first: pd.DataFrame, second: pd.DataFrame) -> metrics.SharedNeighbours:
+    """Of the nearest that two contenders name, those that both do, against chance.
+
+    Args:
+        first: of `nearest`, not empty.
+        second: likewise, of the same images.
+    """
+    return metrics.shared_neighbours(list(first["sample_id"]), list(second["sample_id"]), int(first["images"].iloc[0]))
+
+
 def who_is_right(info: StudyInfo, dataset: str, first: str, second: str, protocol: str = "linear") -> dict[str, str]:
     """Which of two contenders answers a sample right (`both`, `first`, `second`, `none`), by sample id, seed 0.
 

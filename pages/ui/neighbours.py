@@ -37,7 +37,8 @@ def show(info: StudyInfo, dataset: str, pair: tuple[str, str], names: Mapping[st
                 inputs.explain(error)
         if len(found) == len(set(pair)) and all(len(table) for table in found.values()):
             first, second = (found[id] for id in pair)
-            said = charts.nearest_finding(first, second, (names[pair[0]], names[pair[1]]), classes)
+            shared = geometry.shared(first, second)
+            said = charts.nearest_finding(first, second, shared, (names[pair[0]], names[pair[1]]), classes)
             st.markdown(f"**{plain(said)}**")
         opened = study_samples.opened(info, dataset)
         for column, id in zip(st.columns(2, gap="medium"), pair, strict=True):

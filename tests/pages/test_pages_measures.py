@@ -230,7 +230,7 @@ def test_the_nearest_neighbours_of_a_picture_are_those_of_its_features(study: St
         tables.append(geometry.nearest(study, LARGE, id, feature, 6))
         assert tables[-1]["usual"].tolist() == pytest.approx([alike.mean()] * 6, abs=1e-3)
     names = [names_of(study)[id] for id in PAIR]
-    said = representation_words.nearest_finding(*tables, (names[0], names[1]), CLASSES)
+    said = representation_words.nearest_finding(*tables, geometry.shared(*tables), (names[0], names[1]), CLASSES)
     both = len({*tables[0]["sample_id"]} & {*tables[1]["sample_id"]})
     assert said.startswith(f"{both} of the 6 nearest are the same for both, ")
     assert f"({6 * 6 / 30:.1f} among 30 images" in said

@@ -254,7 +254,7 @@ def test_your_own_is_added_and_shown(open_page, tmp_path, monkeypatch: pytest.Mo
     at.button[-1].click().run()
     assert not at.exception
     assert card(at) == "resnet18 · mine"
-    assert rows(at)[3] == "mine"
+    assert rows(at)[sum(spec.weights.packaged for spec in encoders().values())] == "mine"
     assert any("was added" in note.value for note in at.success)
     at.switch_page("compare.py").run()
     assert at.multiselect(key="encoders").value == inputs.DEFAULT_PAIR

@@ -69,13 +69,17 @@ def test_walking_through_all_pages_in_one_session_keeps_the_choices(open_page):
     at = open_page("compare.py")
     at.selectbox(key="image").set_value("coffee").run()
     at.multiselect(key="encoders").set_value(["random"]).run()
+    about_one_image = 0
     for page, title in PAGES.items():
         at.switch_page(page).run()
         assert not at.exception
         assert titles(at) == [title]
-        if any(box.key == "image" for box in at.selectbox):  # the pages about one image
+        if any(box.key == "image" for box in at.selectbox):
             assert at.selectbox(key="image").value == "coffee"
+        if any(box.key == "encoders" for box in at.multiselect):
             assert at.multiselect(key="encoders").value == ["random"]
+            about_one_image += 1
+    assert about_one_image == 4
 
 
 def test_how_it_works_names_every_task_augmentation_and_credit(open_page):

@@ -159,7 +159,7 @@ def test_a_damaged_page_is_found_without_a_manifest(setup) -> None:
     list(running.study(made))
     before = rows_of(made)
     (Path(made.out) / "manifest.json").unlink()
-    flip(Path(made.out) / "cells" / "far.knn.random.0.parquet", 0.3, 0)
+    flip(Path(made.out) / "cells" / "far.knn.random.0.parquet", 0.35, 0)
     events = list(running.study(made))
     assert [event.what for event in events if event.kind == "cell"] == ["far.knn.random.0"]
     assert rows_of(made).equals(before)
