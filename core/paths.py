@@ -94,6 +94,6 @@ def named_places() -> list[tuple[str, str]]:
     for name, folder in folders.items():
         with contextlib.suppress(InvalidRequest):  # which may be the very error to be worded
             named[str(folder())] = f"$INVARISCOPE_{name}"
-    with contextlib.suppress(InvalidRequest):
+    with contextlib.suppress(InvalidRequest):  # likewise
         named |= dict.fromkeys(result_roots()[1:], "$INVARISCOPE_RESULTS")
     return sorted(named.items(), key=lambda pair: -len(pair[0]))

@@ -42,13 +42,11 @@ class Digits:
         refuse_options(self.spec.id, options)
         return self
 
-    # Every adapter is given the data folder; this set comes with scikit-learn.
-    def is_here(self, root: Path) -> bool:  # noqa: ARG002
+    def is_here(self, _root: Path) -> bool:
         """Always."""
         return True
 
-    # As above: other sets are opened below the data folder.
-    def open(self, root: Path) -> ImageSet:  # noqa: ARG002
+    def open(self, _root: Path) -> ImageSet:
         """The set; the data folder is not looked at.
 
         Raises:

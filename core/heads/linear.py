@@ -107,8 +107,8 @@ def load(path: Path) -> LinearHead:
         with safe_open(path, "pt") as file:
             facts = json.loads(file.metadata()["head"])
             weight, bias = file.get_tensor("weight").float(), file.get_tensor("bias").float()
-            # An opened safetensors file knows `keys`, and no `in` of its own.
-            seen = [file.get_tensor(name) for name in ("bank", "reference") if name in file.keys()]  # noqa: SIM118
+            held = set(file.keys())
+            seen = [file.get_tensor(name) for name in ("bank", "reference") if name in held]
         familiarity = Familiarity(*seen) if seen else None
         head = LinearHead(weight=weight, bias=bias, familiarity=familiarity, **facts)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -63,6 +63,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(self, matrices: list[nn.Parameter], weight_decay: float) -> None:
         super().__init__(matrices, {"lr": 0.0, "weight_decay": weight_decay})
 
+    # PyTorch declares two forms, by whether there is a closure; here is one.
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """One step; a matrix without gradient stays."""

@@ -90,6 +90,7 @@ def unused_name(name: str) -> str:
 
 def _process(folder: Path, facts: dict[str, Any]) -> psutil.Process | None:
     """The process of a study's job; None when it has ended."""
+    # Gone between two questions, or never noted: either way it does not run.
     with contextlib.suppress(psutil.Error, KeyError):
         process = psutil.Process(int(facts["pid"]))
         if str(folder / "asked.toml") in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
@@ -194,5 +195,5 @@ def cancel(folder: Path) -> None:
     process = _process(folder, facts)
     if process is not None:
         _store(folder, facts | {"cancelled": True})
-        with contextlib.suppress(psutil.Error):
+        with contextlib.suppress(psutil.Error):  # it ended by itself meanwhile
             process.terminate()

@@ -41,15 +41,15 @@ def table(names: Names, answers: ProtocolAnswers, test: Features) -> pa.Table:
         _columns(answers.logits[start : start + size], labels[start : start + size], answers.temperature)
         for start in range(0, count, size)
     ]
+    joined = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
     columns: dict[str, object] = {
         **{name: [value] * count for name, value in asdict(names).items()},
         "episode": answers.episode if answers.episode is not None else [None] * count,
         "sample_id": [test.ids[i] for i in answers.sample],
         "label": labels,
-        **{name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]},
+        **joined,
+        "top5": list(joined["top5"]),  # a table holds lists here, not a matrix
     }
-    # A table holds lists here, not a matrix; the dictionary's values are of too many kinds to be declared.
-    columns["top5"] = list(columns["top5"])  # type: ignore[call-overload]
     if answers.temperature is None:
         columns |= {f"calibrated_{name}": [None] * count for name in ("confidence", "true_probability", "brier")}
     return pa.table({field.name: pa.array(columns[field.name]).cast(field.type) for field in schema.ROWS}, schema.ROWS)

@@ -73,6 +73,7 @@ def merged(old: Plan, new: Plan) -> Plan:
 def stored_manifest(out: str) -> dict[str, Any]:
     """The manifest of the study in a folder; empty when there is none, or it is damaged."""
     fs, path = writing.filesystem(f"{out}/manifest.json")
+    # Damaged, or nested by someone who wants the parser to fall: written anew by the run, which keeps whole cells.
     with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(fs.cat_file(path)) if fs.exists(path) else {}
         return found if fault(found) is None else {}
@@ -93,6 +94,7 @@ def stored_plan(out: str) -> Plan | None:
     found = plan.of_table(known, f"{out}/manifest.json")
     # Read and not compared letter by letter: an older version's plan says less in other words.
     written = None
+    # One that cannot be read differs, which is said below.
     with contextlib.suppress(InvariscopeError):
         written = plan.parse((text or b"").decode(errors="replace"), f"{out}/study.toml")
     if text is not None and written != found:

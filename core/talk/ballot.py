@@ -121,7 +121,8 @@ class Moment:
 def _moment(quiz: Quiz, phone: str) -> Moment:
     number, begun = quiz.number, min(len(quiz.questions), (quiz.step + 1) // 2)
     tallies = []
-    for question, cast in zip(quiz.questions[: quiz.step // 2], quiz.votes, strict=False):
+    closed = quiz.step // 2
+    for question, cast in zip(quiz.questions[:closed], quiz.votes[:closed], strict=True):
         chosen = list(cast.values())
         tallies.append(Tally(question, tuple(chosen.count(i) for i in range(len(question.options)))))
     return Moment(

@@ -95,7 +95,7 @@ def build(
         others = [other for other in folder().glob("*.html") if other != path]
         for old in sorted(others, key=lambda p: -p.stat().st_mtime)[MOST - 1 :]:
             for name in (old, old.with_suffix(".json"), old.with_suffix(".lock")):
-                with contextlib.suppress(FileNotFoundError):
+                with contextlib.suppress(FileNotFoundError):  # another process made room, too
                     name.unlink()
     except OSError as error:
         raise InvalidRequest(

@@ -30,6 +30,7 @@ async def drop_ended(every: float = EVERY) -> None:
         # A data folder that cannot be read is said by the pages; it must not end this.
         with contextlib.suppress(InvariscopeError, OSError):
             upload.drop_old()
+        # There is no public way to them; a test on Streamlit's own storage fails when the name changes.
         kept = runtime.get_instance()._session_mgr._session_storage._cache  # type: ignore[attr-defined]
         ended = [info.session for _, info in kept.expire()]
         for session in ended:

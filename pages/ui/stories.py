@@ -76,6 +76,7 @@ def offer(view: Mapping[str, object], *figures: str, linkable: bool = True) -> N
 
 def bound(view: Mapping[str, object], figure: str) -> dict[str, Value]:
     """What of a page's state a figure depends on, as a story writes it."""
+    # What is no scalar on a page is a row of ids or numbers.
     return {
         key: value if isinstance(value, str | bool | int | float) else tuple(map(str, value))  # type: ignore[call-overload]
         for key, value in view.items()

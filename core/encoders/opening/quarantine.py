@@ -109,6 +109,7 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
 
 def give_up_network() -> str:
     """Leave for an empty network where Linux permits it; what stands between this process and the network."""
+    # What other systems lack; the answer says which of the two walls stands.
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None, use_errno=True)
         library.prctl(NO_NEW_PRIVILEGES, 1, 0, 0, 0)
@@ -139,6 +140,7 @@ def _warm_up() -> None:
         _convert(buffer, len(buffer.getvalue()), [], "")
         os.remove(RESULT)
     for content in (b"no checkpoint", b"PK\x03\x04"):
+        # Both are refused; what refusing imports is what is wanted.
         with contextlib.suppress(unpickling.Refused):
             unpickling.all_tensors(io.BytesIO(content))
     "cp437".encode("cp437")
@@ -162,6 +164,7 @@ def limit(size: int, computing: int) -> None:
         # Windows has no such limits; the parent's time limit remains.
         return
     used = 0
+    # Only Linux says so; elsewhere address space is not bounded, and time and the size of files still are.
     with contextlib.suppress(OSError), open("/proc/self/statm", encoding="ascii") as file:
         used = int(file.read().split()[0]) * resource.getpagesize()
     bounds = {"RLIMIT_CPU": int(time.process_time()) + computing, "RLIMIT_CORE": 0}
@@ -169,6 +172,7 @@ def limit(size: int, computing: int) -> None:
     if used:
         bounds["RLIMIT_AS"] = used + 2 * room(size) + (1 << 29)
     for name, bound in bounds.items():
+        # Refused where whoever started this has bounded it lower already.
         with contextlib.suppress(ValueError, OSError):
             # Past the first bound on computing the system says so as it ends the process, past the second it does not.
             resource.setrlimit(getattr(resource, name), (bound, bound + 1))

@@ -61,6 +61,7 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
         foreman = _Foreman(replace(setup, device=share.device, options={}), options.cache, share, token)
         yield from foreman.work(pairs, stop)
         for pair in pairs if options.cache else ():  # distances between data sets are measured in this process
+            # Cells are done without: what does not come leaves distances without a key, and the next run measures them.
             with contextlib.suppress(*EXPECTED, *writing.transport_errors()):
                 features.carry(*foreman.order(pair).places(pair.images, "test"))
 
@@ -83,7 +84,7 @@ def _token(setup: Setup, shared: str) -> Iterator[str]:
     finally:
         for place in places:
             fs, path = writing.filesystem(place)
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):  # the folder went with the study
                 fs.rm_file(path)
 
 
