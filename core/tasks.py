@@ -7,7 +7,7 @@ import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Task:
         source: where the images came from.
         licence: of the images.
         note: what a reader must know before trusting an answer; may be empty.
+        study: folder of the study that keeps the heads for it; None for a task that is no study's.
     """
 
     id: str
@@ -38,11 +39,10 @@ class Task:
     source: str
     licence: str
     note: str = ""
+    study: Path | None = None
 
 
 DOMAINS = ("source", "similar", "different", "unknown")
-
-State = tuple[tuple[Path, int], ...]
 
 
 def tasks() -> dict[str, Task]:
@@ -51,18 +51,8 @@ def tasks() -> dict[str, Task]:
     A person's own, of the weights folder, are among them, and the data sets of studies on this machine that kept their
     heads; one that is added there is seen at once.
     """
-    folders = (own_folder() / "tasks", *(folder / "tasks" for folder in _of_studies().values()))
-    return _tasks(tuple(found for folder in folders for found in _state(folder)))
-
-
-def root_of(id: str) -> tuple[Path, str] | None:
-    """Where the heads for a study's data set are, `heads/<encoder>/<name>.safetensors` below a folder, and the name.
-
-    None for a task that is no study's.
-    """
-    study, slash, name = id.partition("/")
-    folder = _of_studies().get(study) if slash else None
-    return (folder, name) if folder else None
+    folders = [(None, own_folder()), *((folder, folder) for folder in _of_studies())]
+    return _tasks(tuple((study, *found) for study, folder in folders for found in _state(folder / "tasks")))
 
 
 def write(path: Path, task: Task) -> None:
@@ -73,12 +63,13 @@ def write(path: Path, task: Task) -> None:
     """
     import tomli_w
 
-    table = {name: value for name, value in asdict(task).items() if name != "id"}
-    write_whole(path, tomli_w.dumps(table | {"classes": list(task.classes)}).encode())
+    described = ("label", "domain", "source", "licence", "note")
+    table = {"classes": list(task.classes)} | {name: getattr(task, name) for name in described}
+    write_whole(path, tomli_w.dumps(table).encode())
 
 
-def _of_studies() -> dict[str, Path]:
-    """The folders of studies on this machine that keep heads, by name; of two with one name the first root's counts.
+def _of_studies() -> list[Path]:
+    """The folders of studies on this machine that keep heads; of two with one name the first root's counts.
 
     The study that ships keeps none, since its heads ship as the family's.
     """
@@ -87,7 +78,7 @@ def _of_studies() -> dict[str, Path]:
         if "://" not in root:
             for name in _folders(root):
                 found.setdefault(name, Path(root, name))
-    return {name: folder for name, folder in found.items() if (folder / "tasks").is_dir()}
+    return [folder for folder in found.values() if (folder / "tasks").is_dir()]
 
 
 def _folders(root: str) -> list[str]:
@@ -98,28 +89,25 @@ def _folders(root: str) -> list[str]:
         return []
 
 
-def _state(folder: Path) -> State:
+def _state(folder: Path) -> list[tuple[Path, int]]:
     """Places and times of the files in a folder: a glance."""
     try:
         with os.scandir(folder) as inside:
-            return tuple(
-                sorted((Path(file.path), file.stat().st_mtime_ns) for file in inside if file.name.endswith(".toml"))
-            )
+            return sorted((Path(file.path), file.stat().st_mtime_ns) for file in inside if file.name.endswith(".toml"))
     except OSError:
-        return ()
+        return []
 
 
 @lru_cache(maxsize=4)
-def _tasks(state: State) -> dict[str, Task]:
+def _tasks(state: tuple[tuple[Path | None, Path, int], ...]) -> dict[str, Task]:
     found = dict(_shipped())
-    own = own_folder() / "tasks"
-    for path, _ in state:
-        id = path.stem if path.parent == own else f"{path.parents[1].name}/{path.stem}"
+    for study, path, _ in state:
+        id = f"{study.name}/{path.stem}" if study else path.stem
         try:
             if id not in found:
-                if path.parent != own and not is_whole(path):
+                if study and not is_whole(path):
                     raise ValueError("it is damaged")
-                found[id] = _read(path, id)
+                found[id] = replace(_read(path), id=id, study=study)
         except (OSError, ValueError, TypeError, KeyError) as error:
             # Heads for it are not offered then; the rest of the app needs none of them.
             logging.getLogger(__name__).warning("%s is left out: %s. Mend it, or fit its heads again.", path, error)
@@ -130,12 +118,12 @@ def _tasks(state: State) -> dict[str, Task]:
 
 @cache
 def _shipped() -> dict[str, Task]:
-    return {path.stem: _read(path, path.stem) for path in ASSETS.glob("tasks/*.toml")}
+    return {path.stem: _read(path) for path in ASSETS.glob("tasks/*.toml")}
 
 
-def _read(path: Path, id: str) -> Task:
+def _read(path: Path) -> Task:
     table = tomllib.loads(path.read_text(encoding="utf-8"))
-    task = Task(id=id, **{**table, "classes": spoken(table["classes"])})
+    task = Task(id=path.stem, **{**table, "classes": spoken(table["classes"])})
     if task.domain not in DOMAINS:
         raise ValueError(f"there is no domain '{task.domain}'")
     return task

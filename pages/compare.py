@@ -55,7 +55,7 @@ if held := inputs.study_sample():
             ":material/info: No head for the question of that study is here, so its recorded answers stand above. "
             f"Below, the contenders answer another question: {plain(task.label)}."
         )
-    elif "/" in task.id:
+    elif task.study:
         st.caption(":material/info: Below, the linear probes answer that the study itself fitted, with its first seed.")
 st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
 blocks.control_note(contenders)

@@ -34,12 +34,12 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     outline = st.toggle("As outlines", key="outline", bind="query-params", help="A radar: two shapes, no intervals.")
 recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second))
 without = frozenset() if learned else frozenset().union(*recipes)
-table, mean, noise = resources.of_study(info, steadiness.compared, way, first, second, picked, without)
+table, whole = resources.of_study(info, steadiness.compared, way, first, second, picked, without)
 shown = table[~table["augmentation"].isin(list(without))]
-if shown.empty or mean is None:
+if whole is None:
     st.info("Every augmentation of this study was part of a contender's pre-training.", icon=":material/info:")
     st.stop()
-said = charts.finding(shown, mean, noise, names, first, second)
+said = charts.finding(shown, whole, names, first, second)
 unit = invariance.WAYS[way].unit
 st.caption(
     f"**{plain(info.title)}**: area under the curve of each augmentation over its tested strengths, as a mean over "

@@ -17,7 +17,7 @@ from core.encoders.partners import order
 from core.encoders.registry import encoder_spec, encoders
 from core.errors import HeadUnavailable
 from core.heads import store
-from core.heads.store import own_path
+from core.heads.store import path_below
 from core.paths import ASSETS, own_folder
 from core.readout import shared_contender
 from core.tasks import task, tasks
@@ -91,7 +91,7 @@ def test_a_head_that_is_fitted_anew_answers_at_once(data: Path) -> None:
     assert after.encoder is before.encoder
     assert not torch.equal(after.head.weight, before.head.weight)
     assert torch.equal(after.head.weight, store.load(after.encoder, "birds").weight)
-    own_path("mine", "birds").unlink()
+    path_below(own_folder(), "mine", "birds").unlink()
     with pytest.raises(HeadUnavailable):
         shared_contender("mine", "birds", cpu)
 

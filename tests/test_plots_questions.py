@@ -11,6 +11,7 @@ from core.metrics.interval import Interval
 from core.paths import ASSETS
 from core.plots import questions, shipped
 from core.results import store
+from core.results.steadiness import Overall
 
 
 def test_the_shipped_study_answers_the_questions_of_accuracy_and_confidence() -> None:
@@ -58,7 +59,7 @@ def test_maps_that_cannot_be_compared_say_so(maps: list[np.ndarray]) -> None:
 def test_invariance_says_who_is_steadier_only_where_a_difference_was_found(
     interval: Interval, noise: float, verdict: str
 ) -> None:
-    said = questions.invariance(interval, noise, {"a": 0.5, "b": 0.53}, {"a": "supervised", "b": "SimCLR"}, 6)
+    said = questions.invariance(Overall(interval, noise, {"a": 0.5, "b": 0.53}), {"a": "supervised", "b": "SimCLR"}, 6)
     assert "of 6 sets" in said
     assert "supervised 0.50, SimCLR 0.53 (1 is all). " in said
     assert said.endswith(verdict)

@@ -14,7 +14,7 @@ from core.errors import HeadUnavailable, WeightsInvalid
 from core.files import is_whole
 from core.pace import Progress
 from core.paths import ASSETS, own_folder
-from core.tasks import root_of, task, tasks
+from core.tasks import task, tasks
 
 # Listing what there is takes no PyTorch: only the functions that load import it.
 if TYPE_CHECKING:
@@ -24,14 +24,9 @@ if TYPE_CHECKING:
     from core.heads.linear import LinearHead
 
 
-def packaged_path(encoder_id: str, task_id: str) -> Path:
-    """Where the head of an encoder for a task ships."""
-    return ASSETS / "heads" / encoder_id / f"{task_id}.safetensors"
-
-
-def own_path(encoder_id: str, task_id: str) -> Path:
-    """Where a head is that a person of this machine fitted on an encoder that does not ship."""
-    return own_folder() / "heads" / encoder_id / f"{task_id}.safetensors"
+def path_below(root: Path, encoder_id: str, task_id: str) -> Path:
+    """Where the head of an encoder for a task is below an assets folder, the own folder or a study's; may not exist."""
+    return root / "heads" / encoder_id / f"{task_id.rpartition('/')[2]}.safetensors"
 
 
 def fitted_path(encoder_id: str, task_id: str) -> Path:
@@ -39,10 +34,11 @@ def fitted_path(encoder_id: str, task_id: str) -> Path:
 
     It may not exist.
     """
-    if of_study := root_of(task_id):
-        return of_study[0] / "heads" / encoder_id / f"{of_study[1]}.safetensors"
-    ships = packaged_path(encoder_id, task_id)
-    return ships if ships.is_file() else own_path(encoder_id, task_id)
+    known = tasks().get(task_id)
+    if known is not None and known.study is not None:
+        return path_below(known.study, encoder_id, task_id)
+    ships = path_below(ASSETS, encoder_id, task_id)
+    return ships if ships.is_file() else path_below(own_folder(), encoder_id, task_id)
 
 
 def tasks_of(spec: EncoderSpec) -> list[str]:
@@ -51,17 +47,22 @@ def tasks_of(spec: EncoderSpec) -> list[str]:
     # Two looks at the disk an encoder, not two a task: there are hundreds of encoders.
     folders = [root / "heads" / spec.id for root in (ASSETS, own_folder())]
     fitted = {path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.safetensors")}
-    return [id for id in tasks() if id in native or id in fitted or ("/" in id and fitted_path(spec.id, id).is_file())]
+    return [
+        id
+        for id, task in tasks().items()
+        if id in native or id in fitted or (task.study and path_below(task.study, spec.id, id).is_file())
+    ]
 
 
 def encoders_for(task_id: str) -> list[str]:
     """The encoders that have a head for a task, in the order of pickers; none for a task that is not there."""
-    if task_id not in tasks():
+    asked = tasks().get(task_id)
+    if asked is None:
         return []
     # One look at the disk, not one an encoder: every run of a page asks this.
-    root, name = root_of(task_id) or (None, task_id)
-    places = (root,) if root else (ASSETS, own_folder())
-    fitted = {path.parent.name for place in places for path in place.glob(f"heads/*/{glob.escape(name)}.safetensors")}
+    places = (asked.study,) if asked.study else (ASSETS, own_folder())
+    name = glob.escape(path_below(Path(), "*", task_id).name)
+    fitted = {path.parent.name for place in places for path in place.glob(f"heads/*/{name}")}
     known = encoders().items()
     return order(id for id, spec in known if id in fitted or any(head.task == task_id for head in spec.heads))
 
@@ -91,7 +92,7 @@ def load(encoder: Encoder, task_id: str, progress: Progress = lambda done, total
     asked = task(task_id)
     path = fitted_path(encoder.spec.id, task_id)
     if path.is_file():
-        if root_of(task_id) and not is_whole(path):
+        if asked.study and not is_whole(path):
             raise WeightsInvalid(f"The head {path} is damaged: run its study again, into a new folder.")
         head = linear.load(path)
         fitted_on = head.facts.get("encoder_sha256")

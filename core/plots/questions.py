@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from core.metrics.attribution import Overlap
-from core.metrics.interval import Interval
 from core.plots.study_words import signed, verdicts
 from core.plots.style import UNSURE
+from core.results.steadiness import Overall
 
 
 def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
@@ -61,23 +61,15 @@ def attribution_of_sets(overlaps: Sequence[float], chance: float) -> str:
     )
 
 
-def invariance(
-    difference: Interval, noise: float, kept: Mapping[str, float], names: Mapping[str, str], sets: int
-) -> str:
+def invariance(whole: Overall, names: Mapping[str, str], sets: int) -> str:
     """Who is moved less by changes of the picture, over data sets.
 
     Args:
-        difference: the second's mean invariance minus the first's, of `results.steadiness.overall`.
-        noise: between two training runs of one of the two; nan where it is not known.
-        kept: each contender's mean over sets, 1 unmoved, 0 as of another image.
+        whole: of `steadiness.overall`.
         names: of the two contenders by id, the first one first.
         sets: how many data sets.
     """
-    said = ", ".join(f"{name} {kept[id]:.2f}" for id, name in names.items())
-    ahead = list(names.values())[int(difference.estimate > 0)]
-    verdict = (
-        f"{ahead} is the steadier"
-        if difference.found and not abs(difference.estimate) <= noise
-        else UNSURE.capitalize()
-    )
+    said = ", ".join(f"{name} {whole.kept[id]:.2f}" for id, name in names.items())
+    ahead = list(names.values())[int(whole.difference.estimate > 0)]
+    verdict = f"{ahead} is the steadier" if whole.found else UNSURE.capitalize()
     return f"Kept when pictures of {sets} sets are turned, blurred, recoloured …: {said} (1 is all). {verdict}."

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 from core.errors import DataUnavailable
 from core.plots import questions, study, study_words
 from core.plots.style import short_labels, styles
-from core.results import attribution, invariance, pairs, steadiness, summary, training_noise
+from core.results import attribution, invariance, pairs, steadiness, summary
 from core.results.info import StudyInfo
 
 STUDY = "family"
@@ -79,14 +79,8 @@ def looks_and_steadiness(info: StudyInfo) -> tuple[str, str]:
     swept = tuple(info.measured(invariance.MEASURE, PAIR))
     if not tables or not swept:
         raise DataUnavailable(f"Study '{info.id}' measured no attribution, or no invariance, of the packaged pair.")
-    areas = steadiness.areas_of_runs(info, "whitened", PAIR, swept)
-    by_set = invariance.per_image(areas).groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
-    kept = by_set.groupby("encoder", observed=True).mean()
-    noise = training_noise.spread(kept, steadiness.runs(info, PAIR))
-    difference = steadiness.overall(info, "whitened", *PAIR, swept, frozenset(), areas)
+    whole = steadiness.overall(info, "whitened", *PAIR, swept, frozenset())
     return (
         questions.attribution_of_sets([table["iou"].mean() for table in tables], float(tables[0]["chance"].iloc[0])),
-        questions.invariance(
-            difference, noise, {id: float(kept[id]) for id in PAIR}, {id: names[id] for id in PAIR}, len(swept)
-        ),
+        questions.invariance(whole, {id: names[id] for id in PAIR}, len(swept)),
     )

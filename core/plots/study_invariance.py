@@ -7,33 +7,30 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.augmentations.spec import Augmentation
-from core.metrics.interval import Interval
 from core.plots.style import GREY, UNSURE, Style, band, finish, line, whiskers
+from core.results.steadiness import Overall
 
 ROW = 26  # pixels of an augmentation
 MARK = " †"
 """After the name of an augmentation that a contender was pre-trained with."""
 
 
-def finding(
-    table: pd.DataFrame, mean: Interval, noise: float, names: Mapping[str, str], first: str, second: str
-) -> str:
+def finding(table: pd.DataFrame, whole: Overall, names: Mapping[str, str], first: str, second: str) -> str:
     """Who keeps more, under how many augmentations, and by how much on the whole.
 
     Args:
         table: of `steadiness.fingerprint`.
-        mean: of `steadiness.overall`.
-        noise: between two training runs, of `steadiness.compared`; nan where it is not known.
+        whole: of `steadiness.overall`.
         names: of the contenders by id.
         first: id.
         second: id.
     """
     found = table[table["found"]]
     more, less = int((found["difference"] > 0).sum()), int((found["difference"] < 0).sum())
+    mean, noise = whole.difference, whole.noise
     limits = f"{_signed(mean.estimate)} (95 % interval {_signed(mean.low)} to {_signed(mean.high)})"
     ahead = names[second if mean.estimate > 0 else first]
-    is_ahead = mean.found and not abs(mean.estimate) <= noise
-    verdict = f"{ahead} is the more invariant on the whole" if is_ahead else f"On the whole {UNSURE}"
+    verdict = f"{ahead} is the more invariant on the whole" if whole.found else f"On the whole {UNSURE}"
     runs = f"; two training runs of one method lie {noise:.2f} apart" if noise == noise else ""
     return (
         f"{verdict}: {names[second]} minus {names[first]} {limits}{runs}. {names[second]} keeps more under {more}, "

@@ -89,7 +89,7 @@ def tables(
         DataUnavailable: a file is missing or damaged.
     """
     found = compared(columns(info, protocol, encoders, dataset), scaled)
-    groups = [training_noise.runs_of(info, id) for id in encoders[:2]]
+    groups = training_noise.groups_of(info, encoders[:2])
     others = [id for group in groups for id in group if id not in encoders]
     repeats = compared(columns(info, protocol, others, dataset), scaled)
     return Tables(

@@ -1,6 +1,7 @@
 """Which of two contenders keeps more of an image: augmentation by augmentation, and on the whole."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -21,31 +22,40 @@ FINGERPRINT = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Overall:
+    """How much two contenders keep over all augmentations, data sets and images.
+
+    Attributes:
+        difference: the second's mean invariance minus the first's.
+        noise: how far two training runs of one of the two lie apart in it; nan without two.
+        kept: mean invariance of each, and of their other runs, by id.
+    """
+
+    difference: Interval
+    noise: float
+    kept: dict[str, float]
+
+    @property
+    def found(self) -> bool:
+        """Whether the interval leaves 0 out and the difference exceeds the noise."""
+        return self.difference.found and not abs(self.difference.estimate) <= self.noise
+
+
 def compared(
     info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
-) -> tuple[pd.DataFrame, Interval | None, float]:
-    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left.
-
-    The last is how far two training runs of one of the two lie apart in what `overall` compares; nan without two runs.
-    """
-    pair = (first, second)
-    table = areas_of_runs(info, way, pair, chosen)
-    shown = fingerprint(info, way, *pair, chosen, table)
-    if set(table["augmentation"].unique()) <= without:
-        return shown, None, float("nan")
-    by_set = per_image(table, without).groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
-    noise = training_noise.spread(by_set.groupby("encoder", observed=True).mean(), runs(info, pair))
-    return shown, overall(info, way, *pair, chosen, without, table), noise
-
-
-def runs(info: StudyInfo, pair: Sequence[str]) -> list[list[str]]:
-    """The training runs of each of a pair."""
-    return [training_noise.runs_of(info, id) for id in pair if id in info.encoders]
+) -> tuple[pd.DataFrame, Overall | None]:
+    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left."""
+    table = areas_of_runs(info, way, (first, second), chosen)
+    left = not set(table["augmentation"].unique()) <= without
+    whole = overall(info, way, first, second, chosen, without, table) if left else None
+    return fingerprint(info, way, first, second, chosen, table), whole
 
 
 def areas_of_runs(info: StudyInfo, way: str, pair: Sequence[str], chosen: Sequence[str]) -> pd.DataFrame:
     """`areas` of a pair, and of other training runs of either."""
-    return areas(info, way, tuple(dict.fromkeys([*pair, *(id for group in runs(info, pair) for id in group)])), chosen)
+    others = (id for group in training_noise.groups_of(info, pair) for id in group)
+    return areas(info, way, tuple(dict.fromkeys([*pair, *others])), chosen)
 
 
 def fingerprint(
@@ -67,7 +77,7 @@ def fingerprint(
         first: id of the contender that differences are taken from.
         second: id of the other.
         chosen: ids of data sets.
-        table: of `areas`, of other training runs of either too, where it is at hand.
+        table: of `areas_of_runs`, where it is at hand.
         draws: number of resamples.
 
     Returns:
@@ -104,7 +114,7 @@ def fingerprint(
         kind = AUGMENTATIONS[id]
         intervals = [figure.percentile() for figure in (one, two, two - one)]
         together = (two - one).percentile(1 - (1 - LEVEL) / len(found))
-        noise = training_noise.spread(means[id], runs(info, (first, second)))
+        noise = training_noise.spread(means[id], training_noise.groups_of(info, (first, second)))
         rows.append(
             (
                 *(id, kind.label, kind.family),
@@ -141,25 +151,28 @@ def overall(
     chosen: Sequence[str],
     without: frozenset[str],
     table: pd.DataFrame | None = None,
-) -> Interval:
-    """The second's mean invariance minus the first's, over augmentations but for some, with its 95 % interval.
+) -> Overall:
+    """Over augmentations but for some, images, and data sets, whose images are drawn apart and whose means averaged.
 
     Args:
         info: the study.
         way: key of `WAYS`.
         first: id.
         second: id.
-        chosen: ids of data sets; their images are drawn apart and the sets' means averaged.
+        chosen: ids of data sets.
         without: ids of augmentations to leave out.
-        table: of `areas`, where it is at hand.
+        table: of `areas_of_runs`, where it is at hand.
 
     Raises:
         DataUnavailable: as `areas`.
     """
     if table is None:
-        table = areas(info, way, (first, second), chosen)
-    found = gains(table, first, second, without)
-    return mean_of(list(found.values())).percentile()
+        table = areas_of_runs(info, way, (first, second), chosen)
+    by_set = per_image(table, without).groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
+    kept = by_set.groupby("encoder", observed=True).mean()
+    difference = mean_of(list(gains(table, first, second, without).values())).percentile()
+    noise = training_noise.spread(kept, training_noise.groups_of(info, (first, second)))
+    return Overall(difference, noise, {str(id): float(value) for id, value in kept.items()})
 
 
 def gains(

@@ -31,6 +31,11 @@ def runs_of(info: StudyInfo, encoder: str) -> list[str]:
     ]
 
 
+def groups_of(info: StudyInfo, encoders: Iterable[str]) -> list[list[str]]:
+    """The runs of each encoder that the study holds."""
+    return [runs_of(info, id) for id in encoders if id in info.encoders]
+
+
 def spread(values: pd.Series, groups: Iterable[list[str]]) -> float:
     """The largest range of `values` (by encoder) within one of the groups of runs; nan where no group has two."""
     found = [values.reindex(group).dropna() for group in groups]
@@ -46,7 +51,7 @@ def of_accuracy(info: StudyInfo, protocol: str, encoders: Iterable[str]) -> dict
     Raises:
         DataUnavailable: none has a finished cell of this protocol, or a file is missing or damaged.
     """
-    groups = [runs_of(info, encoder) for encoder in encoders]
+    groups = groups_of(info, encoders)
     if all(len(group) == 1 for group in groups):
         return {}
     with Results(info, protocol, sorted({id for group in groups for id in group})) as results:
@@ -65,4 +70,4 @@ def of_gap(info: StudyInfo, gaps: pd.DataFrame, encoders: Iterable[str]) -> floa
         gaps: of `summary.generalization_gap`.
         encoders: ids.
     """
-    return spread(gaps.set_index("encoder")["gap"], [runs_of(info, encoder) for encoder in encoders])
+    return spread(gaps.set_index("encoder")["gap"], groups_of(info, encoders))

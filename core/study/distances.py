@@ -58,7 +58,7 @@ def shipped(encoder_id: str, sha256: str) -> tuple[str, Features] | None:
     """
     for task in tasks().values():
         path = store.fitted_path(encoder_id, task.id)
-        if task.domain == "source" and "/" not in task.id and path.is_file():
+        if task.domain == "source" and task.study is None and path.is_file():
             head = linear.load(path)
             if head.familiarity is not None and head.facts.get("encoder_sha256") == sha256:
                 values = head.familiarity.bank.float().numpy()

@@ -15,6 +15,7 @@ from core import tasks
 from core.datasets.spec import ImageSet
 from core.encoders.encoder import Encoder
 from core.files import seal
+from core.heads import store
 from core.heads.familiarity import describe
 from core.heads.linear import LinearHead, save
 from core.results import writing
@@ -110,6 +111,6 @@ def _percent(correct: np.ndarray) -> float:
 
 def write_head(head: LinearHead, encoder_id: str, assets: Path) -> Path:
     """Write a head where the app looks for it, below an assets folder; returns the file."""
-    path = assets / "heads" / encoder_id / f"{head.task.rpartition('/')[2]}.safetensors"
+    path = store.path_below(assets, encoder_id, head.task)
     save(head, path)
     return path

@@ -174,11 +174,11 @@ def fingerprint(view: View) -> Drawn:
     on, chosen, way = _invariance(view)
     recipes = (trained_in(str(on.info.encoders[id].get("augmentation", ""))) for id in on.pair)
     without = frozenset() if view.flag("trained_in", True) else frozenset().union(*recipes)
-    table, mean, noise = steadiness.compared(on.info, way, *on.pair, chosen, without)
-    if mean is None:
+    table, whole = steadiness.compared(on.info, way, *on.pair, chosen, without)
+    if whole is None:
         raise DataUnavailable("Every augmentation of this study was part of a contender's pre-training.")
     shown = table[~table["augmentation"].isin(list(without))]
-    said = study_invariance.finding(shown, mean, noise, on.names, *on.pair)
+    said = study_invariance.finding(shown, whole, on.names, *on.pair)
     kind = invariance.WAYS[way]
     chart = study_invariance.fingerprint(shown, on.names, on.look, *on.pair, said, kind.unit)
     note = f"Of the {kind.label}. †: a contender was trained with it."

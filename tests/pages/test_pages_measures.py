@@ -102,8 +102,8 @@ def test_the_fingerprint_says_what_the_figures_say(study: StudyInfo, open_page) 
     at = open_page("study_invariance.py")
     sets = tuple(SETS)
     shown = steadiness.fingerprint(study, "whitened", *PAIR, sets)
-    mean = steadiness.overall(study, "whitened", *PAIR, sets, frozenset())
-    assert findings(at)[0] == invariance_words.finding(shown, mean, float("nan"), names_of(study), *PAIR)
+    whole = steadiness.overall(study, "whitened", *PAIR, sets, frozenset())
+    assert findings(at)[0] == invariance_words.finding(shown, whole, names_of(study), *PAIR)
     drawn = next(frame.value for frame in at.dataframe if "trained_second" in frame.value)
     assert drawn["augmentation"].tolist() == shown["augmentation"].tolist()
     assert set(drawn["augmentation"]) == set(AUGMENTATIONS)
@@ -127,8 +127,8 @@ def test_a_link_to_a_fingerprint_is_honoured(study: StudyInfo, open_page) -> Non
     without = frozenset({"hue", "scale"})
     shown = steadiness.fingerprint(study, "answers", *PAIR, (LARGE,))
     shown = shown[~shown["augmentation"].isin(list(without))]
-    mean = steadiness.overall(study, "answers", *PAIR, (LARGE,), without)
-    assert findings(at)[0] == invariance_words.finding(shown, mean, float("nan"), names_of(study), *PAIR)
+    whole = steadiness.overall(study, "answers", *PAIR, (LARGE,), without)
+    assert findings(at)[0] == invariance_words.finding(shown, whole, names_of(study), *PAIR)
     assert findings(at)[1].startswith(KNOWN["blur"].label)
 
 

@@ -82,7 +82,7 @@ def test_fingerprint_is_the_mean_of_the_sets_means(measured: StudyInfo) -> None:
 
 def test_a_difference_is_found_only_beyond_what_two_training_runs_differ_by() -> None:
     info, runs = store.study("family", [str(ASSETS / "results")]), ("supervised-1", "simclr-1")
-    table, mean, noise = steadiness.compared(info, "whitened", "supervised", "simclr", ("digits",), frozenset())
+    table, whole = steadiness.compared(info, "whitened", "supervised", "simclr", ("digits",), frozenset())
     areas = invariance.areas(info, "whitened", ("supervised", "simclr", *runs), ("digits",))
     means = areas.groupby(["augmentation", "encoder"], observed=True)["area"].mean().unstack()
     apart = pd.concat([(means[id] - means[f"{id}-1"]).abs() for id in ("supervised", "simclr")], axis=1).max(axis=1)
@@ -94,9 +94,12 @@ def test_a_difference_is_found_only_beyond_what_two_training_runs_differ_by() ->
     assert (table["difference"].abs() <= table["noise"]).any()
     assert table["found"].any()
     sides = areas.groupby("encoder", observed=True)["area"].mean()  # each image under every augmentation
-    assert noise == pytest.approx(max(abs(sides[id] - sides[f"{id}-1"]) for id in ("supervised", "simclr")), abs=1e-6)
-    assert mean is not None
-    assert mean.estimate == pytest.approx(sides["simclr"] - sides["supervised"], abs=1e-6)
+    assert whole is not None
+    assert whole.kept == pytest.approx(sides.to_dict(), abs=1e-6)
+    assert whole.noise == pytest.approx(
+        max(abs(sides[id] - sides[f"{id}-1"]) for id in ("supervised", "simclr")), abs=1e-6
+    )
+    assert whole.difference.estimate == pytest.approx(sides["simclr"] - sides["supervised"], abs=1e-6)
 
 
 def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> None:
@@ -111,7 +114,7 @@ def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> No
                 everything[encoder] += by_hand.groupby(level=1).mean().to_list()
                 sides.append(by_hand.drop(index=list(without), level=0).groupby(level=1).mean())
             gaps.append(sides[1] - sides[0])
-        found = steadiness.overall(measured, way, *PAIR, chosen, without)
+        found = steadiness.overall(measured, way, *PAIR, chosen, without).difference
         assert found.estimate == pytest.approx(np.mean([gap.mean() for gap in gaps]), abs=1e-5)
         half = 1.96 * np.sqrt(sum(gap.var(ddof=0) / len(gap) for gap in gaps)) / len(chosen)
         assert found.low == pytest.approx(found.estimate - half, abs=0.35 * half)
