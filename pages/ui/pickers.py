@@ -13,6 +13,7 @@ import streamlit as st
 from core.text import plain
 
 WRITTEN = "written into the address: "
+UNCHOSEN = "shown without being chosen: "
 ARRIVED = "arrived"
 LATE = 1.0
 """Seconds in which a browser may still ask with the address as it was before the last choice."""
@@ -105,9 +106,15 @@ def _follow(key: str, options: Mapping[str, str], usual: list[str], several: boo
     """Take up what stands in the address, where it is not what was written there last."""
     asked = st.query_params.get_all(key)
     written, before, when = st.session_state.get(WRITTEN + key, ([], None, 0.0))
-    if asked == written or (asked == before and time.monotonic() < when + LATE):
-        return
     if not asked and st.session_state[ARRIVED]:
+        # What nobody chose stays behind: each page has its own usual choice. What is kept is set again, or a control
+        # that had other options on the last page would start with its first.
+        shown = st.session_state.get(key)
+        if shown is None or shown == st.session_state.get(UNCHOSEN + key):
+            shown = usual if several else usual[0]
+        st.session_state[key] = shown
+        return
+    if asked == written or (asked == before and time.monotonic() < when + LATE):
         return
     known = [id for id in asked if id in options] or usual
     st.session_state[key] = known if several else known[0]
@@ -117,6 +124,7 @@ def _follow(key: str, options: Mapping[str, str], usual: list[str], several: boo
 def _write(key: str, chosen: list[str], usual: list[str]) -> None:
     """Write a choice into the address; the usual one is left out, as it is what an address without it shows."""
     value = [] if chosen == usual else chosen
+    st.session_state[UNCHOSEN + key] = st.session_state[key] if chosen == usual else None
     written, _, _ = st.session_state.get(WRITTEN + key, ([], None, 0.0))
     if value != written:
         st.session_state[WRITTEN + key] = (value, written, time.monotonic())

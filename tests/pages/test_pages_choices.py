@@ -148,3 +148,20 @@ def test_all_changes_at_once(open_page):
     shown = next(table.value for table in at.dataframe if "simclr" in table.value and len(table.value) > 9)
     assert shown["augmentation"].tolist() == [each.label for each in AUGMENTATIONS.values()]
     assert all(kept[0] == pytest.approx(1, abs=1e-4) for kept in shown["simclr"]), "the first strength changes nothing"
+
+
+def test_what_nobody_chose_stays_on_its_page_and_what_was_chosen_goes_along(open_page):
+    at = open_page("study_invariance.py")
+    at.switch_page("explanation.py").run()
+    # This page offers fewer ways: the first of them stood here instead of the usual one.
+    assert at.selectbox(key="way").value == "whitened"
+    at.switch_page("representation.py").run()
+    one_set = at.selectbox(key="measured").value
+    at.switch_page("study_invariance.py").run()
+    assert at.selectbox(key="measured").value != one_set
+    at.selectbox(key="way").set_value("cosine").run()
+    at.selectbox(key="measured").set_value("aid").run()
+    at.switch_page("explanation.py").run()
+    assert at.selectbox(key="way").value == "cosine"
+    at.switch_page("representation.py").run()
+    assert at.selectbox(key="measured").value == "aid"
