@@ -192,6 +192,27 @@ def area_under_curve(strength: ArrayLike, score: ArrayLike) -> float:
     return float(np.diff(at) @ (height[1:] + height[:-1]) / 2 / (at[-1] - at[0]))
 
 
+def area_from_identity(distance: ArrayLike, score: ArrayLike) -> FloatArray:
+    """The area under each image's curve over the tested range, from the identity, where everything is kept.
+
+    Args:
+        distance: (S,) of the strengths from the identity, strictly ascending, above 0, in the transform's unit.
+        score: (S, N) of N images, 1 unmoved. nan where there is no value: the path goes from neighbour to neighbour,
+            and the range ends with the last one.
+
+    Returns:
+        (N,) mean heights, larger is steadier; nan of an image without any value.
+    """
+    at = check.ascending("distance", np.concatenate([[0.0], np.asarray(distance, np.float64)]), 2)
+    curves = np.asarray(score, np.float64)
+    height = np.vstack([np.ones((1, curves.shape[1])), curves])
+    area = np.asarray(np.trapezoid(height, at, axis=0) / at[-1])
+    for image in np.flatnonzero(np.isnan(area)):
+        known = ~np.isnan(height[:, image])
+        area[image] = area_under_curve(at[known], height[known, image]) if known.sum() > 1 else np.nan
+    return area
+
+
 def critical_strength(strengths: ArrayLike, changed: ArrayLike) -> CriticalStrength:
     """Per image the first tested strength whose prediction differs from that of the clean image.
 

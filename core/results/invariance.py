@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from core.augmentations import AUGMENTATIONS
-from core.results import trapezoids
+from core.metrics.invariance import area_from_identity
 from core.results.info import StudyInfo
 from core.results.reading import Results
 
@@ -23,14 +23,22 @@ class Way:
     Attributes:
         label: name for people.
         unit: what an area under its curve means.
-        sql: of a row of `schema.INVARIANCE`, larger is steadier; 1 at the identity.
+        column: of `schema.INVARIANCE`.
         floor: fact of the cell that holds the value of different images, or that value itself.
+        lost: whether the column says how much is lost: 1 minus it is kept.
     """
 
     label: str
     unit: str
-    sql: str
+    column: str
     floor: str | float
+    lost: bool = False
+
+    @property
+    def sql(self) -> str:
+        """The value of a row, larger is steadier, 1 at the identity; NULL where there is none."""
+        value = f"nullif({self.column}::FLOAT, 'nan'::FLOAT)"
+        return f"1 - {value}" if self.lost else value
 
 
 WAYS: dict[str, Way] = {
@@ -38,9 +46,9 @@ WAYS: dict[str, Way] = {
     "centred": Way("feature, centred", "chance-corrected cosine", "centred", "floor_centred"),
     "whitened": Way("feature, whitened", "chance-corrected cosine", "whitened", "floor_whitened"),
     "rank": Way("feature, by rank", "share of other images farther, rescaled", "rank", 0.5),
-    "answers": Way("answer kept", "share of answers that stay", "1 - flipped::INT", 0.0),
-    "drift": Way("probabilities", "1 − Jensen-Shannon divergence", "1 - drift", 0.0),
-    "maps": Way("map", "Spearman of maps", "CASE WHEN isnan(map_stability) THEN NULL ELSE map_stability END", 0.0),
+    "answers": Way("answer kept", "share of answers that stay", "flipped", 0.0, lost=True),
+    "drift": Way("probabilities", "1 − Jensen-Shannon divergence", "drift", 0.0, lost=True),
+    "maps": Way("map", "Spearman of maps", "map_stability", 0.0),
 }
 """What invariance is read of. The first four are of the feature and differ in what counts as alike."""
 NORMALISATIONS = ("cosine", "centred", "whitened", "rank")
@@ -78,40 +86,54 @@ def areas(
     Raises:
         DataUnavailable: nothing of this was measured, or a file is missing or damaged.
     """
-    tables, value = [], WAYS[way].sql
-    with _opened(info, encoders, chosen, augmentations) as results:
-        for cell in _cells(info, encoders, chosen):
-            found = _asked(results, trapezoids.AREAS, value, cell)
-            if pc.any(found["unknown"]).as_py():
-                whole = found.filter(pc.invert(found["unknown"])).drop_columns("unknown")
-                found = pa.concat_tables([whole, _asked(results, trapezoids.PATHS, value, cell)])
-            floor = floors(info, cell["dataset"], way)[cell["encoder"]]
-            area = pc.divide(pc.subtract(found["area"], floor), 1 - floor if floor < 1 else np.nan)
-            here = pa.array(np.zeros(len(found), np.int32))
-            columns = {name: pa.DictionaryArray.from_arrays(here, [word]) for name, word in cell.items()}
-            columns |= {name: found[name].dictionary_encode() for name in ("augmentation", "sample_id")}
-            tables.append(pa.table(columns | {"area": area}))
-    return pa.concat_tables(tables).unify_dictionaries().to_pandas()
+    return _areas(info, (way,), encoders, chosen, augmentations).rename(columns={way: "area"})
 
 
-def _asked(results: Results, sql: str, value: str, cell: dict[str, str]) -> pa.Table:
-    return pa.Table.from_batches(*reversed(results.batches(sql.format(value=value), cell)))
+def _areas(
+    info: StudyInfo,
+    ways: Sequence[str],
+    encoders: Sequence[str],
+    chosen: Sequence[str],
+    augmentations: Collection[str] = AUGMENTATIONS,
+) -> pd.DataFrame:
+    """As `areas`, a column each way."""
+    tables = []
+    columns = ["augmentation", "strength", "sample_id", *(WAYS[way].column for way in ways)]
+    with Results(info, encoders=encoders, datasets=chosen, tables=("invariance",)) as results:
+        for id in info.done(None, encoders, chosen, MEASURE):
+            views = results.table("invariance", id, columns)
+            kinds, images = (views[name].combine_chunks() for name in ("augmentation", "sample_id"))
+            shown = [i for i, kind in enumerate(kinds.dictionary.to_pylist()) if kind in augmentations]
+            size = len(images.dictionary)
+            cell = {name: info.cells[id][name] for name in ("encoder", "dataset")}
+            here = np.zeros(len(shown) * size, np.int32)
+            table = {name: pa.DictionaryArray.from_arrays(here, [word]) for name, word in cell.items()}
+            table["augmentation"] = pa.DictionaryArray.from_arrays(np.repeat(shown, size), kinds.dictionary)
+            table["sample_id"] = pa.DictionaryArray.from_arrays(np.tile(np.arange(size), len(shown)), images.dictionary)
+            for way in ways:
+                floor = floors(info, cell["dataset"], way)[cell["encoder"]]
+                found = [_under_curves(views, way, kinds, i, images) for i in shown]
+                corrected = (np.concatenate([*found, []]) - floor) / (1 - floor if floor < 1 else np.nan)
+                table[way] = pa.array(corrected)
+            tables.append(pa.table(table))
+    return pa.concat_tables(tables).unify_dictionaries().to_pandas().dropna()
 
 
-def _cells(info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str]) -> list[dict[str, str]]:
-    """Encoder and data set of each finished cell."""
-    done = [info.manifest["cells"][id] for id in info.done(None, encoders, chosen, MEASURE)]
-    return [{name: cell[name] for name in ("encoder", "dataset")} for cell in done]
-
-
-def _opened(
-    info: StudyInfo, encoders: Sequence[str], chosen: Sequence[str], augmentations: Collection[str] = AUGMENTATIONS
-) -> Results:
-    """The views of some cells, with the identity of each augmentation that is asked for."""
-    results = Results(info, encoders=encoders, datasets=chosen, tables=("invariance",))
-    kinds = [(id, kind.identity) for id, kind in AUGMENTATIONS.items() if id in augmentations]
-    results.register("kinds", pd.DataFrame(kinds, columns=["augmentation", "identity"]))
-    return results
+def _under_curves(
+    views: pa.Table, way: str, kinds: pa.DictionaryArray, kind: int, images: pa.DictionaryArray
+) -> NDArray[np.float64]:
+    """(N,) areas of N images under one augmentation; nan of those that have no value."""
+    mine = kinds.indices.to_numpy() == kind
+    identity = AUGMENTATIONS[kinds.dictionary[kind].as_py()].identity
+    distance, place = np.unique(
+        np.abs(views["strength"].to_numpy()[mine].astype(np.float64) - identity), return_inverse=True
+    )
+    value = views[WAYS[way].column].to_numpy()[mine].astype(np.float64)
+    known, shape = ~np.isnan(value), (len(distance), len(images.dictionary))
+    spot = (place * shape[1] + images.indices.to_numpy()[mine])[known]
+    count = np.bincount(spot, minlength=shape[0] * shape[1]).reshape(shape)
+    total = np.bincount(spot, 1 - value[known] if WAYS[way].lost else value[known], count.size).reshape(shape)
+    return area_from_identity(distance, np.divide(total, count, out=np.full(shape, np.nan), where=count > 0))
 
 
 def per_image(table: pd.DataFrame, without: frozenset[str] = frozenset()) -> pd.DataFrame:
@@ -135,17 +157,9 @@ def turning(info: StudyInfo, first: str, second: str, chosen: Sequence[str]) -> 
     Columns way, difference: where their signs differ, which of the two is the more invariant depends on what is called
     alike.
     """
-    sums = ", ".join(f"{trapezoids.MEAN.format(value=WAYS[way].sql)} AS {way}" for way in NORMALISATIONS)
-    parts = []
-    with _opened(info, (first, second), chosen) as results:
-        for cell in _cells(info, (first, second), chosen):
-            found = results.frame(trapezoids.MEANS.format(means=sums), cell).iloc[0]
-            for way in NORMALISATIONS:
-                floor = floors(info, cell["dataset"], way)[cell["encoder"]]
-                parts.append((way, cell["encoder"], (found[way] - floor) / (1 - floor), found["areas"]))
-    table = pd.DataFrame(parts, columns=["way", "encoder", "mean", "areas"])
-    table["mean"] *= table["areas"]
-    total = table.groupby(["way", "encoder"])[["mean", "areas"]].sum()
-    mean = total["mean"] / total["areas"]
-    rows = [(way, float(mean[way, second] - mean[way, first])) for way in NORMALISATIONS]
+    found = _areas(info, NORMALISATIONS, (first, second), chosen).groupby("encoder", observed=True)
+    rows = []
+    for way in NORMALISATIONS:
+        mean = found[way].mean()
+        rows.append((way, float(mean[second] - mean[first])))
     return pd.DataFrame(rows, columns=["way", "difference"])
