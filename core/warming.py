@@ -43,6 +43,8 @@ def _warm() -> None:
             # Other training runs of the same recipes are asked for by few.
             if encoders()[id].weights.packaged and not encoders()[id].pretraining.seed:
                 pipeline.read_images(pipeline.load(id, TASK), [image])
+        # What pages about studies reckon with: after the encoders, as the first page does without.
+        import scipy.stats  # noqa: F401
     except InvariscopeError:
         # The page that needs what is missing says so to the person who can mend it.
         return

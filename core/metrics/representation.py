@@ -1,6 +1,6 @@
 """How two representations compare, and how much of its space one uses."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,34 +16,46 @@ BLOCK = 2**22
 
 @dataclass(frozen=True, slots=True)
 class MutualKnn:
-    """Share of neighbours that two representations have in common, and what unrelated ones would share."""
+    """Neighbours that representations have in common.
 
-    score: float
+    Attributes:
+        score: (E, E) share of each two of E, in [0, 1], higher is more alike.
+        chance: what unrelated ones would share, k / (N − 1).
+    """
+
+    score: FloatArray
     chance: float
 
 
-def linear_cka(x: ArrayLike, y: ArrayLike, debiased: bool = True) -> float:
-    """Linear centred kernel alignment HSIC(x, y) / √(HSIC(x, x) HSIC(y, y)) (Kornblith et al. 2019).
+def linear_cka(*spaces: ArrayLike) -> FloatArray:
+    """Debiased linear centred kernel alignment HSIC(x, y) / √(HSIC(x, x) HSIC(y, y)) of each two representations.
 
-    The debiased form uses the unbiased HSIC (Song et al. 2012, Nguyen et al. 2021). The biased one is |XᵀY|² /
-    (|XᵀX| |YᵀY|) on centred features, and nears 1 for independent features when D is large against N.
+    By the unbiased HSIC (Kornblith et al. 2019, Song et al. 2012, Nguyen et al. 2021): the biased one nears 1 for
+    independent features when D is large against N.
 
     Args:
-        x: (N, D) features; N ≥ 4, or N ≥ 2 when biased.
-        y: (N, E) features of the same images in the same order.
-        debiased: which of the two.
+        *spaces: (N, D) features of the same N ≥ 4 images in the same order; D of each its own.
 
     Returns:
-        At most 1, and unchanged by rotation, isotropic scale and shift: 1 the same up to those. Biased in [0, 1];
-        debiased about 0 for independent features, and slightly below at times. nan when a representation is constant.
+        (E, E) of E representations: at most 1, and unchanged by rotation, isotropic scale and shift, 1 the same up to
+        those; about 0 for independent features, and slightly below at times. nan where one is constant.
     """
-    least = 4 if debiased else 2
-    a, b = _centred(check.rows("x", x, least)), _centred(check.rows("y", y, least))
-    if len(a) != len(b):
-        raise check.bad("y", f"{len(a)} rows as in x", f"shape {b.shape}")
-    hsic = _unbiased_hsic if debiased else _trace_of_product
-    scale = hsic(a, a) * hsic(b, b)
-    return min(1.0, float(hsic(a, b) / np.sqrt(scale))) if scale > 0 else float("nan")
+    centred = [_centred(check.rows(f"space {i}", x, 4)) for i, x in enumerate(spaces)]
+    _same_images(centred)
+    found = np.array(
+        [[_unbiased_hsic(a, b) if i <= j else 0.0 for j, b in enumerate(centred)] for i, a in enumerate(centred)]
+    )
+    own = np.diag(found)
+    scale = np.outer(own, own)
+    found = found + np.triu(found, 1).T
+    alike = np.divide(found, np.sqrt(scale.clip(0)), out=np.full(found.shape, np.nan), where=scale > 0)
+    return np.minimum(alike, 1.0)
+
+
+def _same_images(spaces: Sequence[FloatArray]) -> None:
+    for i, other in enumerate(spaces):
+        if len(other) != len(spaces[0]):
+            raise check.bad(f"space {i}", f"{len(spaces[0])} rows as in space 0", f"shape {other.shape}")
 
 
 def _centred(features: FloatArray) -> FloatArray:
@@ -71,26 +83,22 @@ def _unbiased_hsic(x: FloatArray, y: FloatArray) -> float:
     return float(trace + product / ((count - 1) * (count - 2)) - 2 * (own_x @ own_y) / (count - 2))
 
 
-def mutual_knn(x: ArrayLike, y: ArrayLike, k: int = 10) -> MutualKnn:
-    """Mean share of the k nearest neighbours, by cosine, that two representations agree on (Huh et al. 2024).
+def mutual_knn(*spaces: ArrayLike, k: int = 10) -> MutualKnn:
+    """Mean share of the k nearest neighbours, by cosine, that each two representations agree on (Huh et al. 2024).
 
     Args:
-        x: (N, D) features, no zero rows.
-        y: (N, E) features of the same images in the same order, no zero rows. The cost grows as N² (D + E).
+        *spaces: (N, D) features of the same images in the same order, no zero rows; D of each its own. The cost grows
+            as N² D.
         k: neighbours, in [1, N − 1]; an image is not its own neighbour.
-
-    Returns:
-        Score in [0, 1], higher is more alike, with its chance level k / (N − 1).
     """
-    a, b = check.unit_rows("x", x, 2), check.unit_rows("y", y, 2)
-    if len(a) != len(b):
-        raise check.bad("y", f"{len(a)} rows as in x", f"shape {b.shape}")
-    count = len(a)
+    units = [check.unit_rows(f"space {i}", x, 2) for i, x in enumerate(spaces)]
+    _same_images(units)
+    count = len(units[0])
     k = check.whole("k", k, 1, count - 1)
-    shared, block = 0, max(1, BLOCK // count)
+    shared, block = np.zeros((len(units), len(units))), max(1, BLOCK // count)
     for first in range(0, count, block):
-        neighbours = [_nearest(features, first, first + block, k) for features in (a, b)]
-        shared += int(np.count_nonzero(neighbours[0] & neighbours[1]))
+        near = np.stack([_nearest(features, first, first + block, k).ravel() for features in units]).astype(np.float32)
+        shared += near @ near.T
     return MutualKnn(score=shared / (count * k), chance=k / (count - 1))
 
 

@@ -70,25 +70,26 @@ def kinship(info: StudyInfo, dataset: str) -> pd.DataFrame:
         DataUnavailable: as `figures`.
     """
     ids, _, found = features(info, dataset)
-    part = np.arange(len(ids)) % FOLDS
-    k = min(NEIGHBOURS, len(ids) - len(ids) // FOLDS - 2)
-    rows = []
-    for first, second in combinations(found, 2):
-        x, y = found[first].astype(np.float64), found[second].astype(np.float64)
-        alive = x.any(axis=1) & y.any(axis=1)
-        x, y, folds = x[alive], y[alive], part[alive]
-
-        def shared(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-            return metrics.mutual_knn(a, b, k).score
-
-        kinds: dict[str, Callable[[NDArray[np.float64], NDArray[np.float64]], float]]
-        kinds = {"cka": metrics.linear_cka, "neighbours": shared}
-        for name, measure in kinds.items():
-            value = measure(x, y)
-            left = np.array([measure(x[folds != fold], y[folds != fold]) for fold in range(FOLDS)])
-            half = Z * float(np.sqrt((FOLDS - 1) / FOLDS * np.sum((left - left.mean()) ** 2)))
-            chance = k / (len(x) - 1) if name == "neighbours" else 0.0
-            rows.append((first, second, name, value, value - half, value + half, chance, len(x)))
+    everybody = [values.astype(np.float64) for values in found.values()]
+    alive = np.all([values.any(axis=1) for values in everybody], axis=0)
+    spaces, part = [values[alive] for values in everybody], (np.arange(len(ids)) % FOLDS)[alive]
+    count = len(part)
+    k = min(NEIGHBOURS, count - count // FOLDS - 2)
+    kinds: dict[str, tuple[Callable[[list[NDArray[np.float64]]], NDArray[np.float64]], float]] = {
+        "cka": (lambda some: metrics.linear_cka(*some), 0.0),
+        "neighbours": (lambda some: metrics.mutual_knn(*some, k=k).score, k / (count - 1)),
+    }
+    compared = {}
+    for name, (measure, chance) in kinds.items():
+        value = measure(spaces)
+        left = np.stack([measure([values[part != fold] for values in spaces]) for fold in range(FOLDS)])
+        half = Z * np.sqrt((FOLDS - 1) / FOLDS * np.sum((left - left.mean(axis=0)) ** 2, axis=0))
+        compared[name] = value, value - half, value + half, np.full(value.shape, chance)
+    rows = [
+        (first, second, name, *(matrix[i, j] for matrix in matrices), count)
+        for (i, first), (j, second) in combinations(enumerate(found), 2)
+        for name, matrices in compared.items()
+    ]
     columns = ["first", "second", "measure", "value", "low", "high", "chance", "images"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -102,18 +103,24 @@ def projection(info: StudyInfo, dataset: str, encoder: str, kind: str) -> pd.Dat
     Raises:
         DataUnavailable: as `figures`.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
     ids, labels, found = features(info, dataset)
     values = found[encoder] - found[encoder].mean(axis=0)
     if kind == "tsne":
-        reduced = PCA(min(50, *values.shape), random_state=0).fit_transform(values)
+        from sklearn.manifold import TSNE  # a second that the plane alone should not wait for
+
         perplexity = min(30.0, (len(values) - 1) / 3)
-        places = TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(reduced)
+        places = TSNE(init="pca", perplexity=perplexity, random_state=0).fit_transform(_principal(values, 50))
     else:
-        places = PCA(2, random_state=0).fit_transform(values)
+        places = _principal(values, 2)
     return pd.DataFrame({"sample_id": ids, "label": labels, "x": places[:, 0], "y": places[:, 1]})
+
+
+def _principal(centred: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    """(N, count) or fewer principal components, each of the sign that makes its largest entry positive."""
+    _, _, directions = np.linalg.svd(centred.astype(np.float64), full_matrices=False)
+    directions = directions[:count]
+    largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+    return np.asarray(centred @ (directions * np.sign(largest)).T)
 
 
 def chosen_figures(table: pd.DataFrame, dataset: str, encoders: Sequence[str]) -> pd.DataFrame:
