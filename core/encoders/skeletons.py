@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from core.encoders import architectures
 from core.encoders.architectures import Network
@@ -40,9 +41,18 @@ def blank(architecture: str, options: Iterable[tuple[str, Any]] = ()) -> Network
     return _without_memory(architecture, options) or architectures.build(architecture, options)
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws nothing for tensors without memory, for which PyTorch would import its compiler: over a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func == Tensor.normal_ and args[0].is_meta:
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
 def _without_memory(architecture: str, options: Iterable[tuple[str, Any]]) -> Network | None:
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             network = architectures.build(architecture, options)
     except (NotImplementedError, RuntimeError):
         return None
