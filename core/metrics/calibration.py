@@ -83,7 +83,6 @@ def calibration_error(
     Args:
         confidence: (N,) in [0, 1].
         correct: (N,) bool.
-        bins: number of bins.
         scheme: "width" or "mass", see `reliability_bins`.
         norm: "l1", "l2" or "max".
 
@@ -112,7 +111,6 @@ def calibration_error_draws(
         unit: (N,) unit of each row.
         confidence: (N,) in [0, 1].
         correct: (N,) bool.
-        bins: number of bins.
         scheme: "width" or "mass".
     """
     sure, right = _columns(confidence, correct)
@@ -131,10 +129,8 @@ def calibration_null(
 
     Args:
         confidence: (N,) in [0, 1].
-        bins: number of bins.
         scheme: "width" or "mass".
         draws: number of imagined samples.
-        rng: source of the draws.
 
     Returns:
         (draws,) in [0, 1], unsorted; their mean shrinks as 1/√N.

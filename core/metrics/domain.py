@@ -146,8 +146,6 @@ def advantage(
         second: (A,) the same for the second.
         counts: (A,) how many samples are so.
         labels: (A,) class of the samples when accuracy is the mean over classes.
-        draws: number of resamples.
-        rng: source of the resamples.
 
     Returns:
         In [−1, 1]; positive: the second is ahead.

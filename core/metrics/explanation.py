@@ -54,8 +54,6 @@ def explains(
         advantage: (N,) the second's figure minus the first's, such as its invariance; nan where it is unknown.
         first_confidence: (N,) of the clean image.
         second_confidence: (N,) likewise.
-        draws: number of resamples.
-        rng: source of the draws.
 
     Returns:
         Figures are nan with fewer than `LEAST` images on a side.

@@ -86,7 +86,6 @@ def resamples(units: int, draws: int = 1000, *, rng: np.random.Generator, like: 
 
     Args:
         units: U, at least 1.
-        draws: number of resamples.
         rng: source of the draws; its seed makes every interval repeatable.
         like: draws of another population, which need be independent of these. Of two large ones the second takes the
             first's draws of blocks in an order of its own, which is quicker than as many random numbers.
@@ -109,8 +108,6 @@ def resampled_counts(counts: ArrayLike, draws: int = 2000, *, rng: np.random.Gen
 
     Args:
         counts: (A,) how many samples are of each kind; at least one in all.
-        draws: number of resamples.
-        rng: source of the draws.
     """
     sizes = check.labels("counts", counts)
     total = int(sizes.sum())

@@ -23,7 +23,6 @@ def bars(table: pd.DataFrame, style: Style, alt: str, highlight: str | None = No
 
     Args:
         table: rows of one encoder from `answers_table`.
-        style: of the encoder.
         alt: the bars in words, for who cannot see them.
         highlight: a class to draw in full colour; by default all are.
     """

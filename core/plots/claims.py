@@ -56,12 +56,7 @@ def asked(judged: Judged, labels: Mapping[str, str]) -> str:
 
 
 def verdict(judged: Judged, labels: Mapping[str, str]) -> str:
-    """Effect with interval by the default way, what the other ways say, on which sets; never a bare yes.
-
-    Args:
-        judged: the claim.
-        labels: of the protocols by id.
-    """
+    """Effect with interval by the default way, what the other ways say, on which sets; never a bare yes."""
     pro, contra, total = judged.counts
     if not total:
         if judged.claim.id == "elsewhere":
@@ -102,8 +97,6 @@ def curve(judged: Judged, labels: Mapping[str, str], said: str) -> go.Figure:
 
     Args:
         judged: a claim with at least one way.
-        labels: of the protocols by id.
-        said: the finding.
     """
     ways = judged.ways.sort_values("estimate", kind="stable")
     default = ways.index.get_loc(judged.default)

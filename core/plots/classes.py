@@ -16,8 +16,6 @@ def matrix(shares: NDArray[np.float64], classes: Sequence[str], said: str, signe
 
     Args:
         shares: of `results.classes.confusion`, or the difference of two.
-        classes: names.
-        said: the finding.
         signed: whether it is a difference, drawn around 0.
     """
     names = list(classes)

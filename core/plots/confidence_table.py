@@ -17,7 +17,6 @@ def figures_table(
     Args:
         figures: of `confidence.figures`.
         differences: likewise; may be empty.
-        names: of the contenders by id.
         pair: the two contenders that differences are between.
     """
     shown = [id for id in names if id in set(figures["encoder"])]

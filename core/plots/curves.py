@@ -106,8 +106,6 @@ def finding(at: AtStrength, augmentation: Augmentation, labels: Mapping[str, str
 
     Args:
         at: of `sweeps.at_strength`.
-        augmentation: what was done.
-        labels: of the encoders.
     """
     values = ", ".join(f"{labels[id]} keeps {value:.2f}" for id, value in at.kept.items())
     where = "For this image" if at.images == 1 else f"Over {at.images} images"

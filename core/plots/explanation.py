@@ -49,8 +49,6 @@ def over_sets(what: str, prop: str, found: Mapping[str, Mapping[str, Explained]]
     """`headline` of one property.
 
     Args:
-        what: its name.
-        prop: its key.
         found: by data set and property.
     """
     of = [each[prop] for each in found.values()]
@@ -133,7 +131,6 @@ def within_chart(
         labels: of the data sets by id.
         properties: names by key.
         look: of the second contender.
-        said: the finding.
     """
     figure = go.Figure()
     marks = ("circle", "square", "diamond", "x")

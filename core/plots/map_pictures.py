@@ -82,9 +82,6 @@ def picture(
     """One map as a picture.
 
     Args:
-        contender: whose map it is.
-        image: that was read.
-        reading: of the image.
         values: (h, w) signed map.
         scale: magnitude at full colour.
         class_name: that is explained.

@@ -15,8 +15,6 @@ def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:
 
     Args:
         paired: of `pairs.paired`.
-        first: name of the contender that differences are taken from.
-        second: name of the other.
     """
     return f"Right more often, over {len(paired)} data sets near and far: {verdicts(paired, first, second)}."
 
@@ -26,7 +24,6 @@ def confidence(accuracies: pd.DataFrame, names: Mapping[str, str]) -> str:
 
     Args:
         accuracies: rows of `summary.accuracy`.
-        names: of the contenders by id, in order.
     """
     by_encoder = 100 * accuracies.groupby("encoder")["overconfidence"].mean()
     said = ", ".join(f"{name} {signed(by_encoder[id])}" for id, name in names.items())
@@ -66,8 +63,6 @@ def invariance(whole: Overall, names: Mapping[str, str], sets: int) -> str:
 
     Args:
         whole: of `steadiness.overall`.
-        names: of the two contenders by id, the first one first.
-        sets: how many data sets.
     """
     said = ", ".join(f"{name} {whole.kept[id]:.2f}" for id, name in names.items())
     ahead = list(names.values())[int(whole.difference.estimate > 0)]

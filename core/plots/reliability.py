@@ -21,8 +21,6 @@ def diagram(table: pd.DataFrame, style: Style, finding: str) -> go.Figure:
 
     Args:
         table: rows of `abstaining.reliability` of one contender.
-        style: of the contender.
-        finding: the sentence that goes with it.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.74, 0.26], vertical_spacing=0.06)
     width = table["upper"] - table["lower"]
@@ -128,10 +126,7 @@ def domain_chart(
 
     Args:
         sets: of `confidence.by_domain` for that measure, sets by domain.
-        measure: that is drawn.
         names: of the contenders by id, in the order of their lines.
-        look: of the contenders by id.
-        finding: the sentence that goes with it.
     """
     figure = go.Figure()
     encoders = [id for id in names if id in set(sets["encoder"])]

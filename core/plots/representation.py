@@ -20,9 +20,7 @@ def matrix(
     Args:
         table: of `geometry.kinship`.
         measure: `cka` or `neighbours`.
-        names: of the encoders by id.
         encoders: ids, in order.
-        said: the finding.
     """
     values = np.eye(len(encoders))
     words = [["1" if i == j else "" for j in range(len(encoders))] for i in range(len(encoders))]
@@ -79,7 +77,6 @@ def nearest_finding(
         first: of `geometry.nearest`, not empty.
         second: likewise, of the same images.
         shared: of `geometry.shared`.
-        names: of the contenders.
         classes: of the data set.
         level: below which the probability by chance alone is called small.
     """
@@ -102,7 +99,6 @@ def points(table: pd.DataFrame, colour: pd.Series, said: str, key: str) -> go.Fi
     Args:
         table: of `geometry.projection`.
         colour: a word a point.
-        said: the finding.
         key: what the words are.
     """
     figure = go.Figure()

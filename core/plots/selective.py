@@ -15,9 +15,6 @@ def risk_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str,
 
     Args:
         table: of `abstaining.risks`.
-        names: of the contenders by id.
-        look: of the contenders by id.
-        finding: the sentence that goes with it.
     """
     figure = go.Figure()
     for key, part in table.groupby("encoder", sort=False):
@@ -74,9 +71,6 @@ def outcome_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[s
 
     Args:
         table: of `abstaining.outcomes`.
-        names: of the contenders by id.
-        look: of the contenders by id.
-        finding: the sentence that goes with it.
     """
     encoders = list(dict.fromkeys(table["encoder"]))
     figure = make_subplots(
@@ -180,10 +174,6 @@ def threshold_chart(
 
     Args:
         table: of `abstaining.answered`.
-        names: of the contenders by id.
-        look: of the contenders by id.
-        threshold: chosen.
-        finding: the sentence that goes with it.
     """
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     for key, part in table.groupby("encoder", sort=False):

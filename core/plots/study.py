@@ -47,9 +47,6 @@ def accuracy_bars(
     Args:
         table: rows of `summary.accuracy` of the encoders to draw.
         controls: of `summary.controls`.
-        names: of the encoders by id.
-        look: of the encoders by id.
-        finding: the sentence that goes with the chart.
         study: id; where a set's best supervised figure is one of the bars, no line repeats it.
         published: rows of `published.published`; drawn as diamonds, apart from what was measured.
         ink: of the intervals, which lie on the bars as well as on the background.
@@ -139,7 +136,6 @@ def controls_note(controls: pd.DataFrame, datasets: Sequence[str], study: str, e
     Args:
         controls: of `summary.controls`.
         datasets: ids of the sets drawn.
-        study: id.
         encoders: ids of the encoders drawn.
     """
     shapes = {"majority": "thin grey line", "random_encoder": "thick grey line", "best_supervised": "brown line"}

@@ -21,8 +21,6 @@ def agreement_finding(table: pd.DataFrame, first: str, second: str) -> str:
 
     Args:
         table: of `attribution.agreement`, not empty.
-        first: name.
-        second: name.
     """
     low, middle, high = table["spearman"].quantile([0.1, 0.5, 0.9])
     overlap, chance = table["iou"].mean(), table["chance"].iloc[0]
@@ -58,9 +56,6 @@ def concentration_finding(table: pd.DataFrame, what: str, names: Mapping[str, st
 
     Args:
         table: of `attribution.means` by data set, encoder and outcome, of one figure.
-        what: its name.
-        names: of the contenders by id.
-        pair: their ids.
     """
     parts = []
     for id in pair:
@@ -114,7 +109,6 @@ def objects_finding(table: pd.DataFrame, names: Mapping[str, str]) -> str:
 
     Args:
         table: of `attribution.on_objects`, not empty.
-        names: of the contenders by id.
     """
     parts = []
     for row in table[table["figure"] == "in_mask"].to_dict("records"):
@@ -130,10 +124,6 @@ def objects_chart(
 
     Args:
         table: of `attribution.on_objects`, not empty.
-        figures: names by id.
-        names: of the contenders by id.
-        look: of the contenders by id.
-        said: the finding.
     """
     figure = go.Figure()
     rows = {id: row for row, id in enumerate(figures)}

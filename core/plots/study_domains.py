@@ -38,9 +38,6 @@ def advantage_chart(
         table: of `distances.by_distance`.
         floor: of `distances.floor_of`.
         measure: a key of `MEASURES`.
-        first: name of the contender that differences are taken from.
-        second: name of the other.
-        finding: the sentence that goes with the chart.
     """
     figure = go.Figure()
     reach = float(table["distance"].max() - min(table["distance"].min(), floor if np.isfinite(floor) else np.inf))
@@ -123,8 +120,6 @@ def advantage_finding(trend: Trend, first: str, second: str) -> str:
 
     Args:
         trend: of `distances.trend`.
-        first: name of the contender that differences are taken from.
-        second: name of the other.
     """
     sets, count, found = trend.sets, len(trend.sets), trend.correlation
     if trend.apart > 1 and 2 * trend.apart >= count:

@@ -20,9 +20,6 @@ def gap_finding(
         table: of `summary.generalization_gap`, not empty.
         difference: of `pairs.gap_difference`.
         noise: of `training_noise.of_gap`.
-        names: of the encoders by id.
-        first: id.
-        second: id.
     """
     gaps = dict(zip(table["encoder"], 100 * table["gap"], strict=True))
     if difference is None or np.isnan(difference.low) or first not in gaps or second not in gaps:

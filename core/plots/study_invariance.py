@@ -21,9 +21,6 @@ def finding(table: pd.DataFrame, whole: Overall, names: Mapping[str, str], first
     Args:
         table: of `steadiness.fingerprint`.
         whole: of `steadiness.overall`.
-        names: of the contenders by id.
-        first: id.
-        second: id.
     """
     found = table[table["found"]]
     more, less = int((found["difference"] > 0).sum()), int((found["difference"] < 0).sum())
@@ -146,9 +143,6 @@ def curves(
 
     Args:
         table: of `curves.curve`.
-        augmentation: on the axis.
-        names: of the contenders by id.
-        look: of the contenders by id.
         unit: of the axis upwards.
     """
     figure = go.Figure()
@@ -178,9 +172,6 @@ def survival(
 
     Args:
         table: of `curves.survival`.
-        augmentation: on the axis.
-        names: of the contenders by id.
-        look: of the contenders by id.
     """
     figure = go.Figure()
     halves = []

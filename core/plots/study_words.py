@@ -49,10 +49,6 @@ def accuracy_finding(
     Args:
         table: rows of `summary.accuracy`.
         paired: of `pairs.paired`; without rows when there is nobody to compare with.
-        names: of the encoders by id.
-        first: id.
-        second: id.
-        protocol: its label.
     """
     if not paired.empty:
         said = "; ".join(
@@ -91,8 +87,6 @@ def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
 
     Args:
         paired: rows of `pairs.paired`, at least one.
-        first: name of the contender that differences are taken from.
-        second: name of the other.
     """
     kinds = set(paired["verdict"])
     words = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
@@ -155,11 +149,8 @@ def agreement_finding(counts: dict[str, int], tested: pd.Series, sets: int, firs
     """What the 2 × 2 says, for people: how often one alone is right, and whether that favours either.
 
     Args:
-        counts: samples by cell.
         tested: the row of `pairs.paired` for this data set.
         sets: over how many data sets its p is adjusted.
-        first: name of the first contender.
-        second: name of the second.
     """
     said = (
         f"{second} alone is right on {counts['only second']:,}, {first} alone on {counts['only first']:,} of "

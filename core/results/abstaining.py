@@ -42,7 +42,6 @@ def reliability(found: Answers, units: int, scheme: str = "width", bins: int = B
         found: answers whose `unit` is below `units`.
         units: how many samples (few-shot: episodes) there are.
         scheme: bins of equal `width` or `mass`.
-        bins: number of bins.
 
     Returns:
         One row a contender and filled bin: encoder, bin, lower, upper, count, confidence and accuracy (means),
@@ -134,14 +133,9 @@ def at_threshold(
     """The samples next to a threshold, or furthest past it, of one contender: its first answers, under the lowest seed.
 
     Args:
-        info: the study.
-        protocol: id.
-        encoder: id.
-        dataset: id.
         scaled: whether confidence is after temperature.
         threshold: in [0, 1].
         kind: a key of `KINDS`.
-        limit: rows at most.
 
     Returns:
         sample_id, label, prediction, confidence, and total: how many there are in all.

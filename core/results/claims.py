@@ -97,12 +97,6 @@ class Judged:
 def judge(info: StudyInfo, id: str, first: str, second: str) -> Judged:
     """Put one of `CLAIMS` to a study in every way.
 
-    Args:
-        info: the study.
-        id: of the claim.
-        first: contender that differences are taken from.
-        second: contender that the claim is about.
-
     Returns:
         A `Judged` without ways where the study lacks what the claim needs.
 

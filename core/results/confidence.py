@@ -78,10 +78,6 @@ def tables(
     """The tables of some contenders on one data set.
 
     Args:
-        info: the study.
-        protocol: id.
-        encoders: ids; differences are the second minus the first.
-        dataset: id.
         scaled: after temperature; contenders for which none was fitted are then missing.
         scheme: bins of equal `width` or `mass`.
 
@@ -168,8 +164,6 @@ def figures(
     """Every figure of confidence of some contenders, and the difference of the first two of `encoders`.
 
     Args:
-        found: their answers.
-        encoders: ids; differences are the second minus the first.
         scheme: bins of equal `width` or `mass` for the ECE.
         noise: between training runs by measure, where it is known.
 
@@ -216,9 +210,6 @@ def by_domain(
     """Figures of confidence on every set of the study, raw and after temperature, and what leaving the domain costs.
 
     Args:
-        info: the study.
-        protocol: id.
-        encoders: ids.
         measure: id of the figure that intervals and sides are of.
 
     Returns:

@@ -63,7 +63,6 @@ def survival(table: pd.DataFrame, augmentation: str) -> pd.DataFrame:
 
     Args:
         table: of `tipping`.
-        augmentation: of it.
     """
     identity, parts = AUGMENTATIONS[augmentation].identity, []
     for encoder, part in table.groupby("encoder", sort=False, observed=True):

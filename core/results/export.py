@@ -103,8 +103,6 @@ def write(
     """Write one table of a study to a file or any fsspec address.
 
     Args:
-        info: the study.
-        out: where to.
         format: `csv`, `csv-excel` (marked as UTF-8, which Excel needs to be told), `parquet` (with the study's facts in
             the file's metadata) or `latex`.
         table: one of `TABLES`; `rows` is every answer.

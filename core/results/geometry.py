@@ -152,9 +152,6 @@ def nearest(info: StudyInfo, dataset: str, encoder: str, feature: ArrayLike, cou
     """The kept images nearest to a picture that is none of them, by cosine of the features as they are.
 
     Args:
-        info: the study.
-        dataset: id.
-        encoder: id.
         feature: (D,) of the picture, by the weights that the study measured.
         count: of images, at most.
 

@@ -81,12 +81,8 @@ def of_pair(info: StudyInfo, figure: str, augmentation: str, first: str, second:
     """A figure of every measured image for two contenders, whose answers are those of the linear probe with seed 0.
 
     Args:
-        info: the study.
         figure: key of `FIGURES`.
         augmentation: id; nothing where the figure is of no augmentation.
-        first: id.
-        second: id.
-        dataset: id.
 
     Returns:
         Columns sample_id, first_value, second_value; an image that one contender lacks has nan there.

@@ -84,7 +84,6 @@ class StudyInfo:
 
         Args:
             measure: id; `ANSWERS` for what protocols give.
-            encoders: ids.
             protocol: of the answers; None for any.
         """
         cells = self.cells

@@ -73,13 +73,6 @@ def areas(
 ) -> pd.DataFrame:
     """The area under each image's own curve, over the tested range, chance-corrected: 1 unmoved, 0 as of another image.
 
-    Args:
-        info: the study.
-        way: key of `WAYS`.
-        encoders: ids.
-        chosen: ids of data sets.
-        augmentations: ids.
-
     Returns:
         Columns encoder, dataset, augmentation, sample_id (categories), area; one row an image.
 

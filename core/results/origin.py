@@ -39,7 +39,6 @@ def unfinished(info: StudyInfo, protocol: str | None = None) -> pd.DataFrame:
     A data set that could not be opened has no cells: it is one row, with its address and no protocol.
 
     Args:
-        info: the study.
         protocol: of the cells; None for all.
     """
     rows = [

@@ -82,12 +82,6 @@ def _open(info: StudyInfo, protocol: str, first: str, second: str, dataset: str 
 def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFrame:
     """How far the second contender is ahead of the first on each data set, and whether that is more than noise.
 
-    Args:
-        info: the study.
-        protocol: id.
-        first: encoder that differences are taken from.
-        second: encoder that differences are taken to.
-
     Returns:
         One row a data set that both answered, in the study's order by domain: dataset, label, domain, samples, the
         2 × 2 of samples (only_first, only_second, both, neither), difference, low, high, p, ahead, noise, p_holm,
@@ -200,11 +194,6 @@ def samples(
     """The samples that two contenders both answered, filtered and sorted, one page of them.
 
     Args:
-        info: the study.
-        protocol: id.
-        first: encoder.
-        second: encoder.
-        dataset: id.
         cell: a key of `CELLS`; None for all.
         label: class index of the samples; None for all.
         predicted: class index that at least one of the two predicts; None for all.
@@ -213,8 +202,6 @@ def samples(
         measured: key of `image_figures.FIGURES`, id of an augmentation where that is of one, and the range in which
             the figure of at least one of the two lies, both ends included; None for all, measured or not.
         order: a key of `ORDERS`; ties by sample id.
-        limit: rows at most.
-        offset: rows to pass over.
 
     Returns:
         sample_id, label, first_prediction, second_prediction, first_confidence, second_confidence, first_margin,

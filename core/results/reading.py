@@ -48,7 +48,6 @@ class Results:
         """Open a study, or the cells of it that a protocol, encoders and data sets name.
 
         Args:
-            info: the study.
             protocol: of the cells; None for all.
             encoders: of the cells; None for all.
             datasets: of the cells; None for all.

@@ -72,13 +72,7 @@ def fingerprint(
     Over several data sets figures are the mean of the sets', whose images are drawn apart.
 
     Args:
-        info: the study.
-        way: key of `WAYS`.
-        first: id of the contender that differences are taken from.
-        second: id of the other.
-        chosen: ids of data sets.
         table: of `areas_of_runs`, where it is at hand.
-        draws: number of resamples.
 
     Returns:
         Columns `FINGERPRINT`, in the registry's order. Intervals are of 95 % each; `noise` is how far two training runs
@@ -155,11 +149,6 @@ def overall(
     """Over augmentations but for some, images, and data sets, whose images are drawn apart and whose means averaged.
 
     Args:
-        info: the study.
-        way: key of `WAYS`.
-        first: id.
-        second: id.
-        chosen: ids of data sets.
         without: ids of augmentations to leave out.
         table: of `areas_of_runs`, where it is at hand.
 
@@ -182,8 +171,6 @@ def gains(
 
     Args:
         table: of `areas`.
-        first: id.
-        second: id.
         without: ids of augmentations to leave out.
     """
     rng, found = np.random.default_rng(0), {}

@@ -29,10 +29,6 @@ GAP = ("encoder", "encoder_label", "family", "similar", "different", "gap", "low
 def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """How often each contender is right on each data set, with its interval.
 
-    Args:
-        info: the study.
-        protocol: id.
-
     Returns:
         One row a data set and encoder, in the study's order by domain: dataset, label, domain, metric, encoder,
         encoder_label, regime, family, samples, seeds, accuracy, low, high, top5, confidence, overconfidence.
@@ -101,9 +97,7 @@ def controls(info: StudyInfo, others: Iterable[StudyInfo], protocol: str) -> pd.
     """What each accuracy stands beside: the majority class, an untrained encoder, the best supervised figure at hand.
 
     Args:
-        info: the study.
         others: all studies at hand; this one may be among them.
-        protocol: id.
 
     Returns:
         One row a data set: dataset, majority, random_encoder, best_supervised, best_supervised_encoder,
@@ -171,10 +165,6 @@ def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own
 
 def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """Each encoder's accuracy on the sets declared different minus that on those declared similar.
-
-    Args:
-        info: the study.
-        protocol: id.
 
     Returns:
         One row an encoder that has answers on both kinds: encoder, encoder_label, family, similar, different, gap,

@@ -66,8 +66,6 @@ def of_gap(info: StudyInfo, gaps: pd.DataFrame, encoders: Iterable[str]) -> floa
     """How far the generalization gaps of two training runs of one of these encoders lie apart; nan without two runs.
 
     Args:
-        info: the study.
         gaps: of `summary.generalization_gap`.
-        encoders: ids.
     """
     return spread(gaps.set_index("encoder")["gap"], groups_of(info, encoders))

@@ -24,7 +24,6 @@ def answers(
         names: of the images.
         sizes: likewise, in words.
         predictions: one sequence an image, one prediction a contender.
-        specs: of the contenders.
         classes: names in label order.
     """
     rows = []
@@ -42,7 +41,6 @@ def scores(table: pd.DataFrame, specs: Sequence[EncoderSpec]) -> pd.DataFrame:
 
     Args:
         table: of `answers`, with the column `TRUE`, missing where an image has no label; one label at least.
-        specs: of the contenders.
 
     Returns:
         One row a contender: contender, right, of, accuracy, low, high.

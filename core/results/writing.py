@@ -138,7 +138,6 @@ def write_cell(out: str, cell: str, tables: Mapping[str, pa.Table | None], facts
     """Store a finished cell; returns the SHA-256 of its files by folder.
 
     Args:
-        out: address of the study.
         cell: its id.
         tables: by folder, in the order of writing; a file of an earlier run goes where there is None. The facts are in
             the last, without which a cell is not done and will be run again.

@@ -49,10 +49,6 @@ def shipped(encoder_id: str, sha256: str) -> tuple[str, Features] | None:
 
     None for an encoder of no such head, as those that were fetched, and for one whose head was fitted on other weights.
 
-    Args:
-        encoder_id: whose features.
-        sha256: of its weights.
-
     Raises:
         WeightsInvalid: the head's file is damaged.
     """
@@ -117,7 +113,6 @@ def write(out: str, tables: Sequence[pa.Table], key: str = "") -> str:
     Returns the SHA-256 of the file; nothing without one.
 
     Args:
-        out: address of the study.
         tables: of `measure`, one an encoder; a table without rows says that measuring was tried.
         key: what the figures were made from, kept in the facts of the file.
     """

@@ -64,8 +64,6 @@ def measured(material: Material, encoder: Encoder, task_id: str) -> LinearHead:
     """The linear probe of a data set as a head: with what it reached, and what the set's own images look like.
 
     Args:
-        material: of the probe.
-        encoder: whose features these are.
         task_id: the label space that the head answers.
     """
     fit = linear.fitted(material).to(material.device)

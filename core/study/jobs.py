@@ -105,9 +105,6 @@ def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Pat
 
     Args:
         plan: what to do, and the study's name.
-        data: folder of the data sets.
-        engine: what computes.
-        owner: of `Job`.
 
     Raises:
         InvalidRequest: the plan is no good, a study is running already, or the one of that name is another owner's.

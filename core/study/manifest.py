@@ -79,12 +79,7 @@ def write(
     """Write plan and manifest.
 
     Args:
-        out: address of the study.
-        plan: of it.
-        encoders: entries by id.
-        datasets: entries by id.
         cells: each with its `state` (`done`, `failed`, `waiting`), and `facts` and `sha256` or `reason`.
-        engine: that runs it.
         unopened: addresses of data sets that could not be opened, with the reason.
         distances: SHA-256 of their file; empty without one.
     """

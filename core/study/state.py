@@ -28,7 +28,6 @@ class Work:
         """Open the data sets of a plan.
 
         Args:
-            setup: the study.
             engine: its id, for the manifest.
             before: the manifest of an earlier run; empty for a new study.
             asked: the addresses of this run's own plan; one of these takes the place of an older one of the same id.

@@ -13,9 +13,6 @@ def cover(part: Part, position: int, recipe: Preprocessing, grid: tuple[int, int
     """(h, w) share of each cell that a sample's object covers, in [0, 1], after the very crop that the encoder reads.
 
     Args:
-        part: of the data set.
-        position: of the sample.
-        recipe: of the encoder.
         grid: (h, w) of its maps.
 
     Returns:

@@ -86,7 +86,6 @@ def distinct(rng: np.random.Generator, sizes: NDArray[np.int64], count: int) -> 
     Floyd's algorithm (Bentley & Floyd 1987) on all rows at once; the order within a row is not uniform.
 
     Args:
-        rng: source of the draws.
         sizes: (S,), each at least `count`.
         count: numbers a row.
     """
@@ -118,9 +117,6 @@ def draw(
         support: (N,) labels of the samples that prototypes are made of.
         asked: (M,) labels of the samples asked about; None draws both from the first, never the same sample twice in
             an episode.
-        classes: C.
-        options: the shape of an episode.
-        rng: source of the draws.
     """
     shots, queries = options.shots, options.queries
     order, begin, counts = _members(support, classes)
@@ -150,7 +146,6 @@ def distances(
     """(E, ways · queries, ways) squared Euclidean distances of queries to prototypes, queries class by class.
 
     Args:
-        episodes: which samples meet.
         support: what prototypes are made of.
         asked: what is asked about.
         centre: (D,) that is subtracted before features are scaled to length 1; None takes them as they are.

@@ -18,7 +18,6 @@ def kept_in(cache: Path, train: str, seed: int) -> Path:
     """The file that a probe is kept in, for all that rest on it.
 
     Args:
-        cache: folder.
         train: key of the training features.
         seed: of the images that are held out.
     """

@@ -48,11 +48,9 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
     """The cropped pixels of samples, in order.
 
     Args:
-        where: the samples.
         side: S of what `crop` gives.
         crop: from an image to (S, S, 3).
         file: where to keep them if they are large; one from an earlier run is used when it is whole.
-        stop: called between chunks.
 
     Raises:
         UnreadableImage: a file has changed since its features were computed.

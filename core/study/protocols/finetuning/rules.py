@@ -67,7 +67,6 @@ def ending(curve: Sequence[Check], leader: Sequence[Check], steps: int, patience
         curve: its checks so far.
         leader: those of the best member that is through; empty when there is none.
         steps: of a whole schedule.
-        patience: checks.
         samples: of validation.
     """
     if not curve:
