@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from study_tables import LOOK, MIXED, NAMES, SETS, verdicts
 
-from core.plots import study_domains, study_gap
+from core.plots import study_domains, study_gap, study_words
 from core.plots.style import GREY
 from core.results import distances, pairs
 
@@ -37,7 +37,7 @@ def test_points_outside_the_noise_have_the_colour_of_their_domain_and_others_are
         if trace.customdata is not None
         for i in range(len(trace.x))
     }
-    similar, circle = study_domains.DOMAIN_COLOURS["similar"], study_domains.DOMAIN_MARKERS["similar"]
+    similar, circle = study_domains.DOMAIN_COLOURS["similar"], study_words.DOMAIN_MARKERS["similar"]
     assert drawn["Cars"][:2] == (similar, circle)
     assert drawn["Dogs"][:2] == (GREY, circle)
     assert drawn["Scans"][0] == study_domains.DOMAIN_COLOURS["different"]

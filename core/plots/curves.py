@@ -1,6 +1,7 @@
 """Invariance curves: similarity with its floor, confidence and flips over one strength axis."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.augmentations.spec import Augmentation
-from core.plots.style import UNSURE, Style, band, finish, line, panel_titles
+from core.plots.style import UNSURE, Style, add_line, band, finish, panel_titles
 from core.sweeps import RANGES, AtStrength
 
 PANELS = {
@@ -49,19 +50,9 @@ def stacked(
             sure = part.dropna(subset=["low", "high"])
             if (sure["high"] > sure["low"]).any():
                 figure.add_trace(band(sure["strength"], sure["low"], sure["high"], style.colour), row=row, col=1)
-            figure.add_scatter(
-                x=part["strength"],
-                y=part["mean"],
-                mode="lines+markers",
-                name=labels[encoder],
-                legendgroup=encoder,
-                showlegend=row == 1,
-                line=line(style),
-                marker={"symbol": style.marker, "size": 7},
-                hovertemplate=f"{labels[encoder]}: %{{y:.2f}} at %{{x:g}} {augmentation.unit}<extra></extra>",
-                row=row,
-                col=1,
-            )
+            hover = f"%{{y:.2f}} at %{{x:g}} {augmentation.unit}"
+            place: dict[str, Any] = {"row": row, "col": 1, "legendgroup": encoder, "showlegend": row == 1}
+            add_line(figure, part["strength"], part["mean"], labels[encoder], style, hover, 7, **place)
             if panel == "cosine" and encoder in floors:
                 level = 0.0 if corrected else floors[encoder]
                 figure.add_hline(

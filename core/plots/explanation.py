@@ -8,9 +8,8 @@ import plotly.graph_objects as go
 
 from core.metrics.domain import RankCorrelation
 from core.metrics.explanation import Explained
-from core.plots.style import GREY, UNSURE, Style, apart, finish, rows_axis, whiskers
-
-DOMAIN_MARKS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
+from core.plots.study_words import DOMAIN_MARKERS
+from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
 
 
 def verdict(found: Explained, what: str, first: str, second: str) -> str:
@@ -94,7 +93,7 @@ def sets_chart(sets: pd.DataFrame, prop: str, said: str, first: str, second: str
             text=part["label"],
             name=str(domain),
             textposition=[places[str(id)] for id in part["dataset"]],
-            marker={"symbol": DOMAIN_MARKS[str(domain)], "size": 11},
+            marker={"symbol": DOMAIN_MARKERS[str(domain)], "size": 11},
             cliponaxis=False,
             hovertemplate="%{text}: %{x:+.3f}, %{y:+.1f} points<extra></extra>",
         )
@@ -138,18 +137,10 @@ def within_chart(
         rows = [(row, each[key].auroc) for row, each in enumerate(found.values()) if each[key].auroc.estimate >= 0]
         if not rows:
             continue
-        table = pd.DataFrame([(row, i.estimate, i.low, i.high) for row, i in rows], columns=["row", "v", "l", "h"])
-        colour = look.colour if place == 0 else GREY
-        figure.add_scatter(
-            x=table["v"],
-            y=table["row"] + apart(place, len(properties)),
-            mode="markers",
-            name=name,
-            marker={"symbol": marks[place % 4], "size": 9, "color": colour},
-            error_x=whiskers(table["v"], table["l"], table["h"], color=colour),
-            text=[labels[id] for id in found if found[id][key].auroc.estimate >= 0],
-            hovertemplate=f"{name}, %{{text}}: %{{x:.2f}}<extra></extra>",
-        )
+        row, middle, low, high = np.array([(row, i.estimate, i.low, i.high) for row, i in rows]).T
+        drawn = (name, marks[place % 4], look.colour if place == 0 else GREY, f"{name}, %{{text}}: %{{x:.2f}}")
+        sets = [labels[id] for id in found if found[id][key].auroc.estimate >= 0]
+        add_estimates(figure, middle, row + apart(place, len(properties)), low, high, *drawn, text=sets)
     figure.add_vline(x=0.5, line={"color": GREY, "width": 1.5})
     figure.update_xaxes(title="AUROC: ½ says nothing, 1 tells every image", range=[0, 1])
     rows_axis(figure, [labels[id] for id in found])

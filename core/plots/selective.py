@@ -1,13 +1,14 @@
 """What confidence is good for: telling right from wrong answers, and answering only when sure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.plots.reliability import cell
-from core.plots.style import GREY, UNSURE, Style, band, finish, line, panel_titles, rgba
+from core.plots.style import GREY, UNSURE, Style, add_line, band, finish, panel_titles, rgba
 
 
 def risk_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str, Style], finding: str) -> go.Figure:
@@ -21,14 +22,8 @@ def risk_chart(table: pd.DataFrame, names: Mapping[str, str], look: Mapping[str,
         id = str(key)
         if (part["high"] > part["low"]).any():
             figure.add_trace(band(part["coverage"], part["low"], part["high"], look[id].colour))
-        figure.add_scatter(
-            x=part["coverage"],
-            y=part["risk"],
-            mode="lines",
-            name=names[id],
-            line=line(look[id]),
-            hovertemplate=f"{names[id]}: %{{y:.1%}} errors when %{{x:.0%}} are answered<extra></extra>",
-        )
+        hover = "%{y:.1%} errors when %{x:.0%} are answered"
+        add_line(figure, part["coverage"], part["risk"], names[id], look[id], hover)
     figure.update_xaxes(title="coverage: share answered, the surest first", tickformat=".0%", range=[0, 1.01])
     figure.update_yaxes(title="risk: share of errors", tickformat=".0%", rangemode="tozero")
     return finish(figure, finding, height=340)
@@ -179,18 +174,9 @@ def threshold_chart(
     for key, part in table.groupby("encoder", sort=False):
         id = str(key)
         for row, column, words in ((1, "accuracy", "right of the answered"), (2, "coverage", "answered")):
-            figure.add_scatter(
-                x=part["threshold"],
-                y=part[column],
-                mode="lines",
-                name=names[id],
-                legendgroup=id,
-                showlegend=row == 1,
-                line=line(look[id]),
-                hovertemplate=f"{names[id]}: %{{y:.1%}} {words} from %{{x:.2f}} on<extra></extra>",
-                row=row,
-                col=1,
-            )
+            hover = f"%{{y:.1%}} {words} from %{{x:.2f}} on"
+            place: dict[str, Any] = {"row": row, "col": 1, "legendgroup": id, "showlegend": row == 1}
+            add_line(figure, part["threshold"], part[column], names[id], look[id], hover, **place)
     figure.add_vline(x=threshold, line={"color": GREY, "width": 2})
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], title="accuracy", row=1, col=1)
     figure.update_yaxes(tickformat=".0%", range=[-0.03, 1.03], title="coverage", row=2, col=1)

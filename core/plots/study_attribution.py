@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from core.plots.overlay import colour
-from core.plots.style import GREY, UNSURE, Style, apart, finish, rows_axis, whiskers
+from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
 
 MAP_SIDE = 168
 
@@ -85,20 +85,11 @@ def concentration_chart(
     for place, (id, right) in enumerate(series):
         mine = table[(table["encoder"] == id) & (table["right"] == right)]
         word = "right" if right else "wrong"
-        figure.add_scatter(
-            x=mine["mean"],
-            y=mine["dataset"].map(rows).astype(float) + apart(place, len(series)),
-            mode="markers",
-            name=f"{names[id]}, {word}",
-            marker={
-                "symbol": look[id].marker if right else f"{look[id].marker.split('-')[0]}-open",
-                "size": 9,
-                "color": look[id].colour,
-            },
-            error_x=whiskers(mine["mean"], mine["low"], mine["high"], color=look[id].colour),
-            text=mine["dataset"].map(labels),
-            hovertemplate=f"{names[id]}, {word}, %{{text}}: %{{x:.3f}}<extra></extra>",
-        )
+        place_of = mine["dataset"].map(rows).astype(float) + apart(place, len(series))
+        symbol = look[id].marker if right else f"{look[id].marker.split('-')[0]}-open"
+        drawn = (f"{names[id]}, {word}", symbol, look[id].colour, f"{names[id]}, {word}, %{{text}}: %{{x:.3f}}")
+        text = mine["dataset"].map(labels)
+        add_estimates(figure, mine["mean"], place_of, mine["low"], mine["high"], *drawn, text=text)
     figure.update_xaxes(title=what)
     rows_axis(figure, [labels[str(id)] for id in rows])
     return finish(figure, said, height=150 + 62 * table["dataset"].nunique())
@@ -130,16 +121,10 @@ def objects_chart(
     encoders = list(dict.fromkeys(table["encoder"]))
     for place, id in enumerate(encoders):
         mine = table[table["encoder"] == id]
-        figure.add_scatter(
-            x=mine["gain"],
-            y=mine["figure"].map(rows).astype(float) + apart(place, len(encoders)),
-            mode="markers",
-            name=names[id],
-            marker={"symbol": look[id].marker, "size": 9, "color": look[id].colour},
-            error_x=whiskers(mine["gain"], mine["low"], mine["high"], color=look[id].colour),
-            text=mine["mean"].map("{:.0%}".format),
-            hovertemplate=f"{names[id]}: %{{text}}, %{{x:+.1%}} beyond chance<extra></extra>",
-        )
+        place_of = mine["figure"].map(rows).astype(float) + apart(place, len(encoders))
+        hover = f"{names[id]}: %{{text}}, %{{x:+.1%}} beyond chance"
+        drawn, text = (names[id], look[id].marker, look[id].colour, hover), mine["mean"].map("{:.0%}".format)
+        add_estimates(figure, mine["gain"], place_of, mine["low"], mine["high"], *drawn, text=text)
     figure.add_vline(x=0, line={"color": GREY, "width": 1.5, "dash": "dot"})
     figure.update_xaxes(title="share beyond chance", tickformat="+.0%")
     rows_axis(figure, list(figures.values()))

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.study_words import DOMAIN_NAMES, DOMAIN_WORDS, signed
+from core.plots.study_words import DOMAIN_MARKERS, DOMAIN_NAMES, DOMAIN_WORDS, named, signed
 from core.plots.style import GREY, UNSURE, finish, whiskers
 from core.results.distances import Trend
 
 DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
-DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
 LEVEL = 0.05
 MEASURES = {
     "frechet": "Fréchet distance",
@@ -151,10 +150,9 @@ def advantage_finding(trend: Trend, first: str, second: str) -> str:
 
 def advantage_alt(table: pd.DataFrame, floor: float, measure: str, first: str, second: str) -> str:
     """The points in words, nearest first."""
-    said = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
     parts = [
         f"{row['label']} ({row['domain']}) at {row['distance']:.3g}: {signed(row['difference'])} points, "
-        f"{said.get(row['verdict'], row['verdict'])}"
+        f"{named(row['verdict'], first, second)}"
         for _, row in table.iterrows()
     ]
     base = f" Two halves of the source are {floor:.3g} apart." if np.isfinite(floor) else ""

@@ -1,13 +1,14 @@
 """The invariance of two contenders on whole data sets: the fingerprint, its curves, and which answers flip when."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from core.augmentations.spec import Augmentation
-from core.plots.style import GREY, UNSURE, Style, band, finish, line, whiskers
+from core.plots.style import GREY, UNSURE, Style, add_estimates, add_line, band, finish, line, whiskers
 from core.results.steadiness import Overall
 
 ROW = 26  # pixels of an augmentation
@@ -65,18 +66,9 @@ def fingerprint(
         column_widths=[0.6, 0.4],
     )
     for role, id in (("first", first), ("second", second)):
-        figure.add_scatter(
-            x=rows[role],
-            y=labels,
-            mode="markers",
-            name=names[id],
-            row=1,
-            col=1,
-            marker={"symbol": look[id].marker, "size": 9, "color": look[id].colour},
-            error_x=whiskers(rows[role], rows[f"{role}_low"], rows[f"{role}_high"], color=look[id].colour),
-            customdata=rows[["augmentation"]],
-            hovertemplate=f"{names[id]}, %{{y}}: %{{x:.2f}}<extra></extra>",
-        )
+        place: dict[str, Any] = {"customdata": rows[["augmentation"]], "row": 1, "col": 1}
+        drawn = (names[id], look[id].marker, look[id].colour, f"{names[id]}, %{{y}}: %{{x:.2f}}")
+        add_estimates(figure, rows[role], labels, rows[f"{role}_low"], rows[f"{role}_high"], *drawn, **place)
     colours = [
         (look[second] if row["difference"] > 0 else look[first]).colour if row["found"] else GREY
         for row in rows.to_dict("records")
@@ -148,15 +140,8 @@ def curves(
     figure = go.Figure()
     for id, part in table.groupby("encoder", sort=False):
         figure.add_trace(band(part["strength"], part["low"], part["high"], look[str(id)].colour))
-        figure.add_scatter(
-            x=part["strength"],
-            y=part["mean"],
-            mode="lines+markers",
-            name=names[str(id)],
-            line=line(look[str(id)]),
-            marker={"symbol": look[str(id)].marker, "size": 7},
-            hovertemplate=f"{names[str(id)]}: %{{y:.2f}} at %{{x:g}}<extra></extra>",
-        )
+        of = names[str(id)], look[str(id)]
+        add_line(figure, part["strength"], part["mean"], *of, "%{y:.2f} at %{x:g}", 7)
     figure.add_hline(y=0, line={"color": GREY, "dash": "dot", "width": 1.2})
     figure.update_xaxes(title=augmentation.unit)
     figure.update_yaxes(title=unit)
@@ -177,14 +162,9 @@ def survival(
     halves = []
     for key, part in table.groupby("encoder", sort=False):
         id = str(key)
-        figure.add_scatter(
-            x=part["strength"],
-            y=part["share"],
-            mode="lines",
-            name=names[id],
-            line=line(look[id]) | {"shape": "hv"},
-            hovertemplate=f"{names[id]}: %{{y:.0%}} at %{{x:g}}<extra></extra>",
-        )
+        stepped = line(look[id]) | {"shape": "hv"}
+        hover = "%{y:.0%} at %{x:g}"
+        add_line(figure, part["strength"], part["share"], names[id], look[id], hover, line=stepped)
         below = part[part["share"] <= 0.5]
         halves.append(f"{names[id]} {below['strength'].iloc[0]:.3g}" if len(below) else f"{names[id]} never")
     figure.update_xaxes(title=augmentation.unit)

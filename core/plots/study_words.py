@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from core.results.pairs import AHEAD
+
 DOMAIN_NAMES = {
     "source": "Source",
     "similar": "Similar to the source",
     "different": "Different from the source",
     "unknown": "Domain not declared",
 }
+DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
 DOMAIN_WORDS = {"source": "source", "similar": "similar", "different": "different", "unknown": "undeclared domain"}
 
 
@@ -68,18 +71,17 @@ def accuracy_finding(
     )
 
 
+def named(verdict: str, first: str, second: str, word: str = "ahead") -> str:
+    """A verdict of `pairs.paired` with the name of the contender that it speaks for."""
+    return {AHEAD[-1]: f"{first} {word}", AHEAD[1]: f"{second} {word}"}.get(verdict, verdict)
+
+
 def verdicts(paired: pd.DataFrame, first: str, second: str) -> str:
     """How many sets each contender is ahead on, the more frequent first, such as `A ahead on 2 of 3, …`."""
-    words = {
-        "first ahead": f"{first} ahead",
-        "second ahead": f"{second} ahead",
-        "no difference found": "no difference found",
-    }
-    counted = [(int((paired["verdict"] == key).sum()), text) for key, text in words.items()]
-    counted.sort(key=lambda item: -item[0])
-    total = len(paired)
-    parts = [f"{text} on {count} of {total}" for count, text in counted[:1]]
-    return ", ".join(parts + [f"{text} on {count}" for count, text in counted[1:] if count])
+    said = [AHEAD[side] for side in (-1, 1, 0)]
+    counts = [(int((paired["verdict"] == verdict).sum()), named(verdict, first, second)) for verdict in said]
+    (most, text), *rest = sorted(counts, key=lambda item: -item[0])
+    return ", ".join([f"{text} on {most} of {len(paired)}", *(f"{text} on {count}" for count, text in rest if count)])
 
 
 def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
@@ -89,8 +91,7 @@ def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
         paired: rows of `pairs.paired`, at least one.
     """
     kinds = set(paired["verdict"])
-    words = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
-    headline = words.get(kinds.pop(), "No difference found") if len(kinds) == 1 else "Mixed"
+    headline = named(kinds.pop(), first, second) if len(kinds) == 1 else "Mixed"
     low, high = 100 * paired["difference"].min(), 100 * paired["difference"].max()
     reach = signed(low) if len(paired) == 1 else f"{signed(low)} to {signed(high)}"
     sets = "1 set" if len(paired) == 1 else f"{len(paired)} sets"
@@ -100,11 +101,10 @@ def card(paired: pd.DataFrame, first: str, second: str) -> tuple[str, str]:
 
 def tests_table(paired: pd.DataFrame, first: str, second: str) -> pd.DataFrame:
     """The paired tests to read: counts of the 2 × 2, the difference in points with its interval, p and verdict."""
-    said = {"first ahead": f"{first} ahead", "second ahead": f"{second} ahead"}
     return pd.DataFrame(
         {
             "data set": paired["label"],
-            "verdict": [said.get(verdict, verdict) for verdict in paired["verdict"]],
+            "verdict": [named(verdict, first, second) for verdict in paired["verdict"]],
             "difference (points)": (100 * paired["difference"]).round(2),
             "low": (100 * paired["low"]).round(2),
             "high": (100 * paired["high"]).round(2),
@@ -159,7 +159,6 @@ def agreement_finding(counts: dict[str, int], tested: pd.Series, sets: int, firs
     p = float(tested["p_holm"])
     chance = "p < .001" if p < 0.001 else f"p = {p:.3f}"
     over = f"{chance}, adjusted for {sets} data sets" if sets > 1 else chance
-    ahead = {"first ahead": f"{first} is ahead", "second ahead": f"{second} is ahead"}
     if abs(tested["difference"]) <= tested["noise"]:
         over += f"; two training runs of one method lie {100 * tested['noise']:.1f} points apart"
-    return f"{said}{ahead.get(str(tested['verdict']), str(tested['verdict']))} ({over})"
+    return f"{said}{named(str(tested['verdict']), first, second, 'is ahead')} ({over})"

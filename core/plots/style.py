@@ -3,10 +3,12 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+
+from core.encoders.spec import EncoderSpec
 
 # Okabe and Ito's blue and vermilion, told apart by colour-blind eyes and at 3:1 on both backgrounds; lighter and
 # darker steps for a second and third contender of the same family.
@@ -35,29 +37,17 @@ REGIME_NAMES = {
 }
 
 
-class Drawn(Protocol):
-    """What a chart must know of an encoder: an `EncoderSpec`, or what a study remembers of one."""
-
-    @property
-    def id(self) -> str:
-        """Key in tables."""
-
-    @property
-    def label(self) -> str:
-        """As people read it."""
-
-    @property
-    def family(self) -> str:
-        """A key of `HUES`."""
-
-
 @dataclass(frozen=True, slots=True)
 class StudyEncoder:
-    """An encoder as the manifest of a study names it; it need not be in the catalog."""
+    """An encoder as the manifest of a study names it; it need not be in the catalog. `family` is a key of `HUES`."""
 
     id: str
     label: str
     family: str
+
+
+Drawn = EncoderSpec | StudyEncoder
+"""What a chart can draw an encoder by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +105,44 @@ def rows_axis(figure: go.Figure, labels: Sequence[str]) -> None:
 def line(style: Style, width: float = 2.5) -> dict[str, Any]:
     """A contender's line."""
     return {"color": style.colour, "dash": style.dash, "width": width}
+
+
+def add_line(
+    figure: go.Figure,
+    x: Any,
+    y: Any,
+    name: str,
+    style: Style,
+    hover: str,
+    marks: int = 0,
+    width: float = 2.5,
+    **more: Any,
+) -> None:
+    """Draw a contender's line through (N,) points, with its marker at each where `marks` is that one's size in pixels.
+
+    Its hover text begins with the contender's name; `more` is Plotly's.
+    """
+    look = {"mode": "lines+markers", "marker": {"symbol": style.marker, "size": marks}} if marks else {"mode": "lines"}
+    hover = f"{name}: {hover}<extra></extra>"
+    figure.add_scatter(
+        **{"x": x, "y": y, "name": name, "line": line(style, width), "hovertemplate": hover} | look | more
+    )
+
+
+def add_estimates(
+    figure: go.Figure, x: Any, y: Any, low: Any, high: Any, name: str, symbol: str, colour: str, hover: str, **more: Any
+) -> None:
+    """Draw (N,) estimates along x with their intervals, a mark each in rows y; `more` is Plotly's."""
+    figure.add_scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        name=name,
+        marker={"symbol": symbol, "size": 9, "color": colour},
+        error_x=whiskers(x, low, high, color=colour),
+        hovertemplate=f"{hover}<extra></extra>",
+        **more,
+    )
 
 
 def panel_titles(figure: go.Figure, panels: int) -> None:
