@@ -5,7 +5,7 @@ import streamlit as st
 
 from core.plots import study, study_words
 from core.plots.style import short_labels
-from core.results import agreeing, image_figures, pairs
+from core.results import image_figures, pairs
 from core.results.pairs import ORDERS
 from core.text import plain
 from pages.ui import blocks, class_tables, inputs, pickers, resources, study_inputs, study_samples
@@ -54,7 +54,7 @@ if lacking:
     st.stop()
 about = info.datasets[dataset]
 classes = [str(name) for name in about["classes"]]
-table, together = resources.of_study(info, agreeing.agreement, protocol, first, second, dataset)
+table, together = resources.of_study(info, pairs.agreement, protocol, first, second, dataset)
 counts = dict(zip(table["cell"], table["samples"], strict=True))
 TITLES = {
     "both": (f"{RIGHT} Both right", "both right"),

@@ -1,7 +1,7 @@
 """An estimate with its interval, and the intervals that follow from a mean and its spread, without resampling."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,8 +13,7 @@ LEVEL = 0.95
 Z = 1.96  # standard errors of an interval at that level
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedTuple):
     """An estimate and the interval around it, in the estimate's own unit; unknown limits are nan."""
 
     estimate: float

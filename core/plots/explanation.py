@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from core.metrics.domain import RankCorrelation
 from core.metrics.explanation import Explained
+from core.metrics.interval import Interval
 from core.plots.study_words import DOMAIN_MARKERS
 from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
 
@@ -17,7 +18,7 @@ def verdict(found: Explained, what: str, first: str, second: str) -> str:
     counts = f"{found.only_second} images that only {second} gets right, {found.only_first} that only {first} does"
     if found.auroc.estimate != found.auroc.estimate:
         return f"{what}: too few images to say ({counts})."
-    effect = _reach(found.auroc.estimate, found.auroc.low, found.auroc.high)
+    effect = _reach(found.auroc)
     if found.auroc.low > 0.5:
         beyond = (
             "and more than clean confidence says already"
@@ -29,8 +30,7 @@ def verdict(found: Explained, what: str, first: str, second: str) -> str:
         said = "goes against who is right: the steadier contender is the wrong one more often"
     else:
         said = f"does not tell who is right: {UNSURE}"
-    rest = _reach(found.beyond.estimate, found.beyond.low, found.beyond.high)
-    return f"{what} {said} (AUROC {effect}; with confidence taken out {rest}; {counts})."
+    return f"{what} {said} (AUROC {effect}; with confidence taken out {_reach(found.beyond)}; {counts})."
 
 
 def headline(what: str, known: int, tells: int, beyond: int, against: int) -> str:
@@ -61,8 +61,8 @@ def over_sets(what: str, prop: str, found: Mapping[str, Mapping[str, Explained]]
     )
 
 
-def _reach(estimate: float, low: float, high: float) -> str:
-    return f"{estimate:.2f}, 95 % interval {low:.2f} to {high:.2f}"
+def _reach(found: Interval) -> str:
+    return f"{found.estimate:.2f}, 95 % interval {found.low:.2f} to {found.high:.2f}"
 
 
 def across_verdict(found: RankCorrelation | None, sets: int, what: str, first: str, second: str) -> str:
@@ -137,7 +137,7 @@ def within_chart(
         rows = [(row, each[key].auroc) for row, each in enumerate(found.values()) if each[key].auroc.estimate >= 0]
         if not rows:
             continue
-        row, middle, low, high = np.array([(row, i.estimate, i.low, i.high) for row, i in rows]).T
+        row, middle, low, high = np.array([(row, *interval) for row, interval in rows]).T
         drawn = (name, marks[place % 4], look.colour if place == 0 else GREY, f"{name}, %{{text}}: %{{x:.2f}}")
         sets = [labels[id] for id in found if found[id][key].auroc.estimate >= 0]
         add_estimates(figure, middle, row + apart(place, len(properties)), low, high, *drawn, text=sets)

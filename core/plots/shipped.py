@@ -79,7 +79,8 @@ def looks_and_steadiness(info: StudyInfo) -> tuple[str, str]:
     swept = tuple(info.measured(invariance.MEASURE, PAIR))
     if not tables or not swept:
         raise DataUnavailable(f"Study '{info.id}' measured no attribution, or no invariance, of the packaged pair.")
-    whole = steadiness.overall(info, "whitened", *PAIR, swept, frozenset())
+    areas = steadiness.areas_of_runs(info, "whitened", PAIR, swept)
+    whole = steadiness.overall(info, areas, *PAIR, frozenset())
     return (
         questions.attribution_of_sets([table["iou"].mean() for table in tables], float(tables[0]["chance"].iloc[0])),
         questions.invariance(whole, {id: names[id] for id in PAIR}, len(swept)),

@@ -70,8 +70,7 @@ def means(table: pd.DataFrame, by: Sequence[str] = ("dataset", "encoder")) -> pd
             values = part[figure].astype(float)
             values = values[np.isfinite(values)]
             if len(values):
-                found = student_interval(values)
-                rows.append((*key, figure, found.estimate, found.low, found.high, len(values)))
+                rows.append((*key, figure, *student_interval(values), len(values)))
     return pd.DataFrame(rows, columns=[*by, "figure", "mean", "low", "high", "images"])
 
 
@@ -101,8 +100,7 @@ def on_objects(info: StudyInfo, encoders: Sequence[str], dataset: str) -> pd.Dat
             chance, centre = mine["mask_area"].mean(), mine["mask_centre"].mean()
             for figure in OBJECTS if len(mine) else ():
                 gain = student_interval((mine[figure] - mine["mask_area"]).astype(float))
-                ends = (gain.estimate, gain.low, gain.high)
-                rows.append((encoder, figure, mine[figure].mean(), chance, centre, *ends, len(mine)))
+                rows.append((encoder, figure, mine[figure].mean(), chance, centre, *gain, len(mine)))
     return pd.DataFrame(rows, columns=list(ON_OBJECTS))
 
 

@@ -44,7 +44,7 @@ def _sides(info: StudyInfo, ids: Iterable[str]) -> Iterator[tuple[str, list[str]
 
 
 def _table(choices: Sequence[str], rows: Iterable[tuple[tuple[str, ...], Interval]]) -> pd.DataFrame:
-    found = [(*chosen, i.estimate, i.low, i.high) for chosen, i in rows]
+    found = [(*chosen, *interval) for chosen, interval in rows]
     return pd.DataFrame(found, columns=[*choices, *LIMITS])
 
 
@@ -187,7 +187,7 @@ def explained(info: StudyInfo, first: str, second: str) -> pd.DataFrame:
 
     def rows() -> Iterator[tuple[tuple[str, ...], Interval]]:
         for way in invariance.NORMALISATIONS:
-            found = explanation.within(info, first, second, sets, way)
+            found = explanation.within(explanation.images(info, first, second, sets, way))
             label = invariance.WAYS[way].label
             for name, about in explanation.PROPERTIES.items():
                 of_features = name in ("invariance", "untrained")
@@ -197,8 +197,7 @@ def explained(info: StudyInfo, first: str, second: str) -> pd.DataFrame:
                     known = {id: getattr(each[name], test) for id, each in found.items()}
                     known = {id: i for id, i in known.items() if i.estimate == i.estimate}
                     for side, ids in _sides(info, known):
-                        mean = _mean([known[id] for id in ids])
-                        limits = (value - 0.5 for value in (mean.estimate, mean.low, mean.high))
+                        limits = (value - 0.5 for value in _mean([known[id] for id in ids]))
                         asked = "as it is" if test == "auroc" else "beyond clean confidence"
                         yield (about, label if of_features else "map", asked, side), Interval(*limits)
 

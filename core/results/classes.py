@@ -61,5 +61,5 @@ def by_class(info: StudyInfo, protocol: str, first: str, second: str, dataset: s
         found = student_interval(part["second"] - part["first"])
         takes = [int(commonest.get((id, label), -1)) for id in (first, second)]
         means = part["first"].mean(), part["second"].mean()
-        rows.append((label, len(part), *means, found.estimate, found.low, found.high, *takes))
+        rows.append((label, len(part), *means, *found, *takes))
     return pd.DataFrame(rows, columns=list(BY_CLASS))

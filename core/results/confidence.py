@@ -186,7 +186,7 @@ def figures(
             figure = of[id, measure.id] = mean_of(by_seed)
             interval = figure.basic(low=measure.low, high=measure.high)
             ends = [end([one.value for one in by_seed]) for end in (np.min, np.max)]
-            limits = (interval.estimate, interval.low, interval.high, *ends)
+            limits = (*interval, *ends)
             rows.append((id, measure.id, *limits, len(seeds), units, *measure.perfect(seeds, scheme)))
     pair = [id for id in encoders[:2] if id in found.seeds]
     gaps = []
@@ -195,7 +195,7 @@ def figures(
             gap = (of[pair[1], measure.id] - of[pair[0], measure.id]).basic()
             least = (noise or {}).get(measure.id, np.nan)
             sure = gap.found and not abs(gap.estimate) <= least
-            gaps.append((measure.id, gap.estimate, gap.low, gap.high, least, sure))
+            gaps.append((measure.id, *gap, least, sure))
     return pd.DataFrame(rows, columns=list(FIGURES)), pd.DataFrame(gaps, columns=list(DIFFERENCES))
 
 
@@ -255,6 +255,6 @@ def _sides(drawn: dict[tuple[str, bool, str], list[Bootstrapped]]) -> pd.DataFra
         sets = drawn[id, scaled, INSIDE], drawn[id, scaled, OUTSIDE]
         inside, outside = map(mean_of, sets)
         gap = (outside - inside).basic()
-        values = (inside.value, outside.value, gap.estimate, gap.low, gap.high, gap.found, *map(len, sets))
+        values = (inside.value, outside.value, *gap, gap.found, *map(len, sets))
         rows.append((id, scaled, *values))
     return pd.DataFrame(rows, columns=list(SIDES))

@@ -37,8 +37,8 @@ def curve(info: StudyInfo, way: str, augmentation: str, encoders: Sequence[str],
         count = mine["sample_id"].nunique()
         rows.append((encoder, identity, 1.0, 1.0, 1.0, count))
         for strength, part in mine.groupby(mine["strength"].astype(float)):
-            at = student_interval((part["value"] - floor[encoder]) / (1 - floor[encoder]))
-            rows.append((encoder, strength, at.estimate, at.low, at.high, count))
+            kept = (part["value"] - floor[encoder]) / (1 - floor[encoder])
+            rows.append((encoder, strength, *student_interval(kept), count))
     table = pd.DataFrame(rows, columns=["encoder", "strength", "mean", "low", "high", "images"])
     order = (table["strength"] - identity).abs()
     return table.assign(order=order).sort_values(["encoder", "order"], kind="stable").drop(columns="order")

@@ -92,31 +92,22 @@ def images(info: StudyInfo, first: str, second: str, chosen: Sequence[str], way:
 def both(
     info: StudyInfo, first: str, second: str, way: str = "whitened"
 ) -> tuple[Across, dict[str, dict[str, Explained]]]:
-    """`across` and `within` of all data sets that have it, of images that are put together once."""
-    chosen = datasets(info, first, second)
-    table = images(info, first, second, chosen, way)
-    return across(info, first, second, way, table), within(info, first, second, chosen, way, table)
-
-
-def within(
-    info: StudyInfo,
-    first: str,
-    second: str,
-    chosen: Sequence[str],
-    way: str = "whitened",
-    table: pd.DataFrame | None = None,
-) -> dict[str, dict[str, Explained]]:
-    """Inside each set: does a property say which of two contenders is right, of images that one of them gets right?
-
-    Returns:
-        By data set and property.
+    """`across` and `within` of all data sets that have it, of images that are put together once.
 
     Raises:
         DataUnavailable: as `images`.
     """
+    table = images(info, first, second, datasets(info, first, second), way)
+    return across(info, first, second, table), within(table)
+
+
+def within(table: pd.DataFrame) -> dict[str, dict[str, Explained]]:
+    """Inside each set of `images`: does a property say which contender is right, of images that only one gets right?
+
+    Returns:
+        By data set and property.
+    """
     found = {}
-    if table is None:
-        table = images(info, first, second, chosen, way)
     for dataset, part in table.groupby("dataset", sort=False):
         rng = np.random.default_rng(0)
         found[str(dataset)] = {
@@ -133,29 +124,16 @@ def within(
     return found
 
 
-def across(
-    info: StudyInfo, first: str, second: str, way: str = "whitened", table: pd.DataFrame | None = None
-) -> Across:
-    """Over data sets: where the second is more accurate, is it the more invariant one there?
+def across(info: StudyInfo, first: str, second: str, table: pd.DataFrame) -> Across:
+    """Over the data sets of `images`: where the second is more accurate, is it the more invariant one there?
 
     Raises:
-        DataUnavailable: as `images`.
+        DataUnavailable: neither has answers, or a file is missing or damaged.
     """
-    chosen = datasets(info, first, second)
-    accuracy = pairs.paired(info, PROTOCOL, first, second).set_index("dataset")
-    rows = []
-    if table is None and chosen:
-        table = images(info, first, second, chosen, way)
-    tables = {} if table is None else dict(iter(table.groupby("dataset")))
-    for id, part in ((id, tables[id]) for id in chosen if id in tables):
-        gains = {name: float((part[f"second_{name}"] - part[f"first_{name}"]).mean()) for name in PROPERTIES}
-        about = info.datasets[id]
-        rows.append(
-            {"dataset": id, "label": about["label"], "domain": about["domain"]}
-            | {"accuracy": float(accuracy["difference"].to_dict()[id])}
-            | gains
-        )
-    sets = pd.DataFrame(rows, columns=["dataset", "label", "domain", "accuracy", *PROPERTIES])
+    gains = pd.DataFrame({name: table[f"second_{name}"] - table[f"first_{name}"] for name in PROPERTIES})
+    gains = gains.groupby(table["dataset"]).mean().reset_index()
+    accuracy = pairs.paired(info, PROTOCOL, first, second).rename(columns={"difference": "accuracy"})
+    sets = accuracy[["dataset", "label", "domain", "accuracy"]].merge(gains, on="dataset")
     rng = np.random.default_rng(0)
     found: dict[str, RankCorrelation | None] = {}
     for name in PROPERTIES:

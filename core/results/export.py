@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 import core
 from core.errors import InvalidRequest, UnknownName
-from core.results import claims, distances, latex, pairs, store, summary
+from core.results import choices, claims, distances, latex, pairs, store, summary
 from core.results.info import StudyInfo
 from core.results.reading import Results
 from core.results.writing import FACTS, digest_of, whole_at, write_bytes
@@ -60,8 +60,7 @@ def protocol_of(info: StudyInfo, asked: str | None) -> str:
     Raises:
         UnknownName: the study has no finished cell of that protocol, or none at all.
     """
-    cells = info.cells
-    done = [id for id in info.manifest["protocols"] if any(cells[c]["protocol"] == id for c in info.done())]
+    done = choices.protocols(info)
     if not done or asked not in (None, *done):
         raise UnknownName("finished protocol", asked or "any", done)
     return asked or done[0]
@@ -74,21 +73,14 @@ def pair_of(info: StudyInfo, protocol: str, first: str | None, second: str | Non
         UnknownName: one has no finished cell of the protocol.
         InvalidRequest: there are no two of them.
     """
-    cells = info.cells
-    answered = {cells[id]["encoder"] for id in info.done(protocol)}
-    known = [id for id in info.encoders if id in answered]
+    known = choices.contenders(info, protocol)
     for asked in (first, second):
         if asked is not None and asked not in known:
             raise UnknownName("contender with finished cells", asked, known)
-
-    def default(family: str, other: str | None) -> str:
-        rest = [id for id in known if id != other]
-        if not rest:
-            raise InvalidRequest(f"Study '{info.id}' has one contender by '{protocol}'; two are needed to compare.")
-        return next((id for id in rest if info.encoders[id]["family"] == family), rest[0])
-
-    first = first or default("SL", second)
-    return first, second or default("SSL", first)
+    if len(known) < 2:
+        raise InvalidRequest(f"Study '{info.id}' has one contender by '{protocol}'; two are needed to compare.")
+    first = first or choices.first(info, [id for id in known if id != second])
+    return first, second or choices.second(info, known, first)
 
 
 def write(
@@ -132,7 +124,7 @@ def write(
         return
     found = SUMMARIES[table](info, protocol, *pair)
     if format == "latex":
-        data = latex.plain(info, protocol, found, table).encode()
+        data = latex.small(info, protocol, found, table).encode()
     elif format.startswith("csv"):
         data = to_csv(found, mark=format == "csv-excel")
     else:

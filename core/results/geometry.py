@@ -187,13 +187,13 @@ def shared(first: pd.DataFrame, second: pd.DataFrame) -> metrics.SharedNeighbour
     return metrics.shared_neighbours(list(first["sample_id"]), list(second["sample_id"]), int(first["images"].iloc[0]))
 
 
-def who_is_right(info: StudyInfo, dataset: str, first: str, second: str, protocol: str = "linear") -> dict[str, str]:
-    """Which of two contenders answers a sample right (`both`, `first`, `second`, `none`), by sample id, seed 0.
+def who_is_right(info: StudyInfo, dataset: str, first: str, second: str) -> dict[str, str]:
+    """Which linear probe of two contenders answers a sample right (`both`, `first`, `second`, `none`), by id, seed 0.
 
     Raises:
         DataUnavailable: there are no such answers, or a file is missing or damaged.
     """
-    with Results(info, protocol, (first, second), (dataset,), tables=("cells",)) as results:
+    with Results(info, "linear", (first, second), (dataset,), tables=("cells",)) as results:
         table = results.frame(
             "SELECT sample_id, bool_or(encoder = $first AND prediction = label) AS one, "
             "bool_or(encoder = $second AND prediction = label) AS two FROM rows WHERE seed = 0 GROUP BY sample_id",

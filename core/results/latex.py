@@ -1,6 +1,6 @@
 """Tables of a study as LaTeX with booktabs, ready for a paper: escaped, captioned, dated."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,13 +62,15 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str, capt
     return "\n".join(lines) + "\n"
 
 
-def frame(found: pd.DataFrame, caption: str, label: str) -> str:
-    """A table as it stands, numbers to four digits; what is not known is a dash."""
-    rows = [
-        ["--" if pd.isna(v) else escape(f"{v:.4g}" if isinstance(v, float) else v) for v in row] for row in cells(found)
-    ]
+def frame(found: pd.DataFrame, caption: str, label: str, number: Callable[[float], str] = "{:.4g}".format) -> str:
+    """A table as it stands, numbers to four digits unless told otherwise; what is not known is a dash."""
+
+    def cell(value: Any) -> str:
+        return "--" if pd.isna(value) else number(value) if isinstance(value, float) else escape(value)
+
+    rows = [[cell(value) for value in row] for row in cells(found)]
     align = "".join("r" if pd.api.types.is_numeric_dtype(kind) else "l" for kind in found.dtypes)
-    return table([escape(name) for name in found.columns], rows, align, escape(caption), label)
+    return table([escape(name) for name in found.columns], rows, align, caption, label)
 
 
 def cells(found: pd.DataFrame) -> list[list[Any]]:
@@ -162,17 +164,8 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> str:
     return table(header, rows, "lrrrrrl", caption, f"{info.id}-{protocol}-paired")
 
 
-def plain(info: StudyInfo, protocol: str, found: pd.DataFrame, name: str) -> str:
-    """Any small table, a column each: numbers to three decimals, what is unknown as a dash."""
-    number = [pd.api.types.is_numeric_dtype(found[column]) for column in found.columns]
-
-    def cell(value: object) -> str:
-        if value is None or value != value:
-            return "--"
-        return f"{value:.3f}".replace("-", "$-$") if isinstance(value, float) else escape(value)
-
-    rows = [[cell(value) for value in row] for row in found.itertuples(index=False, name=None)]
-    header = [escape(column.replace("_", " ").capitalize()) for column in found.columns]
-    align = "".join("r" if numeric else "l" for numeric in number)
+def small(info: StudyInfo, protocol: str, found: pd.DataFrame, name: str) -> str:
+    """Any small table, a column each, numbers to three decimals."""
     caption = f"{escape(name.replace('-', ' ').capitalize())}. {_made(info, protocol)}"
-    return table(header, rows, align, caption, f"{info.id}-{protocol}-{name}")
+    named = found.rename(columns=lambda column: column.replace("_", " ").capitalize())
+    return frame(named, caption, f"{info.id}-{protocol}-{name}", lambda value: f"{value:.3f}".replace("-", "$-$"))

@@ -33,30 +33,17 @@ def _known(value: Any) -> str:
     return "not stated" if value in (None, "") else str(value)
 
 
-def unfinished(info: StudyInfo, protocol: str | None = None) -> pd.DataFrame:
+def unfinished(info: StudyInfo) -> pd.DataFrame:
     """The cells without results: columns state, dataset, encoder, protocol, seed, reason; failed ones first.
 
     A data set that could not be opened has no cells: it is one row, with its address and no protocol.
-
-    Args:
-        protocol: of the cells; None for all.
     """
-    rows = [
-        {"state": "failed", "dataset": address, "encoder": "", "protocol": "", "seed": "", "reason": reason}
-        for address, reason in info.manifest.get("unopened", {}).items()
-    ]
-    found = [cell for cell in info.cells.values() if cell["state"] != "done" and protocol in (None, cell["protocol"])]
-    rows += [
-        {
-            "state": cell["state"],
-            "dataset": cell["dataset"],
-            "encoder": cell["encoder"],
-            "protocol": cell["protocol"] if cell.get("measure", ANSWERS) == ANSWERS else cell["measure"],
-            "seed": str(cell["seed"]),
-            "reason": cell.get("reason", ""),
-        }
-        for cell in sorted(found, key=lambda cell: cell["state"])
-    ]
+    rows = [("failed", address, "", "", "", why) for address, why in info.manifest.get("unopened", {}).items()]
+    for cell in sorted(info.cells.values(), key=lambda cell: cell["state"]):
+        if cell["state"] != "done":
+            what = cell["protocol"] if cell.get("measure", ANSWERS) == ANSWERS else cell["measure"]
+            why = cell.get("reason", "")
+            rows.append((cell["state"], cell["dataset"], cell["encoder"], what, str(cell["seed"]), why))
     return pd.DataFrame(rows, columns=["state", "dataset", "encoder", "protocol", "seed", "reason"])
 
 

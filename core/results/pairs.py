@@ -1,14 +1,17 @@
 """Two contenders on the same samples: who is right where, whether a difference is more than noise, and the samples."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from core.errors import InvalidRequest
-from core.metrics.accuracy import holm, mcnemar_exact
+from core.metrics.accuracy import error_consistency, holm, mcnemar_exact
 from core.metrics.domain import advantage
 from core.metrics.interval import Interval, difference_of_means, normal_interval, z_test
+from core.metrics.resampling import Bootstrapped, resampled_counts
 from core.results import image_figures, training_noise
 from core.results.info import StudyInfo
 from core.results.reading import Results
@@ -32,7 +35,6 @@ ORDERS = {
 }
 """Samples sorted: the surest first, the least sure, where confidence differs most, the closest call, by name."""
 
-_TURN = "seed::BIGINT << 32 | coalesce(episode, 0)"  # of an answer among those to one sample
 # One row a sample that both answered. Of several answers (one a seed, or one an episode) the first is that of the
 # lowest seed and episode; a sample counts as right when most answers are, and of a tie the first answer decides.
 _JUDGED = """
@@ -40,9 +42,10 @@ _JUDGED = """
         SELECT dataset, sample_id, any_value(label) AS label,
             avg((prediction = label)::INT) FILTER (encoder = $first) AS first_share,
             avg((prediction = label)::INT) FILTER (encoder = $second) AS second_share,
-            arg_min(prediction, {turn}) FILTER (encoder = $first) AS first_prediction,
-            arg_min(prediction, {turn}) FILTER (encoder = $second) AS second_prediction{extra}
-        FROM rows GROUP BY dataset, sample_id HAVING first_share IS NOT NULL AND second_share IS NOT NULL
+            arg_min(prediction, turn) FILTER (encoder = $first) AS first_prediction,
+            arg_min(prediction, turn) FILTER (encoder = $second) AS second_prediction{extra}
+        FROM (SELECT *, seed::BIGINT << 32 | coalesce(episode, 0) AS turn FROM rows)
+        GROUP BY dataset, sample_id HAVING first_share IS NOT NULL AND second_share IS NOT NULL
     ), judged AS (
         SELECT *,
             first_share > 0.5 OR (first_share = 0.5 AND first_prediction = label) AS first_correct,
@@ -51,15 +54,16 @@ _JUDGED = """
     )
 """
 _SURE = """,
-            arg_min(confidence, {turn}) FILTER (encoder = $first) AS first_confidence,
-            arg_min(confidence, {turn}) FILTER (encoder = $second) AS second_confidence,
-            arg_min(margin, {turn}) FILTER (encoder = $first) AS first_margin,
-            arg_min(margin, {turn}) FILTER (encoder = $second) AS second_margin"""
+            arg_min(confidence, turn) FILTER (encoder = $first) AS first_confidence,
+            arg_min(confidence, turn) FILTER (encoder = $second) AS second_confidence,
+            arg_min(margin, turn) FILTER (encoder = $first) AS first_margin,
+            arg_min(margin, turn) FILTER (encoder = $second) AS second_margin"""
 
 _COUNTED = (
-    _JUDGED.format(turn=_TURN, extra="")
+    _JUDGED.format(extra="")
     + """
-    SELECT dataset, label, first_share, second_share, first_correct, second_correct, count(*) AS samples
+    SELECT dataset, label, first_share, second_share, first_correct, second_correct, count(*) AS samples,
+        count_if(first_prediction = second_prediction) AS same
     FROM judged GROUP BY ALL ORDER BY ALL
 """
 )
@@ -123,7 +127,7 @@ def paired(info: StudyInfo, protocol: str, first: str, second: str) -> pd.DataFr
             ahead = np.sign(table["only second"] - table["only first"])
         cells = [table[cell] for cell in ("only first", "only second", "both", "neither")]
         agreed = int(ahead) if ahead == np.sign(interval.estimate) else 0
-        tested = (interval.estimate, interval.low, interval.high, p, agreed, noise.get(id, np.nan))
+        tested = (*interval, p, agreed, noise.get(id, np.nan))
         rows.append((id, entry["label"], entry["domain"], sum(cells), *cells, *tested))
     found = pd.DataFrame(rows, columns=list(PAIRED[:-2]))
     if found.empty:
@@ -156,23 +160,48 @@ def _two_by_two(counted: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def confusion_2x2(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> pd.DataFrame:
-    """How many samples both, one or neither of two contenders get right.
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How two contenders' answers go together.
+
+    Attributes:
+        samples: that both answered.
+        kappa: error consistency with its 95 % interval, in [−1, 1]; nan where it is undefined.
+        same: share of samples with the same prediction, in [0, 1].
+    """
+
+    samples: int
+    kappa: Interval
+    same: float
+
+
+def agreement(info: StudyInfo, protocol: str, first: str, second: str, dataset: str) -> tuple[pd.DataFrame, Agreement]:
+    """Whether two contenders answer the same, and fail on the same samples.
 
     Returns:
-        Four rows, columns cell ("both", "only first", "only second", "neither"), samples, share in [0, 1]. A sample
-        counts as in `paired`.
+        The 2 × 2: four rows, columns cell (keys of `CELLS`), samples, share in [0, 1], where a sample counts as in
+        `paired`; and what follows from it.
 
     Raises:
         DataUnavailable: neither has a finished cell on this data set, or a file is missing or damaged.
         InvalidRequest: first and second are the same.
     """
     with _open(info, protocol, first, second, dataset) as results:
-        table = _two_by_two(results.frame(_COUNTED, {"first": first, "second": second}))
-    total = sum(table.values())
-    return pd.DataFrame(
-        {"cell": list(table), "samples": list(table.values()), "share": [n / max(total, 1) for n in table.values()]}
-    )
+        counted = results.frame(_COUNTED, {"first": first, "second": second})
+    counts = np.array(list(_two_by_two(counted).values()))
+    total = int(counts.sum())
+    table = pd.DataFrame({"cell": list(CELLS), "samples": counts, "share": counts / max(total, 1)})
+    same = int(counted["same"].sum()) / total if total else float("nan")
+    return table, Agreement(total, consistency(counts), same)
+
+
+def consistency(counts: NDArray[np.int64]) -> Interval:
+    """`error_consistency` of the (4,) counts of `CELLS`, with a percentile bootstrap over samples."""
+    value = float(error_consistency(counts))
+    if np.isnan(value):
+        return Interval(value, value, value)
+    drawn = resampled_counts(counts, rng=np.random.default_rng(0))
+    return Bootstrapped(value, error_consistency(drawn)).percentile()
 
 
 def samples(
@@ -239,7 +268,7 @@ def samples(
         join, more = "JOIN figures USING (sample_id)", ", first_value, second_value"
         wanted.append("(first_value BETWEEN $least AND $most OR second_value BETWEEN $least AND $most)")
     sql = (
-        _JUDGED.format(turn=_TURN, extra=_SURE.format(turn=_TURN))
+        _JUDGED.format(extra=_SURE)
         + f"""
         SELECT sample_id, label, first_prediction, second_prediction, first_confidence, second_confidence,
             first_margin, second_margin, first_correct, second_correct, first_share, second_share,

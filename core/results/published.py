@@ -16,11 +16,10 @@ FILE = ASSETS / "results" / "published.csv"
 FAMILIES = {"self-supervised": "SSL", "supervised": "SL"}
 
 
-def published(dataset: str | None = None, protocol: str | None = None) -> pd.DataFrame:
+def published(protocol: str | None = None) -> pd.DataFrame:
     """What others published, one row a figure.
 
     Args:
-        dataset: id, as in the registry where it has the set; None for all.
         protocol: id; None for all.
 
     Returns:
@@ -32,8 +31,6 @@ def published(dataset: str | None = None, protocol: str | None = None) -> pd.Dat
     found.insert(4, "family", found["regime"].map(FAMILIES))
     share: pd.Series[float] = found["value"] / np.where(found["unit"] == "%", 100, 1)
     found["accuracy"] = share.where(found["metric"].isin(["top-1", "mean-per-class"]))
-    if dataset is not None:
-        found = found[found["dataset"] == dataset]
     if protocol is not None:
         found = found[found["protocol"] == protocol]
     return found.reset_index(drop=True)

@@ -84,7 +84,7 @@ class Results:
         }
         if isinstance(self._fs, LocalFileSystem):
             integrity.check(info, [file for files in self._files.values() for file in files])
-        self.has_logits, self.has_distances = bool(self._files.get("logits")), distances
+        self.has_distances = distances
         self._connection = duckdb.connect()
         if not isinstance(self._fs, LocalFileSystem):
             self._connection.register_filesystem(self._fs)

@@ -16,6 +16,7 @@ from core.results import training_noise
 from core.results.info import StudyInfo
 from core.results.invariance import areas, per_image
 
+DRAWS = 4000
 FINGERPRINT = (
     *("augmentation", "label", "family", "first", "first_low", "first_high", "second", "second_low", "second_high"),
     *("difference", "low", "high", "noise", "found", "trained_first", "trained_second"),
@@ -42,49 +43,40 @@ class Overall:
         return self.difference.found and not abs(self.difference.estimate) <= self.noise
 
 
-def compared(
-    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
-) -> tuple[pd.DataFrame, Overall | None]:
-    """`fingerprint` and `overall`, of areas that are worked out once; None where no augmentation is left."""
-    table = areas_of_runs(info, way, (first, second), chosen)
-    left = not set(table["augmentation"].unique()) <= without
-    whole = overall(info, way, first, second, chosen, without, table) if left else None
-    return fingerprint(info, way, first, second, chosen, table), whole
-
-
 def areas_of_runs(info: StudyInfo, way: str, pair: Sequence[str], chosen: Sequence[str]) -> pd.DataFrame:
-    """`areas` of a pair, and of other training runs of either."""
+    """`areas` of a pair, and of other training runs of either.
+
+    Raises:
+        DataUnavailable: as `areas`.
+    """
     others = (id for group in training_noise.groups_of(info, pair) for id in group)
     return areas(info, way, tuple(dict.fromkeys([*pair, *others])), chosen)
 
 
-def fingerprint(
-    info: StudyInfo,
-    way: str,
-    first: str,
-    second: str,
-    chosen: Sequence[str],
-    table: pd.DataFrame | None = None,
-    draws: int = 4000,
-) -> pd.DataFrame:
+def compared(
+    info: StudyInfo, way: str, first: str, second: str, chosen: Sequence[str], without: frozenset[str]
+) -> tuple[pd.DataFrame, Overall | None]:
     """Each augmentation's area for two contenders with 95 % intervals over images, and their paired difference.
 
     Over several data sets figures are the mean of the sets', whose images are drawn apart.
-
-    Args:
-        table: of `areas_of_runs`, where it is at hand.
 
     Returns:
         Columns `FINGERPRINT`, in the registry's order. Intervals are of 95 % each; `noise` is how far two training runs
         of either lie apart, nan without two; `found` says whether the difference exceeds that and leaves 0 out by
         intervals that all hold together (Bonferroni over augmentations), and `trained_first` whether the first's card
-        names the augmentation among those of its pre-training.
+        names the augmentation among those of its pre-training. And `overall` but for the augmentations `without`; None
+        where none is left.
 
     Raises:
         DataUnavailable: as `areas`.
     """
-    if table is None:
-        table = areas_of_runs(info, way, (first, second), chosen)
+    table = areas_of_runs(info, way, (first, second), chosen)
+    left = not set(table["augmentation"].unique()) <= without
+    whole = overall(info, table, first, second, without) if left else None
+    return _fingerprint(info, table, first, second, chosen), whole
+
+
+def _fingerprint(info: StudyInfo, table: pd.DataFrame, first: str, second: str, chosen: Sequence[str]) -> pd.DataFrame:
     by_set = table.groupby(["augmentation", "encoder", "dataset"], observed=True)["area"].mean()
     means = by_set.groupby(["augmentation", "encoder"], observed=True).mean()
     rng = np.random.default_rng(0)
@@ -94,7 +86,7 @@ def fingerprint(
     for dataset in chosen:
         measured, values = _by_image(table[table["dataset"] == dataset], (first, second))
         known = np.asarray(np.isfinite(values).all(axis=2))
-        drawn = resamples(len(values), draws, rng=rng, like=drawn)
+        drawn = resamples(len(values), DRAWS, rng=rng, like=drawn)
         resampled = drawn.means(values, known[:, :, None])
         for place, id in enumerate(measured):
             figures = found.setdefault(id, {"first": [], "second": []})
@@ -112,7 +104,7 @@ def fingerprint(
         rows.append(
             (
                 *(id, kind.label, kind.family),
-                *(value for i in intervals for value in (i.estimate, i.low, i.high)),
+                *(value for interval in intervals for value in interval),
                 noise,
                 together.found and not abs(together.estimate) <= noise,
                 *(id in learned[encoder] for encoder in (first, second)),
@@ -128,7 +120,9 @@ def _by_image(table: pd.DataFrame, pair: Sequence[str]) -> tuple[list[str], NDAr
     data set's images; nan where one is unknown."""
     there = [set(table["augmentation"][table["encoder"] == id]) for id in pair]
     kinds = [id for id in AUGMENTATIONS if all(id in known for known in there)]
+    # In an order of their own: the one in which they were read is another each time, and would draw other images.
     images = pd.Categorical(table["sample_id"]).remove_unused_categories()
+    images = images.set_categories(sorted(images.categories))
     values = np.full((len(images.categories), len(kinds), 2), np.nan)
     at = pd.Categorical(table["augmentation"], kinds).codes
     for side, id in enumerate(pair):
@@ -137,26 +131,13 @@ def _by_image(table: pd.DataFrame, pair: Sequence[str]) -> tuple[list[str], NDAr
     return kinds, values
 
 
-def overall(
-    info: StudyInfo,
-    way: str,
-    first: str,
-    second: str,
-    chosen: Sequence[str],
-    without: frozenset[str],
-    table: pd.DataFrame | None = None,
-) -> Overall:
+def overall(info: StudyInfo, table: pd.DataFrame, first: str, second: str, without: frozenset[str]) -> Overall:
     """Over augmentations but for some, images, and data sets, whose images are drawn apart and whose means averaged.
 
     Args:
+        table: of `areas_of_runs`.
         without: ids of augmentations to leave out.
-        table: of `areas_of_runs`, where it is at hand.
-
-    Raises:
-        DataUnavailable: as `areas`.
     """
-    if table is None:
-        table = areas_of_runs(info, way, (first, second), chosen)
     by_set = per_image(table, without).groupby(["encoder", "dataset"], observed=True)["invariance"].mean()
     kept = by_set.groupby("encoder", observed=True).mean()
     difference = mean_of(list(gains(table, first, second, without).values())).percentile()

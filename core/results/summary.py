@@ -43,13 +43,10 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """
     with Results(info, protocol) as results:
         table, answered = estimates(info, protocol, results)
-    intervals = [
-        atoms.accuracy_interval(answered[dataset, encoder], metric == "mean-per-class", seeds)
-        for dataset, encoder, metric, seeds in zip(
-            table["dataset"], table["encoder"], table["metric"], table["seeds"], strict=True
-        )
-    ]
-    table["low"], table["high"] = [i.low for i in intervals], [i.high for i in intervals]
+    for place, row in enumerate(table.to_dict("records")):
+        atom, per_class = answered[row["dataset"], row["encoder"]], row["metric"] == "mean-per-class"
+        found = atoms.accuracy_interval(atom, per_class, row["seeds"])
+        table.loc[place, ["low", "high"]] = found.low, found.high
     return table[list(ACCURACY)]
 
 
@@ -192,5 +189,5 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
             gap = domain.generalization_gap(**sides)
             means = (float(np.mean([accuracy.value for accuracy in side])) for side in sides.values())
             about = part.iloc[0]
-            rows.append((encoder, about["encoder_label"], about["family"], *means, gap.estimate, gap.low, gap.high))
+            rows.append((encoder, about["encoder_label"], about["family"], *means, *gap))
     return pd.DataFrame(rows, columns=list(GAP))

@@ -49,8 +49,7 @@ def scores(table: pd.DataFrame, specs: Sequence[EncoderSpec]) -> pd.DataFrame:
     rows = []
     for spec in specs:
         right = int((labelled[spec.id] == labelled[TRUE]).sum())
-        found = wilson_interval(right, len(labelled))
-        limits = (round(100 * value, 1) for value in (found.estimate, found.low, found.high))
+        limits = (round(100 * value, 1) for value in wilson_interval(right, len(labelled)))
         rows.append((spec.label, right, len(labelled), *limits))
     return pd.DataFrame(rows, columns=["contender", "right", "of", "accuracy", "low", "high"])
 

@@ -217,7 +217,7 @@ def _explaining(view: View) -> tuple[OnStudy, list[str], str, str]:
 def explained_sets(view: View) -> Drawn:
     """Is the more invariant contender of a data set the more accurate one there?"""
     on, _, way, prop = _explaining(view)
-    over, both = explanation.across(on.info, *on.pair, way), (on.names[on.first], on.names[on.second])
+    over, both = explanation.both(on.info, *on.pair, way)[0], (on.names[on.first], on.names[on.second])
     what, known = explanation.PROPERTIES[prop].capitalize(), int(over.sets[prop].notna().sum())
     said = explaining.across_verdict(over.correlation[prop], known, what, *both)
     chart = explaining.sets_chart(over.sets, prop, said, *both)
@@ -227,7 +227,7 @@ def explained_sets(view: View) -> Drawn:
 def explained_images(view: View) -> Drawn:
     """Is the contender that is right about an image the steadier one on it?"""
     on, sets, way, prop = _explaining(view)
-    found = explanation.within(on.info, *on.pair, tuple(sets), way)
+    found = explanation.within(explanation.images(on.info, *on.pair, sets, way))
     said = explaining.over_sets(explanation.PROPERTIES[prop].capitalize(), prop, found)
     labels = {id: str(on.info.datasets[id]["label"]) for id in sets}
     chart = explaining.within_chart(found, labels, explanation.PROPERTIES, on.look[on.second], said)

@@ -60,7 +60,7 @@ def figure(
             csv(table, "Table", key, icon=None)
             st.download_button(
                 "Table (LaTeX)",
-                lambda: latex.frame(table, finding_of(chart), key).encode(),
+                lambda: latex.frame(table, latex.escape(finding_of(chart)), key).encode(),
                 f"{key}.tex",
                 "text/x-tex",
                 on_click="ignore",

@@ -25,7 +25,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from core.results import (
     abstaining,
-    agreeing,
     confidence,
     distances,
     origin,
@@ -125,7 +124,7 @@ def figures(info: StudyInfo) -> dict[str, dict[str, Callable[[], Any]]]:
             ),
         },
         "Samples": {
-            "agreement": lambda: agreeing.agreement(info, protocol, *pair, dataset),
+            "agreement": lambda: pairs.agreement(info, protocol, *pair, dataset),
             "paired": lambda: pairs.paired(info, protocol, *pair),
             "surest": lambda: pairs.samples(info, protocol, *pair, dataset),
             "filtered, another order": lambda: pairs.samples(

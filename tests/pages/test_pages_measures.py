@@ -101,8 +101,8 @@ def test_one_contender_alone_has_nothing_to_face(page: str, tmp_path: Path, monk
 def test_the_fingerprint_says_what_the_figures_say(study: StudyInfo, open_page) -> None:
     at = open_page("study_invariance.py")
     sets = tuple(SETS)
-    shown = steadiness.fingerprint(study, "whitened", *PAIR, sets)
-    whole = steadiness.overall(study, "whitened", *PAIR, sets, frozenset())
+    shown, whole = steadiness.compared(study, "whitened", *PAIR, sets, frozenset())
+    assert whole is not None
     assert findings(at)[0] == invariance_words.finding(shown, whole, names_of(study), *PAIR)
     drawn = next(frame.value for frame in at.dataframe if "trained_second" in frame.value)
     assert drawn["augmentation"].tolist() == shown["augmentation"].tolist()
@@ -125,16 +125,16 @@ def test_a_link_to_a_fingerprint_is_honoured(study: StudyInfo, open_page) -> Non
     assert at.selectbox(key="curve_of").value == "blur"
     assert at.toggle(key="trained_in").value is False
     without = frozenset({"hue", "scale"})
-    shown = steadiness.fingerprint(study, "answers", *PAIR, (LARGE,))
+    shown, whole = steadiness.compared(study, "answers", *PAIR, (LARGE,), without)
+    assert whole is not None
     shown = shown[~shown["augmentation"].isin(list(without))]
-    whole = steadiness.overall(study, "answers", *PAIR, (LARGE,), without)
     assert findings(at)[0] == invariance_words.finding(shown, whole, names_of(study), *PAIR)
     assert findings(at)[1].startswith(KNOWN["blur"].label)
 
 
 def test_the_fingerprint_as_outlines_holds_the_same_values(study: StudyInfo, open_page) -> None:
     at = open_page("study_invariance.py", outline="true", measured=LARGE)
-    table = steadiness.fingerprint(study, "whitened", *PAIR, (LARGE,)).set_index("label")
+    table = steadiness.compared(study, "whitened", *PAIR, (LARGE,), frozenset())[0].set_index("label")
     outlines = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     for trace, role in zip(outlines, ("first", "second"), strict=True):
         assert trace["type"] == "scatterpolar"
@@ -169,12 +169,12 @@ def test_the_explanation_says_what_the_figures_say(study: StudyInfo, open_page) 
     what = explanation.PROPERTIES["maps"].capitalize()
     at = open_page("explanation.py", way="rank", property="maps")
     names = [names_of(study)[id] for id in PAIR]
-    over = explanation.across(study, *PAIR, "rank")
+    over = explanation.both(study, *PAIR, "rank")[0]
     assert findings(at)[0] == explanation_words.across_verdict(over.correlation["maps"], 4, what, *names)
     assert f"{what} goes with who is right on " in findings(at)[1]
     assert " of 1 data set (" in findings(at)[1], "three sets are too small to tell"
     for dataset in SETS:
-        found = explanation.within(study, *PAIR, (dataset,), "rank")[dataset]["maps"]
+        found = explanation.within(explanation.images(study, *PAIR, (dataset,), "rank"))[dataset]["maps"]
         assert explanation_words.verdict(found, what, *names) in texts(at).replace("\\", "")
 
 

@@ -65,7 +65,7 @@ def test_opens_on_all_images_and_describes_itself_twice(drawn, open_page) -> Non
 
 def test_the_cells_hold_what_the_rows_say(invented, root, open_page) -> None:
     at = open_page(PAGE, study="invented", dataset="birds")
-    table = pairs.confusion_2x2(of(root), "linear", "supervised", "simclr", "birds").set_index("cell")
+    table = pairs.agreement(of(root), "linear", "supervised", "simclr", "birds")[0].set_index("cell")
     for cell, key in CELLS.items():
         count = int(table.loc[cell, "samples"])
         assert f"**{count:,}**" in at.button(key=f"cell_{key}").label

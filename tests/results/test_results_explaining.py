@@ -84,7 +84,7 @@ def test_what_may_explain_is_gathered_image_by_image(measured: StudyInfo) -> Non
 
 @pytest.mark.parametrize("way", ["whitened", "rank"])
 def test_within_is_the_auroc_of_the_advantage_and_the_sentence_says_so(measured: StudyInfo, way: str) -> None:
-    found = explanation.within(measured, *PAIR, (LARGE,), way)[LARGE]
+    found = explanation.within(explanation.images(measured, *PAIR, (LARGE,), way))[LARGE]
     one, two = (properties(measured, LARGE, encoder, way) for encoder in PAIR)
     for name in explanation.PROPERTIES:
         gap = (two[name] - one[name]).dropna()
@@ -111,13 +111,13 @@ def test_too_few_images_are_said_to_be(measured: StudyInfo) -> None:
     one, two = (answers(measured, "mid", encoder)["correct"] for encoder in PAIR)
     only = int((one & ~two).sum()), int((two & ~one).sum())
     assert min(only) < 5
-    found = explanation.within(measured, *PAIR, ("mid",))["mid"]["maps"]
+    found = explanation.within(explanation.images(measured, *PAIR, ("mid",)))["mid"]["maps"]
     expected = f"X: too few images to say ({only[1]} images that only B gets right, {only[0]} that only A does)."
     assert words.verdict(found, "X", "A", "B") == expected
 
 
 def test_across_is_spearman_with_its_permutations(measured: StudyInfo) -> None:
-    found = explanation.across(measured, *PAIR)
+    found = explanation.both(measured, *PAIR)[0]
     assert found.sets["dataset"].to_list() == list(SETS)
     advantage = []
     for dataset, domain in SETS.items():

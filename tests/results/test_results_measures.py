@@ -53,7 +53,7 @@ def test_per_image_is_the_mean_over_augmentations_but_for_some(measured: StudyIn
 
 def test_fingerprint_is_the_mean_of_the_sets_means(measured: StudyInfo) -> None:
     chosen = ("near", LARGE)
-    found = steadiness.fingerprint(measured, "centred", *PAIR, chosen, draws=2000).set_index("augmentation")
+    found = steadiness.compared(measured, "centred", *PAIR, chosen, frozenset())[0].set_index("augmentation")
     assert list(found.index) == [id for id in KNOWN if id in AUGMENTATIONS]
     for kind in AUGMENTATIONS:
         sets = {
@@ -77,7 +77,7 @@ def test_fingerprint_is_the_mean_of_the_sets_means(measured: StudyInfo) -> None:
     assert found["trained_first"].to_dict() == {"hue": True, "scale": True, "blur": False}
     assert found["trained_second"].to_dict() == {"hue": True, "scale": True, "blur": False}
     with pytest.raises(DataUnavailable):
-        steadiness.fingerprint(measured, "centred", "nobody", "else", chosen)
+        steadiness.compared(measured, "centred", "nobody", "else", chosen, frozenset())
 
 
 def test_a_difference_is_found_only_beyond_what_two_training_runs_differ_by() -> None:
@@ -102,6 +102,21 @@ def test_a_difference_is_found_only_beyond_what_two_training_runs_differ_by() ->
     assert whole.difference.estimate == pytest.approx(sides["simclr"] - sides["supervised"], abs=1e-6)
 
 
+def test_intervals_do_not_depend_on_the_order_in_which_images_are_read(measured: StudyInfo, monkeypatch) -> None:
+    asked = (measured, "whitened", *PAIR, ("near", LARGE), frozenset())
+    before, read = steadiness.compared(*asked), steadiness.areas
+
+    def backwards(*arguments) -> pd.DataFrame:
+        table = read(*arguments)[::-1]
+        ids = table["sample_id"].cat
+        return table.assign(sample_id=ids.reorder_categories(ids.categories[::-1]))
+
+    monkeypatch.setattr(steadiness, "areas", backwards)
+    after = steadiness.compared(*asked)
+    pd.testing.assert_frame_equal(after[0], before[0])
+    assert after[1].difference == pytest.approx(before[1].difference)
+
+
 def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> None:
     chosen, without = ("near", LARGE), frozenset({"scale"})
     signs = []
@@ -114,7 +129,8 @@ def test_overall_and_turning_are_differences_of_means(measured: StudyInfo) -> No
                 everything[encoder] += by_hand.groupby(level=1).mean().to_list()
                 sides.append(by_hand.drop(index=list(without), level=0).groupby(level=1).mean())
             gaps.append(sides[1] - sides[0])
-        found = steadiness.overall(measured, way, *PAIR, chosen, without).difference
+        areas = steadiness.areas_of_runs(measured, way, PAIR, chosen)
+        found = steadiness.overall(measured, areas, *PAIR, without).difference
         assert found.estimate == pytest.approx(np.mean([gap.mean() for gap in gaps]), abs=1e-5)
         half = 1.96 * np.sqrt(sum(gap.var(ddof=0) / len(gap) for gap in gaps)) / len(chosen)
         assert found.low == pytest.approx(found.estimate - half, abs=0.35 * half)

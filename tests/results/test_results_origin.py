@@ -37,7 +37,6 @@ def test_what_has_no_results_is_listed_with_its_reason_failures_first(info):
     assert found["state"].tolist() == ["failed", "failed", "waiting"]
     assert found["reason"].tolist() == ["/nowhere does not exist.", "The weights are gone.", ""]
     assert found["dataset"].tolist() == ["folder:/nowhere", "flowers", "birds"]
-    assert origin.unfinished(info, "linear")["dataset"].tolist() == ["folder:/nowhere"]
 
 
 def test_provenance_names_engine_machine_versions_date_seeds_and_weights(info):

@@ -14,7 +14,7 @@ from toy_studies import toy
 
 from core.errors import InvalidRequest
 from core.plots import study_words
-from core.results import agreeing, pairs
+from core.results import pairs
 from core.results.pairs import CELLS
 from core.results.store import study
 
@@ -127,14 +127,14 @@ def test_few_shot_is_tested_over_episodes(tmp_path):
 
 
 def test_confusion(info):
-    found = pairs.confusion_2x2(info, "linear", "a", "b", "x")
+    found = pairs.agreement(info, "linear", "a", "b", "x")[0]
     assert list(found["cell"]) == ["both", "only first", "only second", "neither"]
     assert list(found["samples"]) == [BOTH, FIRST, SECOND, NEITHER]
     assert found["share"].sum() == pytest.approx(1)
 
 
 def test_cells_of_samples_are_those_of_the_confusion(info):
-    counts = pairs.confusion_2x2(info, "linear", "a", "b", "x").set_index("cell")["samples"]
+    counts = pairs.agreement(info, "linear", "a", "b", "x")[0].set_index("cell")["samples"]
     for cell, count in counts.items():
         found = pairs.samples(info, "linear", "a", "b", "x", cell)
         assert len(found) == count
@@ -204,22 +204,22 @@ def test_the_difference_of_gaps_by_hand():
 @pytest.mark.parametrize("numbers", [(40, 10, 5, 20), (1, 30, 30, 2), (25, 25, 25, 25)])
 def test_consistency_is_the_kappa_of_the_columns_with_its_bootstrap(numbers):
     first, second = np.repeat(list(CELLS.values()), numbers, axis=0).T
-    found = agreeing.consistency(np.array(numbers))
+    found = pairs.consistency(np.array(numbers))
     assert found.estimate == pytest.approx(cohen_kappa_score(first, second))
     plain = plain_bootstrap(cohen_kappa_score, first, second, draws=500, rng=np.random.default_rng(1))
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.06)
 
 
 def test_consistency_of_two_that_are_always_right_is_undefined():
-    found = agreeing.consistency(np.array([9, 0, 0, 0]))
+    found = pairs.consistency(np.array([9, 0, 0, 0]))
     assert np.isnan([found.estimate, found.low, found.high]).all()
-    assert np.isnan(agreeing.consistency(np.zeros(4, np.int64)).estimate)
+    assert np.isnan(pairs.consistency(np.zeros(4, np.int64)).estimate)
 
 
 def test_the_agreement_and_the_sentence_of_a_study(tmp_path):
     invent(tmp_path, samples=150, seeds=1, protocols=("linear",))
     info = study("invented", [str(tmp_path)])
-    table, found = agreeing.agreement(info, "linear", "supervised", "random", "birds")
+    table, found = pairs.agreement(info, "linear", "supervised", "random", "birds")
     every = pairs.samples(info, "linear", "supervised", "random", "birds", limit=1000)
     assert found.samples == len(every) == 150
     assert found.same == pytest.approx((every["first_prediction"] == every["second_prediction"]).mean())

@@ -64,12 +64,13 @@ def test_no_figure_stems_from_memory_or_at_third_hand():
 
 
 def test_figures_of_a_set_and_protocol():
-    found = published("cifar10", "linear").set_index("model")
-    assert found["accuracy"]["supervised (ResNet-50)"] == pytest.approx(0.9147)
-    assert set(published("cifar10")["protocol"]) == {"linear", "fine-tune"}
-    (few,) = published("eurosat").to_dict("records")
+    found = published("linear").set_index(["dataset", "model"])
+    assert found["accuracy"]["cifar10", "supervised (ResNet-50)"] == pytest.approx(0.9147)
+    every = published()
+    assert set(every["protocol"][every["dataset"] == "cifar10"]) == {"linear", "fine-tune"}
+    (few,) = every[every["dataset"] == "eurosat"].to_dict("records")
     assert (few["value"], few["interval"], few["note"]) == (88.39, 0.49, "5-way 5-shot")
-    assert published("no such set").empty
+    assert published("no such protocol").empty
 
 
 def test_the_file_is_no_study():
