@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,15 +91,7 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def run(
-    cell: Cell,
-    plan: Plan,
-    encoder: Encoder,
-    images: ImageSet,
-    cache: Path,
-    out: str,
-    stop: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
+def run(cell: Cell, plan: Plan, encoder: Encoder, images: ImageSet, cache: Path, out: str) -> dict[str, Any]:
     """Run one cell, whose features are in the cache, and store its rows; returns what the manifest says of it.
 
     Raises:
@@ -128,7 +119,6 @@ def run(
         encoder=lambda: encoder,
         checkpoint=cache / "checkpoints" / key[:32],
         options=plan.options.get(cell.protocol if cell.measure == ANSWERS else cell.measure, {}),
-        stop=stop,
         probe=linear.kept_in(cache, part_key("train"), cell.seed),
     )
     if cell.measure != ANSWERS:

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -106,21 +106,20 @@ def stored_plan(out: str) -> Plan | None:
     return found
 
 
-def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda: None) -> Iterator[Event]:
+def study(setup: Setup, engine: str = "local") -> Iterator[Event]:
     """Run what is not done yet; yields an event after every step, the last of kind `end`.
 
-    The folder is a valid study at any moment, whenever the process is killed: what is done stays done.
+    The folder is a valid study at any moment, whenever the process is killed or a handler of a signal raises
+    `Cancelled`: what is done stays done, and the study can be resumed.
 
     Args:
         setup: plan and places; a study that is in `out` already is gone on with, and grows by what the plan adds.
         engine: id of the engine.
-        stop: called between steps; raises `Cancelled` when the work should end.
 
     Raises:
         InvalidRequest: the plan cannot be run, or another process is running this study (told for folders; two runs
             into one address of an object store are not kept apart).
         DataUnavailable: no data set could be opened.
-        Cancelled: as `stop` raises it; the study can be resumed.
     """
     setup.plan.check().check_options()
     runner = engine_called(engine)
@@ -129,16 +128,16 @@ def study(setup: Setup, engine: str = "local", stop: Callable[[], None] = lambda
         Path(path).mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(Path(path) / ".lock", timeout=0):
-                yield from _locked(setup, engine, runner, stop)
+                yield from _locked(setup, engine, runner)
         except Timeout:
             raise InvalidRequest(
                 f"{setup.out} is being worked on by another process: wait, or choose another --out."
             ) from None
     else:
-        yield from _locked(setup, engine, runner, stop)
+        yield from _locked(setup, engine, runner)
 
 
-def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None]) -> Iterator[Event]:
+def _locked(setup: Setup, engine: str, runner: Engine) -> Iterator[Event]:
     old, asked = stored_plan(setup.out), setup.plan.datasets
     if old is not None:
         setup = replace(setup, plan=merged(old, setup.plan))
@@ -165,7 +164,7 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
     if kept := work.count("done"):
         yield event("kept", f"{kept} cells of an earlier run")
     try:
-        for step in runner(setup, pairs, stop):
+        for step in runner(setup, pairs):
             if step.cell is None:
                 yield event("features", f"{step.encoder} on {step.dataset}", share=step.share)
                 continue
@@ -178,7 +177,6 @@ def _locked(setup: Setup, engine: str, runner: Engine, stop: Callable[[], None])
             yield event(step.kind, step.cell.id, reason=step.reason, top1=step.done.get("facts", {}).get("top1"))
         if work.distances_key is not None:
             for id in work.encoders:
-                stop()
                 yield event("distances", id)
                 work.measure(id)
             work.distances = distances.write(setup.out, work.tables, work.distances_key)

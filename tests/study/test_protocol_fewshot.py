@@ -1,7 +1,5 @@
 """Few-shot against a case worked out by hand, a plain loop, and data sets that cannot fill an episode."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from study_material import features, material_of
@@ -199,15 +197,3 @@ def test_short_classes_are_left_out_and_counted() -> None:
     answers = run(material)
     assert answers.facts["classes_on_offer"] == 2
     assert set(material.test.labels[answers.sample].tolist()) == {2, 5}
-
-
-def test_stop_is_honoured() -> None:
-    class Enough(Exception):
-        pass
-
-    def stop() -> None:
-        raise Enough
-
-    material = clouds()
-    with pytest.raises(Enough):
-        run(replace(material, options={"queries": 3}, stop=stop))

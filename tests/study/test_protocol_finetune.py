@@ -29,19 +29,28 @@ def one_thread() -> Iterator[None]:
 
 
 class Enough(Exception):
-    """Raised by a stop in the middle."""
+    """Raised in the middle, as the handler of a signal does."""
 
 
-class Fuse:
-    """A stop that lets `count` calls pass."""
+@contextlib.contextmanager
+def fuse(count: int) -> Iterator[None]:
+    """Let pixels be read and steps be taken `count` times in all, and end the work at the next."""
+    left = count
 
-    def __init__(self, count: int) -> None:
-        self.left = count
+    def fused(work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Enough
+            return work(*arguments)
 
-    def __call__(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise Enough
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pixels, "read", fused(pixels.read))
+        patch.setattr(search.TrainingRun, "advance", fused(search.TrainingRun.advance))
+        yield
 
 
 def pictures(name: str, count: int, side: int, seed: int) -> Any:
@@ -139,8 +148,8 @@ def test_resumed_search_is_the_uninterrupted_one_bit_for_bit(
     for calls in (1, 6, 13, whole.facts["steps_in_all"] - 4):
         folder = tmp_path / str(calls)
         material = pictures_material(make(), parts(side), 2, folder, **QUICK)
-        with pytest.raises(Enough):
-            run(replace(material, stop=Fuse(calls)))
+        with pytest.raises(Enough), fuse(calls):
+            run(material)
         assert not (folder / "result.npz").exists()
         torch.manual_seed(12345)  # whatever happened in between
         assert_same(run(material), whole)
@@ -154,7 +163,8 @@ def test_stopped_at_every_turn_it_still_arrives(tmp_path: Path, monkeypatch: pyt
     lives = []
     while not lives or lives[-1] is None:
         try:
-            lives.append(run(replace(material, stop=Fuse(6))))
+            with fuse(6):
+                lives.append(run(material))
         except Enough:
             lives.append(None)
         assert len(lives) < 40
@@ -165,8 +175,8 @@ def test_stopped_at_every_turn_it_still_arrives(tmp_path: Path, monkeypatch: pyt
 def test_kill_during_a_checkpoint_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run(pictures_material(two_channels(), parts(8), 2, tmp_path / "whole", **QUICK))
     material = pictures_material(two_channels(), parts(8), 2, tmp_path / "broken", **QUICK)
-    with pytest.raises(Enough):
-        run(replace(material, stop=Fuse(8)))
+    with pytest.raises(Enough), fuse(8):
+        run(material)
     before = (tmp_path / "broken" / "state.pt").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -181,7 +191,8 @@ def test_finished_search_is_only_read_and_leaves_little(tmp_path: Path, monkeypa
     material = pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK)
     first = run(material)
     assert [entry.name for entry in tmp_path.iterdir()] == ["result.npz"]
-    again = run(replace(material, stop=Fuse(0), encoder=lambda: two_channels()))
+    with fuse(0):
+        again = run(replace(material, encoder=lambda: two_channels()))
     assert_same(again, first)
     assert again.facts["training_seconds"] == first.facts["training_seconds"]
 
@@ -190,8 +201,8 @@ def test_finished_search_is_only_read_and_leaves_little(tmp_path: Path, monkeypa
 def test_a_damaged_checkpoint_counts_as_absent(tmp_path: Path, calls: int) -> None:
     """In the middle of a search, and of a finished one."""
     material = pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK)
-    with contextlib.suppress(Enough):
-        run(replace(material, stop=Fuse(calls)))
+    with contextlib.suppress(Enough), fuse(calls):
+        run(material)
     (file,) = (path for path in tmp_path.iterdir() if path.name in ("state.pt", "result.npz"))
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
@@ -201,8 +212,8 @@ def test_a_damaged_checkpoint_counts_as_absent(tmp_path: Path, calls: int) -> No
 
 def test_other_settings_do_not_continue(tmp_path: Path) -> None:
     material = pictures_material(two_channels(), parts(8), 2, tmp_path, **QUICK)
-    with pytest.raises(Enough):
-        run(replace(material, stop=Fuse(8)))
+    with pytest.raises(Enough), fuse(8):
+        run(material)
     other = {**QUICK, "steps": 12}
     resumed = run(replace(material, options=other))
     assert_same(resumed, run(pictures_material(two_channels(), parts(8), 2, tmp_path / "fresh", **other)))

@@ -119,11 +119,16 @@ def within(seconds: float, true: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-def follow(setup: Setup, stop: Callable[[list[Event]], None] = lambda events: None) -> list[Event]:
-    """All events of a run on the cluster; `stop` is asked whenever the engine asks, and sees them."""
+def follow(setup: Setup, seen: Callable[[list[Event]], None] = lambda events: None) -> list[Event]:
+    """All events of a run on the cluster; `seen` is told of each, and what it raises is raised where the study is."""
     events: list[Event] = []
-    for event in run.study(setup, "ray", lambda: stop(events)):
+    steps = run.study(setup, "ray")
+    for event in steps:
         events.append(event)
+        try:
+            seen(events)
+        except Cancelled as error:
+            steps.throw(error)
     return events
 
 
@@ -197,13 +202,13 @@ def test_one_failing_pair_does_not_end_the_others(places: Places, joined: Cluste
 def test_a_killed_worker_loses_nothing(places: Places, joined: Cluster, tmp_path: Path) -> None:
     killed: list[int] = []
 
-    def stop(events: list[Event]) -> None:
+    def seen(events: list[Event]) -> None:
         if not killed and any(event.kind == "features" for event in events):
             for process in at_work()[:1]:
                 os.kill(process.pid, signal.SIGKILL)
                 killed.append(process.pid)
 
-    events = follow(places.setup(tmp_path / "small"), stop)
+    events = follow(places.setup(tmp_path / "small"), seen)
     assert killed
     assert events[-1].kind == "end"
     assert_same(tmp_path / "small", places.reference)
@@ -225,12 +230,12 @@ def test_a_task_that_ends_every_worker_fails_its_pair_alone(places: Places, join
 def test_cancelled_it_stops_the_workers_and_goes_on_another_time(
     places: Places, joined: Cluster, tmp_path: Path
 ) -> None:
-    def stop(events: list[Event]) -> None:
+    def seen(events: list[Event]) -> None:
         if sum(event.kind == "features" for event in events) >= 3:
             raise Cancelled("Enough.")
 
     with pytest.raises(Cancelled, match="Enough"):
-        follow(places.setup(tmp_path / "small"), stop)
+        follow(places.setup(tmp_path / "small"), seen)
     within(20, lambda: not at_work())
     assert not (tmp_path / "small" / "cells").exists()
     events = follow(places.setup(tmp_path / "small"))
@@ -280,13 +285,13 @@ def test_a_lost_node_loses_nothing(places: Places, joined: Cluster, tmp_path: Pa
     raylets = {node.all_processes["raylet"][0].process.pid: node for node in joined.worker_nodes}
     gone: list[bool] = []
 
-    def stop(events: list[Event]) -> None:
+    def seen(events: list[Event]) -> None:
         if not gone and any(event.kind == "features" for event in events):
             for process in at_work()[:1]:
                 joined.remove_node(raylets[process.ppid()], allow_graceful=False)
                 gone.append(True)
 
-    events = follow(places.setup(tmp_path / "small"), stop)
+    events = follow(places.setup(tmp_path / "small"), seen)
     assert gone
     assert events[-1].kind == "end"
     # The cluster may take longer to call a node dead than the study to end without it.

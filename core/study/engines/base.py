@@ -1,6 +1,6 @@
 """What an engine is given, and what it tells while it works."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -70,8 +70,8 @@ class Step:
 class Engine(Protocol):
     """Runs pairs and tells of it; a cell's file is on disk before its step is told."""
 
-    def __call__(self, setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
-        """The steps, as they happen. `stop` raises when the work should end."""
+    def __call__(self, setup: Setup, pairs: Sequence[Pair]) -> Iterator[Step]:
+        """The steps, as they happen."""
 
 
 def reason_of(error: BaseException) -> str:

@@ -30,7 +30,7 @@ except ImportError as error:
 
 from core.study.engines import connection
 
-POLL = 0.2  # seconds between looks at `stop`
+POLL = 0.2  # seconds that Ray waits at once, during which no signal is answered
 AHEAD = 256  # tasks under way after which no other pair is begun
 RETRIES = 3  # of a task whose worker died; one that kills every worker must end some time
 GRACE = 2.0  # seconds for cancelled tasks to end by themselves
@@ -48,7 +48,7 @@ class _Task:
     samples: int = 0
 
 
-def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
+def run(setup: Setup, pairs: Sequence[Pair]) -> Iterator[Step]:
     """The steps of all pairs, in the order in which the cluster is done with them.
 
     Raises:
@@ -59,7 +59,7 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
     with connection.connected(options), _token(setup, options.cache) as token:
         share = connection.share(options, setup.device)
         foreman = _Foreman(replace(setup, device=share.device, options={}), options.cache, share, token)
-        yield from foreman.work(pairs, stop)
+        yield from foreman.work(pairs)
         for pair in pairs if options.cache else ():  # distances between data sets are measured in this process
             # Cells are done without: what does not come leaves distances without a key, and the next run measures them.
             with contextlib.suppress(*EXPECTED, *writing.transport_errors()):
@@ -98,12 +98,11 @@ class _Foreman:
         self.terms: dict[str, Any] = {"num_cpus": share.cpus, "num_gpus": share.gpus, "max_retries": RETRIES}
         self.terms |= {"runtime_env": {"env_vars": share.environment}}
 
-    def work(self, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
+    def work(self, pairs: Sequence[Pair]) -> Iterator[Step]:
         """The steps of all pairs."""
         waiting = deque(pairs)
         try:
             while True:
-                stop()
                 while waiting and len(self.running) < AHEAD:
                     pair = waiting.popleft()
                     try:

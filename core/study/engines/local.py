@@ -1,6 +1,6 @@
 """Runs a study in this process: encoder by encoder, data set by data set, cell by cell."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from core import devices
@@ -11,7 +11,7 @@ from core.study import cells, encoding, features
 from core.study.engines.base import EXPECTED, Pair, Setup, Step, failed, reason_of
 
 
-def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterator[Step]:
+def run(setup: Setup, pairs: Sequence[Pair]) -> Iterator[Step]:
     """The steps of all pairs; those of one encoder follow each other, so that each is loaded once.
 
     Raises:
@@ -29,10 +29,10 @@ def run(setup: Setup, pairs: Sequence[Pair], stop: Callable[[], None]) -> Iterat
                 yield from failed(pair, error)
             continue
         for pair in members:
-            yield from run_pair(setup, encoder, pair, stop)
+            yield from run_pair(setup, encoder, pair)
 
 
-def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None]) -> Iterator[Step]:
+def run_pair(setup: Setup, encoder: Encoder, pair: Pair) -> Iterator[Step]:
     """The steps of an encoder on a data set: its features first, then its cells."""
     id, images = pair.images.spec.id, pair.images
     parts = [name for name in features.PARTS if name in images.parts]
@@ -40,10 +40,8 @@ def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None
     before = 0
     try:
         for name in parts:
-            stop()
             for done, _ in encoding.compute(encoder, images, name, setup.cache):
                 yield Step("features", pair.encoder, id, share=(before + done) / total)
-                stop()
             before += len(images.parts[name])
     except Cancelled:
         raise
@@ -51,9 +49,8 @@ def run_pair(setup: Setup, encoder: Encoder, pair: Pair, stop: Callable[[], None
         yield from failed(pair, error)
         return
     for cell in pair.cells:
-        stop()
         try:
-            entry = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out, stop)
+            entry = cells.run(cell, setup.plan, encoder, images, setup.cache, setup.out)
         except Cancelled:
             raise
         except EXPECTED as error:

@@ -51,14 +51,13 @@ def run(material: Material) -> Found:
     masked, doubted = 0, {"head": sanity.random_head(who), "stage": sanity.random_stage(who)}
     tables = []
     for start in range(0, len(chosen.ids), BLOCK):
-        material.stop()
         block = Block.of(who, chosen, slice(start, start + BLOCK))
         others = {name: block.maps_of(other) for name, other in doubted.items()}
         grid = block.maps["true"].shape[1:]
         covers = [objects.cover(part, places[id], who.encoder.spec.preprocessing, grid) for id in block.ids]
         masked += sum(cover is not None for cover in covers)
         for role, classes in block.classes.items():
-            areas = _areas(who, block, role, range(start, start + len(block.ids)), paths, material)
+            areas = _areas(who, block, role, range(start, start + len(block.ids)), paths)
             mine = {name: maps[role] for name, maps in others.items()}
             tables.append(_rows(block, role, classes, mine, areas, covers))
     facts = {"samples": len(chosen.ids), "paths": min(paths, len(chosen.ids)), "head": who.head.sha256}
@@ -112,7 +111,7 @@ def _maps(
 
 
 def _areas(
-    who: Contender, block: Block, role: str, places: Sequence[int], paths: int, material: Material
+    who: Contender, block: Block, role: str, places: Sequence[int], paths: int
 ) -> list[list[faithfulness.Areas]]:
     """Areas of the map, a random order and the order from the centre, for the first `paths` images, predicted class."""
     if role != "predicted":
@@ -123,7 +122,6 @@ def _areas(
     for i, place in enumerate(places):
         if place >= paths:
             break
-        material.stop()
         chance = np.random.default_rng(place).permutation(cells)
         orders = [faithfulness.order_of(block.maps[role][i]), chance, centre]
         one = slice(i, i + 1)

@@ -80,7 +80,6 @@ def _alignment(material: Material, count: int) -> float:
         numbers = torch.as_tensor([draw_of(id, seed) for id in chosen.ids])
         parts = []
         for start in range(0, len(chosen.ids), 64):
-            material.stop()
             part = slice(start, start + 64)
             unit = to_unit(chosen.crops[part]).to(encoder.device)
             strengths = torch.full((len(unit),), augmentation.maximum, device=unit.device)

@@ -87,13 +87,12 @@ def run(material: Material) -> Found:
     given = asked(material.options)
     who, chosen = contender(material), choose(material, given.samples)
     bank = material.train.values[by_hash(material.train.ids, BANK)]
-    space = Space.fit(np.asarray(bank, np.float64), _clean_features(material, who, chosen), given.shrinkage)
+    space = Space.fit(np.asarray(bank, np.float64), _clean_features(who, chosen), given.shrinkage)
     found: dict[str, list[pa.Table]] = {"critical": [], "invariance": []}
     for start in range(0, len(chosen.ids), BLOCK):
         block = slice(start, start + BLOCK)
         reference = invariance.clean(who, to_unit(chosen.crops[block]))
         for augmentation in given.augmentations:
-            material.stop()
             work = Curve(who, reference, augmentation, chosen.ids[block], space, start)
             rows, tipping = work.measure(strengths_of(augmentation, given.strengths), given.seeds)
             found["invariance"].append(rows)
@@ -132,11 +131,10 @@ def draw_of(sample_id: str, seed: int) -> int:
     return seed * DRAWS + int.from_bytes(digest, "big") % DRAWS
 
 
-def _clean_features(material: Material, who: Contender, chosen: Chosen) -> NDArray[np.float32]:
+def _clean_features(who: Contender, chosen: Chosen) -> NDArray[np.float32]:
     """(N, D) features of the images as they are, in the precision of the views."""
     parts = []
     for start in range(0, len(chosen.ids), BLOCK):
-        material.stop()
         parts.append(invariance.clean(who, to_unit(chosen.crops[start : start + BLOCK])).pooled)
     return np.concatenate(parts)
 

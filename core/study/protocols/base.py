@@ -34,7 +34,6 @@ class Material:
         encoder: gives the encoder, for protocols that run it; frozen and shared, so a protocol copies before it trains.
         checkpoint: a folder for the checkpoints of long work; may not exist yet.
         options: the plan's settings for this protocol.
-        stop: raises when the work should end; long loops call it between steps.
         probe: file that the fitted linear probe is kept in, for all that rest on it; None keeps none.
     """
 
@@ -48,7 +47,6 @@ class Material:
     encoder: Callable[[], Encoder]
     checkpoint: Path
     options: dict[str, Any] = field(default_factory=dict)
-    stop: Callable[[], None] = lambda: None
     probe: Path | None = None
 
 

@@ -141,7 +141,7 @@ def draw(
 
 
 def distances(
-    episodes: Episodes, support: Features, asked: Features, centre: torch.Tensor | None, material: Material
+    episodes: Episodes, support: Features, asked: Features, centre: torch.Tensor | None, device: torch.device
 ) -> NDArray[np.float32]:
     """(E, ways · queries, ways) squared Euclidean distances of queries to prototypes, queries class by class.
 
@@ -149,13 +149,12 @@ def distances(
         support: what prototypes are made of.
         asked: what is asked about.
         centre: (D,) that is subtracted before features are scaled to length 1; None takes them as they are.
-        material: for the device and for stopping.
     """
     count, ways = episodes.classes.shape
     dimension = support.values.shape[1]
 
     def gather(features: Features, index: NDArray[np.int64]) -> torch.Tensor:
-        values = torch.from_numpy(np.asarray(features.values[index.ravel()])).to(material.device)
+        values = torch.from_numpy(np.asarray(features.values[index.ravel()])).to(device)
         if centre is not None:
             values = F.normalize(values - centre, dim=1)
         return values.view(*index.shape, dimension)
@@ -163,7 +162,6 @@ def distances(
     block = max(1, BLOCK // (ways * (episodes.support.shape[2] + episodes.queries.shape[2]) * dimension))
     found = []
     for start in range(0, count, block):
-        material.stop()
         chosen = slice(start, start + block)
         prototypes = gather(support, episodes.support[chosen]).mean(dim=2)
         queries = gather(asked, episodes.queries[chosen]).flatten(1, 2)
@@ -201,7 +199,7 @@ def run(material: Material) -> ProtocolAnswers:
     centre = None
     if options.metric == "cl2n":
         centre = torch.from_numpy(train.values.mean(axis=0, dtype=np.float64).astype(np.float32)).to(material.device)
-    scores = -distances(episodes, train, test, centre, material)
+    scores = -distances(episodes, train, test, centre, material.device)
     target = np.repeat(np.arange(ways), options.queries)
     right = (scores.argmax(axis=2) == target).mean(axis=1)
     logits = np.full((options.episodes * per_episode, material.classes), -np.inf, np.float32)
@@ -235,7 +233,7 @@ def _temperature(material: Material, options: EpisodeOptions, centre: torch.Tens
     shape = EpisodeOptions(options.ways, options.shots, min(options.queries, spare), options.episodes, options.metric)
     episodes = draw(train.labels, None, material.classes, shape, np.random.default_rng([material.seed, 1]))
     assert episodes is not None
-    scores = -distances(episodes, train, train, centre, material)
+    scores = -distances(episodes, train, train, centre, material.device)
     target = np.tile(np.repeat(np.arange(options.ways), shape.queries), options.episodes)
     return fit_temperature(scores.reshape(-1, options.ways), target)
 

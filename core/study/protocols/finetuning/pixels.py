@@ -20,7 +20,7 @@ Crop = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 Place = tuple[Part, int]
 MARGIN = 1.25  # side of what is kept for random crops against the side of the input
 IN_MEMORY = 2**29  # bytes; larger ones go to a file
-CHUNK = 256  # images read between two looks at whether to stop
+CHUNK = 256  # images handed to the threads at once: whoever ends the work waits for no more than these
 
 
 def places(images: ImageSet, ids: Sequence[str]) -> list[Place]:
@@ -44,7 +44,7 @@ def training_crop(rgb: NDArray[np.uint8], recipe: Preprocessing) -> NDArray[np.u
     return np.asarray(image.resize((side, side), preprocess.FILTERS[recipe.interpolation], box=box))
 
 
-def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callable[[], None]) -> Pixels:
+def read(where: Sequence[Place], side: int, crop: Crop, file: Path) -> Pixels:
     """The cropped pixels of samples, in order.
 
     Args:
@@ -74,7 +74,6 @@ def read(where: Sequence[Place], side: int, crop: Crop, file: Path, stop: Callab
 
     with ThreadPoolExecutor(max(2, min(16, os.cpu_count() or 2))) as pool:
         for start in range(0, len(where), CHUNK):
-            stop()
             for _ in pool.map(fill, range(start, min(start + CHUNK, len(where)))):
                 pass
     if not isinstance(values, np.memmap):

@@ -47,7 +47,7 @@ class Search:
         held_out = np.flatnonzero(material.held_out)
         side = pixels.training_side(recipe)
         crop = partial(pixels.training_crop, recipe=recipe)
-        self.training = pixels.read(where, side, crop, self.folder / "training.npy", material.stop)
+        self.training = pixels.read(where, side, crop, self.folder / "training.npy")
         self.validation = self._seen([where[i] for i in held_out], "validation")
         self.truth = material.train.labels[held_out]
         self.state = self._load()
@@ -57,7 +57,7 @@ class Search:
         """The encoder's own crops."""
         recipe = self.encoder.spec.preprocessing
         crop = partial(preprocess.model_crop, recipe=recipe)
-        return pixels.read(where, recipe.size, crop, self.folder / f"{name}.npy", self.material.stop)
+        return pixels.read(where, recipe.size, crop, self.folder / f"{name}.npy")
 
     def _load(self) -> SearchState:
         found = checkpoint.load(self.folder, self.made_from, self.encoder.device)
@@ -99,7 +99,6 @@ class Search:
             if ended is None and run.step == options.steps:
                 ended = "complete"
             if ended is None:
-                self.material.stop()
                 run.advance(self.state.micro)
                 checked = rules.is_check(run.step, options.steps)
                 if checked:
@@ -119,7 +118,6 @@ class Search:
         test = self._seen(where, "test")
         run, _ = self._start(member, np.ones(len(self.material.train), dtype=bool))
         while run.step < self.options.steps:
-            self.material.stop()
             run.advance(self.state.micro)
             if run.step % SAVE_EVERY == 0 or run.step == self.options.steps:
                 self._save(run, [])
