@@ -219,27 +219,15 @@ def points_table(
         digests: of the N images, in order.
         answers: whether there was a head; without one all that it would say is empty.
     """
-    rows = []
+    parts = []
     for point in points:
-        for i, digest in enumerate(digests):
-            for seed in range(point.cosine.shape[1]):
-                rows.append(
-                    {
-                        "encoder": encoder,
-                        "augmentation": name,
-                        "strength": point.strength,
-                        "image": digest,
-                        "seed": seed,
-                        "cosine": float(point.cosine[i, seed]),
-                        "prediction": int(point.prediction[i, seed]),
-                        "flipped": bool(point.flipped[i, seed]),
-                        "confidence": float(point.confidence[i, seed]),
-                        "kept": float(point.kept[i, seed]),
-                        "drift_bits": float(point.drift[i, seed]),
-                        "map_stability": float(point.map_stability[i, seed]),
-                    }
-                )
-    table = pd.DataFrame(rows)
+        count, seeds = point.cosine.shape
+        columns = {"image": np.repeat(digests, seeds), "seed": np.tile(np.arange(seeds), count), "cosine": point.cosine}
+        said = {"prediction": point.prediction, "flipped": point.flipped, "confidence": point.confidence}
+        moved = {"kept": point.kept, "drift_bits": point.drift, "map_stability": point.map_stability}
+        where = {"encoder": encoder, "augmentation": name, "strength": point.strength}
+        parts.append(pd.DataFrame(where | {key: values.ravel() for key, values in (columns | said | moved).items()}))
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return table if answers else sweeps.without_answers(table)
 
 

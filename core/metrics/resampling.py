@@ -140,7 +140,7 @@ class Bootstrapped:
         limits = self._quantiles(level)
         return Interval(self.value, *(limits or (float("nan"), float("nan"))))
 
-    def basic(self, level: float = LEVEL, low: float = -np.inf, high: float = np.inf) -> Interval:
+    def basic(self, low: float = -np.inf, high: float = np.inf) -> Interval:
         """The basic interval, 2·value − quantiles of the draws, kept within what is possible.
 
         An expected calibration error is biased upwards in small samples, and more so in resamples of them: the
@@ -153,7 +153,7 @@ class Bootstrapped:
             low: smallest possible value.
             high: largest possible value.
         """
-        limits = self._quantiles(level)
+        limits = self._quantiles(LEVEL)
         if limits is None:
             return Interval(self.value, float("nan"), float("nan"))
         ends = np.clip([2 * self.value - limits[1], 2 * self.value - limits[0]], low, high)

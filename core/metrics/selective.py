@@ -24,19 +24,6 @@ class Score:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RiskCoverage:
-    """The risk–coverage curve: each array (N,), row n for the n + 1 most confident samples.
-
-    `coverage` is the share of samples answered, `risk` the share of errors among them, `threshold` the confidence of
-    the least confident of them.
-    """
-
-    coverage: FloatArray
-    risk: FloatArray
-    threshold: FloatArray
-
-
 def misclassification_auroc(confidence: ArrayLike, correct: ArrayLike) -> Score:
     """Chance that a correct sample is more confident than a wrong one, ties counting ½ (Hendrycks & Gimpel 2017).
 
@@ -56,7 +43,7 @@ def misclassification_auroc(confidence: ArrayLike, correct: ArrayLike) -> Score:
     return Score(float(beaten.mean() / (2 * len(wrong))))
 
 
-def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
+def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> FloatArray:
     """Share of errors r_n among the n most confident samples, for n = 1 … N.
 
     Within equal confidences the errors are spread evenly: the mean over all orders of the tied samples.
@@ -67,14 +54,14 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
         correct: (N,) bool.
 
     Returns:
-        Coverage n/N in (0, 1], risk in [0, 1] (lower is better) and threshold; the last risk is the error rate.
+        (N,) risks at coverages 1/N … 1, in [0, 1], lower is better; the last one is the error rate.
     """
     sure, right = _columns(confidence, correct)
     ranked, last, errors = _tied_groups(sure, right)
     answered = np.arange(1, len(ranked) + 1)
     # Linear between the ends of tied groups, and exact there.
     expected = np.interp(answered, np.concatenate([[0], last + 1]), np.concatenate([[0], errors]))
-    return RiskCoverage(answered / len(ranked), expected / answered, ranked)
+    return np.asarray(expected / answered)
 
 
 def aurc(confidence: ArrayLike, correct: ArrayLike) -> float:
@@ -87,7 +74,7 @@ def aurc(confidence: ArrayLike, correct: ArrayLike) -> float:
     Returns:
         In [0, 1], lower is better; confidence without information gives about the error rate.
     """
-    return float(risk_coverage(confidence, correct).risk.mean())
+    return float(risk_coverage(confidence, correct).mean())
 
 
 def ideal_aurc(error_rate: ArrayLike) -> FloatArray:
@@ -117,8 +104,8 @@ def excess_aurc(confidence: ArrayLike, correct: ArrayLike) -> float:
         In [0, 1), lower is better. The ideal is the limit for large N: an ideal ranking of N samples stays above 0
         by less than r / N.
     """
-    curve = risk_coverage(confidence, correct)
-    return max(0.0, float(curve.risk.mean() - ideal_aurc(curve.risk[-1])))
+    risks = risk_coverage(confidence, correct)
+    return max(0.0, float(risks.mean() - ideal_aurc(risks[-1])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,13 +186,13 @@ def risk_at_coverage(confidence: ArrayLike, correct: ArrayLike, coverage: ArrayL
     Returns:
         The shape of `coverage`, in [0, 1], lower is better; the error rate at coverage 1.
     """
-    curve = risk_coverage(confidence, correct)
+    risks = risk_coverage(confidence, correct)
     shares = check.units("coverage", coverage, "(…)")
     if not shares.all():
         raise check.bad("coverage", "numbers in (0, 1]", "0")
     # .55 · 100 is 55.00000000000001 in floating point: without the allowance the ceiling would be 56.
-    answered = np.ceil(shares * len(curve.risk) - 1e-9).astype(np.int64)
-    return np.asarray(curve.risk[np.maximum(answered, 1) - 1])
+    answered = np.ceil(shares * len(risks) - 1e-9).astype(np.int64)
+    return np.asarray(risks[np.maximum(answered, 1) - 1])
 
 
 def answered_from(confidence: ArrayLike, correct: ArrayLike, thresholds: ArrayLike) -> tuple[IntArray, IntArray]:

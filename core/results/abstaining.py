@@ -17,6 +17,7 @@ Answers = Mapping[str, Sequence[Ranked]]
 """Of some contenders by id, one ranking a seed."""
 
 THRESHOLDS = np.arange(101) / 100
+FINE = 20  # bins of confidence by outcome
 COVERAGES = np.arange(1, 201) / 200
 RELIABILITY = (
     *("encoder", "bin", "lower", "upper", "count", "confidence", "accuracy", "low", "high"),
@@ -35,7 +36,7 @@ KINDS = {
 """What a threshold does to a sample: condition, and which samples come first."""
 
 
-def reliability(found: Answers, units: int, scheme: str = "width", bins: int = BINS) -> pd.DataFrame:
+def reliability(found: Answers, units: int, scheme: str = "width") -> pd.DataFrame:
     """The bins of reliability diagrams; the answers of all seeds in one diagram a contender.
 
     Args:
@@ -52,8 +53,8 @@ def reliability(found: Answers, units: int, scheme: str = "width", bins: int = B
     rows = []
     for id, seeds in found.items():
         sure, right, unit = (np.concatenate([getattr(s, n) for s in seeds]) for n in ("confidence", "correct", "unit"))
-        table = reliability_bins(sure, right, bins, scheme)
-        index, _ = bin_index(sure, bins, scheme)
+        table = reliability_bins(sure, right, BINS, scheme)
+        index, _ = bin_index(sure, BINS, scheme)
         once = np.unique(index * units + unit) // units
         sizes = np.bincount(once, minlength=len(table.count))
         for b in np.flatnonzero(table.count):
@@ -66,7 +67,7 @@ def reliability(found: Answers, units: int, scheme: str = "width", bins: int = B
     return pd.DataFrame(rows, columns=list(RELIABILITY))
 
 
-def outcomes(found: Answers, bins: int = 20) -> pd.DataFrame:
+def outcomes(found: Answers) -> pd.DataFrame:
     """How confidence is distributed over right and over wrong answers, all seeds together.
 
     Returns:
@@ -75,12 +76,12 @@ def outcomes(found: Answers, bins: int = 20) -> pd.DataFrame:
         never occurs.
     """
     rows = []
-    edges = np.arange(bins + 1) / bins
+    edges = np.arange(FINE + 1) / FINE
     for id, seeds in found.items():
         sure, right = (np.concatenate([getattr(seed, name) for seed in seeds]) for name in ("confidence", "correct"))
         for outcome, mine in (("right", sure[right]), ("wrong", sure[~right])):
             if len(mine):
-                counts = np.bincount(bin_index(mine, bins, "width")[0], minlength=bins)
+                counts = np.bincount(bin_index(mine, FINE, "width")[0], minlength=FINE)
                 facts = float(mine.mean()), float(np.median(mine))
                 rows += [
                     (id, outcome, edges[b], edges[b + 1], int(count), count / len(mine), *facts)

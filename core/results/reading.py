@@ -179,14 +179,14 @@ class Results:
         """Make a small table of one's own a view, to join with."""
         self._connection.register(name, table)
 
-    def batches(self, sql: str, parameters: dict[str, Any] | None = None) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+    def batches(self, sql: str) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         """The answer to a query piece by piece, for tables that should not fill the memory.
 
         Raises:
             DataUnavailable: a file is damaged or went away; also while the pieces are taken.
         """
         with self._reading():
-            reader = pa.RecordBatchReader.from_stream(self._connection.sql(sql, params=parameters or {}))
+            reader = pa.RecordBatchReader.from_stream(self._connection.sql(sql))
         return reader.schema, self._pieces(reader)
 
     def _pieces(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

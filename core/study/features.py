@@ -96,9 +96,9 @@ def place_of(cache: Path | str, key: str) -> str:
     return f"{str(cache).rstrip('/')}/features/{key}"
 
 
-def shards_of(count: int, size: int = SHARD) -> list[Shard]:
+def shards_of(count: int) -> list[Shard]:
     """The shards of a part of `count` samples, in order."""
-    return [Shard(start, min(start + size, count)) for start in range(0, count, size)]
+    return [Shard(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 
 def write_shard(place: str, shard: Shard, values: NDArray[np.float32], kept: list[int], problems: list[str]) -> None:

@@ -47,10 +47,8 @@ def fit_head(
         found[part] = features.load(features.place_of(cache, keys[part]))
     train, held_out = validation_split(found["train"], found.get("val"), SEED)
     test, classes = found["test"], len(images.classes)
-    material = Material(
-        train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, cache / "checkpoints"
-    )
-    material = replace(material, probe=linear.kept_in(cache, keys["train"], SEED))
+    where, probe = cache / "checkpoints", linear.kept_in(cache, keys["train"], SEED)
+    material = Material(train, held_out, test, classes, SEED, encoder.device, images, lambda: encoder, where, {}, probe)
     head = measured(material, encoder, task_id)
     votes = knn.run(material)
     head = replace(head, facts=head.facts | {"knn_top1": _percent(votes.logits.argmax(axis=1) == test.labels)})

@@ -98,7 +98,7 @@ def _process(folder: Path, facts: dict[str, Any]) -> psutil.Process | None:
     return None
 
 
-def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Path:
+def start(plan: Plan, data: Path, owner: str = "") -> Path:
     """Start a study in a process of its own; returns its folder.
 
     A study of that name that is there is gone on with, and grows by what the plan adds.
@@ -124,13 +124,13 @@ def start(plan: Plan, data: Path, engine: str = "local", owner: str = "") -> Pat
             if owner and folder.exists() and (before is None or before.owner != owner):
                 raise InvalidRequest(f"The study '{plan.name}' is somebody else's: take another name.")
             number = 1 + max((job.number for job in known), default=0)
-            _spawn(plan, folder, data, engine, {"owner": owner, "number": number})
+            _spawn(plan, folder, data, {"owner": owner, "number": number})
     except (OSError, subprocess.CalledProcessError, Timeout) as error:
         raise InvalidRequest(f"The study could not be started in {folder}: {error}.") from error
     return folder
 
 
-def _spawn(plan: Plan, folder: Path, data: Path, engine: str, facts: dict[str, Any]) -> None:
+def _spawn(plan: Plan, folder: Path, data: Path, facts: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "progress.json").unlink(missing_ok=True)
     (folder / "asked.toml").write_bytes(plans.dump(plan))
@@ -138,7 +138,7 @@ def _spawn(plan: Plan, folder: Path, data: Path, engine: str, facts: dict[str, A
         [
             *(sys.executable, "-c", DETACH, str(folder / "log.txt")),
             *(sys.executable, "-m", "core.cli", "study", str(folder / "asked.toml"), "--out", str(folder)),
-            *("--data", str(data), "--engine", engine, "--progress", str(folder / "progress.json")),
+            *("--data", str(data), "--progress", str(folder / "progress.json")),
         ],
         cwd=ROOT,
         capture_output=True,

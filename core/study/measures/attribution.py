@@ -28,7 +28,6 @@ from core.study.settings import Settings
 BLOCK = 64
 SAMPLES, PATHS = 200, 100
 """Images of a set, and how many of them have their cells covered one by one, unless a plan says otherwise."""
-ROLES = ("true", "predicted")
 
 
 def _asked(options: Mapping[str, Any]) -> tuple[int, int]:
