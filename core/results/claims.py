@@ -5,7 +5,7 @@ as a specification curve (Simonsohn, Simmons & Nelson 2020): what holds only whe
 """
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import fsspec
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from core.metrics.interval import Interval
 from core.results import attribution, claim_ways, invariance, training_noise
-from core.results.claim_ways import LIMITS
+from core.results.claim_ways import LIMITS, Way
 from core.results.info import ANSWERS, StudyInfo
 from core.results.writing import FACTS, digest_of
 
@@ -24,8 +24,6 @@ AGREED = 0.9
 """Share of the ways that have to speak one way before a claim is said to hold, or to fail, however it is asked."""
 HOLDS, FAILS, MIXED, NOTHING, UNKNOWN = "holds", "fails", "mixed", "nothing", "unknown"
 FIGURES = (*LIMITS, "noise", "says")
-
-Ways = Callable[[StudyInfo, str, str], pd.DataFrame]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,8 @@ class Claim:
         id: key.
         sentence: of the claim, with the contenders' names in it.
         unit: of an estimate; above 0 it speaks for the claim.
-        ways: (study, first, second) to one row a way of asking: its choices, and estimate, low, high (95 %).
+        choices: what is open to choice, `on` (which sets) among it.
+        ways: (study, first, second) to the ways of asking, each a choice of all of these, and what it gives.
         default: the choices by which the claim is judged; of a choice left out, the first in the table.
         measures: what a study has to hold for it.
     """
@@ -44,9 +43,19 @@ class Claim:
     id: str
     sentence: str
     unit: str
-    ways: Ways
+    choices: tuple[str, ...]
+    ways: Callable[[StudyInfo, str, str], Iterator[Way]]
     default: dict[str, str]
     measures: tuple[str, ...]
+
+    def asked(self, info: StudyInfo, first: str, second: str) -> pd.DataFrame:
+        """One row a way of asking: `choices`, estimate, low, high (95 %).
+
+        Raises:
+            DataUnavailable: a file is missing or damaged.
+        """
+        rows = [(*chosen, *interval) for chosen, interval in self.ways(info, first, second)]
+        return pd.DataFrame(rows, columns=[*self.choices, *LIMITS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,15 +114,15 @@ def judge(info: StudyInfo, id: str, first: str, second: str) -> Judged:
     """
     claim = CLAIMS[id]
     there = all(info.measured(measure, (first, second)) for measure in claim.measures)
-    ways = claim.ways(info, first, second).dropna(subset=["estimate"]).reset_index(drop=True) if there else None
+    ways = claim.asked(info, first, second).dropna(subset=["estimate"]).reset_index(drop=True) if there else None
     if ways is None or ways.empty:
         nothing = pd.DataFrame(columns=list(FIGURES))
         return Judged(claim, nothing, nothing, 0)
-    choices = [name for name in ways if name not in LIMITS]
+    choices = list(claim.choices)
     ways["noise"] = np.nan
     for run in (first, second):
         for other in (id for id in training_noise.runs_of(info, run) if id != run):
-            again = claim.ways(info, run, other)[[*choices, "estimate"]]
+            again = claim.asked(info, run, other)[[*choices, "estimate"]]
             apart = ways[choices].merge(again, how="left", on=choices)["estimate"].abs()
             ways["noise"] = np.fmax(ways["noise"], apart)
     known = ~(ways["estimate"].abs() <= ways["noise"])
@@ -181,6 +190,7 @@ CLAIMS: dict[str, Claim] = {
             id="accuracy",
             sentence="{second} generalizes better than {first} to different domains",
             unit="accuracy advantage",
+            choices=("protocol", "metric", "on", "sets"),
             ways=claim_ways.accuracy,
             default=_FIRST,
             measures=(ANSWERS,),
@@ -189,6 +199,7 @@ CLAIMS: dict[str, Claim] = {
             id="surer",
             sentence="{second} is surer of its answers than {first}",
             unit="difference in confidence",
+            choices=("protocol", "figure", "probabilities", "on"),
             ways=claim_ways.surer,
             default=_FIRST | {"figure": "Mean confidence"},
             measures=(ANSWERS,),
@@ -197,6 +208,7 @@ CLAIMS: dict[str, Claim] = {
             id="calibrated",
             sentence="{second} is better calibrated than {first}",
             unit="error of the probabilities saved",
+            choices=("protocol", "figure", "probabilities", "on"),
             ways=claim_ways.calibrated,
             default=_FIRST | {"figure": "ECE"},
             measures=(ANSWERS,),
@@ -205,6 +217,7 @@ CLAIMS: dict[str, Claim] = {
             id="concentrated",
             sentence="{second} looks at less of the image than {first}",
             unit="difference in concentration",
+            choices=("figure", "map", "on"),
             ways=claim_ways.concentrated,
             default=_FIRST | {"figure": "Gini"},
             measures=(attribution.MEASURE,),
@@ -213,6 +226,7 @@ CLAIMS: dict[str, Claim] = {
             id="elsewhere",
             sentence="{second} looks elsewhere than {first}",
             unit="agreement lost",
+            choices=("agreement", "less", "on"),
             ways=claim_ways.elsewhere,
             default=_FIRST,
             measures=(attribution.MEASURE,),
@@ -221,6 +235,7 @@ CLAIMS: dict[str, Claim] = {
             id="invariant",
             sentence="{second} is more invariant than {first}",
             unit="difference in what is kept",
+            choices=("of what", "augmentations", "on"),
             ways=claim_ways.invariant,
             default=_FIRST | {"of what": invariance.WAYS["whitened"].label},
             measures=(invariance.MEASURE,),
@@ -229,6 +244,7 @@ CLAIMS: dict[str, Claim] = {
             id="explained",
             sentence="invariance explains which of the two is right",
             unit="AUROC above ½",
+            choices=("property", "of what", "test", "on"),
             ways=claim_ways.explained,
             default={"on": claim_ways.ALL, "of what": invariance.WAYS["whitened"].label},
             measures=(invariance.MEASURE, attribution.MEASURE),
