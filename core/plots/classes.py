@@ -6,7 +6,7 @@ import numpy as np
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from core.plots.style import finish
+from core.plots.style import finish, square
 
 NAMED = 30  # classes; of more, names would overlap
 
@@ -20,20 +20,9 @@ def matrix(shares: NDArray[np.float64], classes: Sequence[str], said: str, signe
     """
     names = list(classes)
     reach = float(np.nanmax(np.abs(shares), initial=0.01)) if signed else 1.0
-    figure = go.Figure(
-        go.Heatmap(
-            z=shares,
-            x=names,
-            y=names,
-            zmin=-reach if signed else 0,
-            zmax=reach,
-            colorscale="RdBu" if signed else "Blues",
-            hovertemplate="%{y}, answered %{x}: %{z:.0%}<extra></extra>",
-            colorbar={"thickness": 12, "tickformat": ".0%"},
-        )
-    )
+    hover, bar = "%{y}, answered %{x}: %{z:.0%}<extra></extra>", {"thickness": 12, "tickformat": ".0%"}
+    figure = square(shares, names, reach, signed, hovertemplate=hover, colorbar=bar)
     shown = len(names) <= NAMED
     figure.update_xaxes(title="answer", showticklabels=shown, automargin=True, constrain="domain")
-    figure.update_yaxes(title="class", showticklabels=shown, automargin=True, autorange="reversed")
-    figure.update_layout(showlegend=False)
+    figure.update_yaxes(title="class", showticklabels=shown)
     return finish(figure, said, height=520)

@@ -1,13 +1,14 @@
 """Feature spaces beside each other: which are alike, what geometry they have, and their images as points."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from core.metrics.representation import SharedNeighbours
-from core.plots.style import finish
+from core.plots.style import finish, square
 
 MANY = 12  # classes from which on a legend would be a thicket
 
@@ -29,22 +30,8 @@ def matrix(
         values[i, j] = values[j, i] = row["value"]
         words[i][j] = words[j][i] = f"{row['value']:.2f}<br>±{row['high'] - row['value']:.2f}"
     labels = [names[id] for id in encoders]
-    figure = go.Figure(
-        go.Heatmap(
-            z=values,
-            x=labels,
-            y=labels,
-            zmin=0,
-            zmax=1,
-            colorscale="Blues",
-            text=words,
-            texttemplate="%{text}",
-            hovertemplate="%{y}, %{x}: %{z:.2f}<extra></extra>",
-            colorbar={"thickness": 12},
-        )
-    )
-    figure.update_yaxes(autorange="reversed", automargin=True)
-    figure.update_layout(showlegend=False)
+    look: dict[str, Any] = {"texttemplate": "%{text}", "hovertemplate": "%{y}, %{x}: %{z:.2f}<extra></extra>"}
+    figure = square(values, labels, 1, text=words, colorbar={"thickness": 12}, **look)
     return finish(figure, said, height=150 + 70 * len(encoders))
 
 

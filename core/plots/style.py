@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from numpy.typing import NDArray
 
 from core.encoders.spec import EncoderSpec
 
@@ -143,6 +145,26 @@ def add_estimates(
         hovertemplate=f"{hover}<extra></extra>",
         **more,
     )
+
+
+def square(
+    values: NDArray[np.float64], names: Sequence[str], high: float, signed: bool = False, **more: Any
+) -> go.Figure:
+    """An (N, N) table in colours, from above and from the left as `names`, up to `high`; `signed` around 0."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=names,
+            y=names,
+            zmin=-high if signed else 0,
+            zmax=high,
+            colorscale="RdBu" if signed else "Blues",
+            **more,
+        )
+    )
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    figure.update_layout(showlegend=False)
+    return figure
 
 
 def panel_titles(figure: go.Figure, panels: int) -> None:

@@ -130,7 +130,9 @@ def across(info: StudyInfo, first: str, second: str, table: pd.DataFrame) -> Acr
     Raises:
         DataUnavailable: neither has answers, or a file is missing or damaged.
     """
-    gains = pd.DataFrame({name: table[f"second_{name}"] - table[f"first_{name}"] for name in PROPERTIES})
+    gains = pd.DataFrame(
+        {name: (table[f"second_{name}"] - table[f"first_{name}"]).astype(float) for name in PROPERTIES}
+    )
     gains = gains.groupby(table["dataset"]).mean().reset_index()
     accuracy = pairs.paired(info, PROTOCOL, first, second).rename(columns={"difference": "accuracy"})
     sets = accuracy[["dataset", "label", "domain", "accuracy"]].merge(gains, on="dataset")

@@ -116,21 +116,15 @@ def accuracy(info: StudyInfo, protocol: str) -> str:
     sets = found.drop_duplicates("dataset")
     marks = [PER_CLASS if metric == "mean-per-class" else "" for metric in sets["metric"]]
     header = ["Encoder", *(escape(label) + mark for label, mark in zip(sets["label"], marks, strict=True))]
-    values = {
-        (row["encoder"], row["dataset"]): tuple(100 * row[name] for name in ("accuracy", "low", "high"))
-        for row in found.to_dict("records")
-    }
-    rows = []
-    for encoder in found["encoder"].drop_duplicates():
-        cells = []
-        for id in sets["dataset"]:
-            if (encoder, id) not in values:
-                cells.append("--")
-                continue
-            middle, low, high = values[encoder, id]
-            figure = rf"\textbf{{{middle:.1f}}}" if (id, encoder) in bold else f"{middle:.1f}"
-            cells.append(rf"{figure} {{\scriptsize [{low:.1f}, {high:.1f}]}}")
-        rows.append([escape(info.encoders[encoder]["label"]), *cells])
+
+    def cell(row: pd.Series) -> str:
+        middle, low, high = (100 * row[name] for name in ("accuracy", "low", "high"))
+        figure = rf"\textbf{{{middle:.1f}}}" if (row["dataset"], row["encoder"]) in bold else f"{middle:.1f}"
+        return rf"{figure} {{\scriptsize [{low:.1f}, {high:.1f}]}}"
+
+    wide = found.assign(cell=found.apply(cell, axis=1)).pivot(index="encoder", columns="dataset", values="cell")
+    wide = wide.reindex(index=found["encoder"].unique(), columns=list(sets["dataset"])).fillna("--")
+    rows = [[escape(info.encoders[str(id)]["label"]), *wide.loc[id]] for id in wide.index]
     seeds = sorted(set(found["seeds"]))
     counted = f"{seeds[0]} seed{'s' if seeds[0] > 1 else ''}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     caption = (

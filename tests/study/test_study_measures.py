@@ -163,7 +163,7 @@ def test_a_random_projection_scores_its_floor_between_images() -> None:
     found = measured("invariance", toy_material(Shares()))
     rng = np.random.default_rng(1)
     bank, clean, other = (rng.normal(size=(400, 8)) for _ in range(3))
-    space = Space.fit(bank, clean.astype(np.float32), 0.0)
+    space = Space(bank, clean.astype(np.float32), 0.0)
     drawn = space.compare(other.astype(np.float32), np.arange(400))
     assert drawn["whitened"].mean() == pytest.approx(space.floors["whitened"], abs=0.05)
     assert drawn["rank"].mean() == pytest.approx(0.5, abs=0.05)

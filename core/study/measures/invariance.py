@@ -87,7 +87,7 @@ def run(material: Material) -> Found:
     given = asked(material.options)
     who, chosen = contender(material), choose(material, given.samples)
     bank = material.train.values[by_hash(material.train.ids, BANK)]
-    space = Space.fit(np.asarray(bank, np.float64), _clean_features(who, chosen), given.shrinkage)
+    space = Space(bank, _clean_features(who, chosen), given.shrinkage)
     found: dict[str, list[pa.Table]] = {"critical": [], "invariance": []}
     for start in range(0, len(chosen.ids), BLOCK):
         block = slice(start, start + BLOCK)
@@ -146,17 +146,12 @@ class Space:
         floors: mean similarity of different images, by way of comparing: `cosine`, `centred` and `whitened`.
     """
 
-    def __init__(self, whitener: Whitener, clean: NDArray[np.float64]) -> None:
-        """Compare with the (N, D) features of N images."""
-        self.whitener, self.clean = whitener, clean
-        self.white = whitener.transform(clean)
-        ways = {"cosine": clean, "centred": clean - whitener.mean, "whitened": self.white}
+    def __init__(self, bank: NDArray[np.float32], clean: NDArray[np.float32], shrinkage: float) -> None:
+        """Compare with the (N, D) features of N images; the mean and the covariance are those of (M, D) of a bank."""
+        self.whitener, self.clean = Whitener.fit(bank, shrinkage), clean.astype(np.float64)
+        self.white = self.whitener.transform(self.clean)
+        ways = {"cosine": self.clean, "centred": self.clean - self.whitener.mean, "whitened": self.white}
         self.floors = {name: metrics.different_image_floor(values) for name, values in ways.items()}
-
-    @classmethod
-    def fit(cls, bank: NDArray[np.float64], clean: NDArray[np.float32], shrinkage: float) -> "Space":
-        """The space that a bank of (M, D) training features gives the mean and the covariance of."""
-        return cls(Whitener.fit(bank, shrinkage), clean.astype(np.float64))
 
     def compare(self, views: NDArray[np.float32], owner: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """(V,) of each way: cosine about the mean, cosine after whitening, and share of other images that are less
