@@ -31,6 +31,7 @@ from core.study.plan import Plan
 from core.study.run import Event
 
 SMALL = 8  # samples of a shard, so that a few images are many tasks
+AS_EVER = features.SHARD  # and as many as it has without these tests
 SETS = ("shapes", "forms")
 PLAN = Plan("small", ("random",), tuple(f"folder:{name}" for name in (*SETS, "broken")), ("linear", "knn"))
 NUMBERS = ("confidence", "true_probability", "margin", "entropy", "brier", "calibrated_confidence")
@@ -53,9 +54,9 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     for name in (*SETS, "broken"):
         study_folders.folder(root, name)
     (root / "broken" / "test" / "red" / "003.png").write_bytes(b"no image")
-    before, shards = torch.get_num_threads(), features.shards_of.__defaults__
+    before, shards = torch.get_num_threads(), features.SHARD
     torch.set_num_threads(1)
-    features.shards_of.__defaults__ = (SMALL,)
+    features.SHARD = SMALL
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("INVARISCOPE_WEIGHTS", str(tmp_path_factory.mktemp("weights")))
         found = Places(root, tmp_path_factory.mktemp("local") / "small")
@@ -63,7 +64,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
             pass
         yield found
     torch.set_num_threads(before)
-    features.shards_of.__defaults__ = shards
+    features.SHARD = shards
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +88,7 @@ def joined(cluster: Cluster) -> Iterator[Cluster]:
 
         from core.study import encoding, features
 
-        features.shards_of.__defaults__ = (size,)
+        features.SHARD = size
         extract = encoding.extract
 
         def dying(encoder, part, shard):
@@ -155,11 +156,11 @@ def test_at_an_address_it_gives_the_numbers_of_the_local_engine(
     places: Places, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Here with features that travel through an address rather than a folder of all nodes."""
-    features.shards_of.__defaults__ = (features.SHARD,)  # workers of the engine's own connection cut as ever
+    features.SHARD = AS_EVER  # workers of the engine's own connection cut as ever
     before = signal.getsignal(signal.SIGTERM)
     setup = places.setup(tmp_path / "small", address=cluster.address, cache=f"file://{tmp_path}/shared")
     events = follow(setup)
-    features.shards_of.__defaults__ = (SMALL,)
+    features.SHARD = SMALL
     assert not ray.is_initialized()
     assert signal.getsignal(signal.SIGTERM) is before
     assert events[-1].kind == "end"
