@@ -43,10 +43,11 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
     """
     with Results(info, protocol) as results:
         table, answered = estimates(info, protocol, results)
-    for place, row in enumerate(table.to_dict("records")):
-        atom, per_class = answered[row["dataset"], row["encoder"]], row["metric"] == "mean-per-class"
-        found = atoms.accuracy_interval(atom, per_class, row["seeds"])
-        table.loc[place, ["low", "high"]] = found.low, found.high
+    intervals = [
+        atoms.accuracy_interval(answered[id, encoder], metric == "mean-per-class", seeds)
+        for id, encoder, metric, seeds in table[["dataset", "encoder", "metric", "seeds"]].itertuples(index=False)
+    ]
+    table["low"], table["high"] = [i.low for i in intervals], [i.high for i in intervals]
     return table[list(ACCURACY)]
 
 
