@@ -10,7 +10,7 @@ from core.errors import InvariscopeError
 from core.metrics import attribution as agreement
 from core.plots import map_pictures, overlay
 from core.text import plain
-from pages.ui import blocks, inputs, maps, pickers, resources, stories
+from pages.ui import blocks, figures, inputs, maps, pickers, resources
 
 VIEWS = {"overlay": "Overlay", "whole": "On the whole picture", "map": "Map alone", "input": "What is read"}
 
@@ -71,9 +71,7 @@ for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contende
         )
         maps.downloads(contender, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
 
-told = {"method": method, "view": view, "shared_scale": shared, "signed": signed, "opacity": opacity}
-told |= inputs.bound(chosen) | {"class": task.classes[target] if target is not None else None}
-stories.offer(told, "attribution/maps", linkable=chosen.linkable)
+figures.menu("attribution/maps", chosen.linkable, encoders=tuple(spec.id for spec in specs))
 
 if len(contenders) > 1:
     st.subheader("Do they look at the same places?")

@@ -8,7 +8,7 @@ from core.plots import answers
 from core.plots.bars import bars
 from core.plots.style import styles
 from core.text import plain
-from pages.ui import blocks, inputs, picture, resources, stories, study_samples, uploads
+from pages.ui import blocks, figures, inputs, picture, resources, study_samples, uploads
 
 st.title("Compare encoders on an image")
 chosen = inputs.chosen()
@@ -126,10 +126,7 @@ st.dataframe(
     key="compare_facts",
 )
 blocks.csv(table, "All shown probabilities", "answers")
-
-
-told = inputs.bound(chosen) | {"class": task.classes[target] if target is not None else None, "compare_top": top}
-stories.offer(told, "compare/answers", linkable=chosen.linkable)
+figures.menu("compare/answers", chosen.linkable, encoders=tuple(spec.id for spec in specs))
 
 if len(chosen.uploads) > 1:
     uploads.draw(chosen)

@@ -3,13 +3,12 @@
 import pandas as pd
 import streamlit as st
 
-from core.plots import confidence_table, reliability, selective, study
-from core.plots.style import short_labels, styles
+from core.plots import confidence_table, reliability
 from core.results import abstaining, confidence
 from core.results.measures import MEASURES
 from core.study.protocols import PROTOCOLS
 from core.text import plain
-from pages.ui import blocks, pickers, resources, stories, study_inputs, study_samples
+from pages.ui import blocks, figures, pickers, resources, study_inputs, study_measures, study_samples
 
 RAW, SCALED = "raw", "temperature-scaled"
 
@@ -17,8 +16,12 @@ st.title("Does its confidence mean what it says?")
 chosen = study_inputs.chosen()
 info, protocol = chosen.info, chosen.protocol
 pair = tuple(dict.fromkeys((chosen.first, chosen.second)))
-everyone = study.encoders_of(info)
-untrained = [m.id for m in everyone if m.family == "random" and m.id not in pair and info.done(protocol, (m.id,))]
+names, _ = study_measures.looks(info)
+untrained = [
+    id
+    for id, about in info.encoders.items()
+    if about["family"] == "random" and id not in pair and info.done(protocol, (id,))
+]
 
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     dataset = study_samples.pick_dataset(info, protocol, pair)
@@ -41,8 +44,6 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     )
 scaled = state == SCALED
 encoders = (*pair, *untrained[:1]) if floor else pair
-members = [m for id in encoders for m in everyone if m.id == id]
-names, look = short_labels(members), styles(members)
 label = plain(info.datasets[dataset]["label"])
 
 tables = resources.of_study(info, confidence.tables, protocol, encoders, dataset, scaled, scheme)
@@ -84,16 +85,7 @@ calibrated, selects, by_set = st.tabs(
 
 
 def calibration() -> None:
-    columns = st.columns(len(here), gap="medium")
-    for column, id in zip(columns, here, strict=True):
-        mine = tables.reliability[tables.reliability["encoder"] == id]
-        with column:
-            blocks.figure(
-                reliability.diagram(mine, look[id], reliability.diagram_finding(names[id], tables.figures, id)),
-                mine,
-                reliability.diagram_alt(names[id], mine),
-                f"reliability_{id}",
-            )
+    figures.show("confidence/reliability")
     st.caption(
         "Points on the dotted line mean what they say; below it too much is claimed. Whiskers: 95 % interval. "
         "Grey: where 95 % of points would lie if confidence were exactly the chance of being right; on few answers "
@@ -122,27 +114,13 @@ def calibration() -> None:
 def ranking() -> None:
     left, right = st.columns(2, gap="large")
     with left:
-        blocks.figure(
-            selective.outcome_chart(
-                tables.outcomes, names, look, selective.outcome_finding(differences, tables.figures, names, encoders)
-            ),
-            tables.outcomes,
-            selective.outcome_alt(tables.outcomes, names),
-            "confidence_outcomes",
-        )
+        figures.show("confidence/outcomes")
         st.caption(
             "Upwards: how confidence is spread over right answers; downwards, hatched: over wrong ones. Triangles: "
             "means. The further apart, the better a threshold works."
         )
     with right:
-        blocks.figure(
-            selective.risk_chart(
-                tables.risks, names, look, selective.risk_finding(differences, tables.figures, names, encoders)
-            ),
-            tables.risks,
-            selective.risk_alt(tables.risks, names),
-            "confidence_risk",
-        )
+        figures.show("confidence/risk")
         st.caption(
             "Read from the left: only the surest are answered. A curve that rises from zero knows which of its answers "
             "are wrong; a flat one does not." + (" Bands: range over seeds." if seeds > 1 else "")
@@ -168,14 +146,7 @@ def threshold_section() -> None:
             st.caption(f"Floor: {plain(names[id])} would answer {row['coverage']:.1%}{plain(share)}.")
     left, right = st.columns([2, 3], gap="large")
     with left:
-        trained = table[~table["encoder"].isin(untrained)]
-        finding = selective.threshold_finding(trained if len(trained) else table, names, threshold)
-        blocks.figure(
-            selective.threshold_chart(table, names, look, threshold, finding),
-            table,
-            f"{finding}. Accuracy of what is answered, and the share answered, over the threshold.",
-            "confidence_threshold",
-        )
+        figures.show("confidence/threshold")
     with right:
         with st.container(horizontal=True, gap="medium", vertical_alignment="bottom"):
             kinds = {kind: kind.capitalize() for kind in abstaining.KINDS}
@@ -238,26 +209,13 @@ def domains() -> None:
         "ece",
         width=300,
     )
-    measure = ids[asked]
-    st.caption(plain(measure.help))
+    st.caption(plain(ids[asked].help))
     with st.spinner("Reading all sets", show_time=True):
-        sets, sides = resources.of_study(info, confidence.by_domain, protocol, encoders, measure.id)
-    blocks.figure(
-        reliability.domain_chart(sets, measure, names, look, reliability.domain_finding(sides, measure, names, pair)),
-        sets,
-        reliability.domain_alt(sets, measure, names),
-        "confidence_domains",
-    )
+        figures.show("confidence/domains")
     st.caption(
         "Open marker: raw; filled: after the temperature of each set's own validation images. Whiskers: 95 % over test "
         "images. In the domain: sets declared source or similar. The ECE here is over 15 bins of equal width."
     )
-
-    if len(pair) == 2:
-        told = {"dataset": dataset, "probabilities": state, "bins": scheme, "figure": measure.id}
-        both = set(pair) <= set(here)
-        figures = ("confidence/reliability", "confidence/domains") if both else ("confidence/domains",)
-        stories.offer(study_inputs.bound(chosen) | told, *figures)
 
 
 # What is in a tab that nobody opened is not computed.

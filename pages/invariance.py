@@ -11,7 +11,7 @@ from core.plots import curves, map_pictures, strip
 from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, inputs, lineup, maps, pickers, resources, stories
+from pages.ui import blocks, figures, inputs, lineup, maps, pickers, resources
 
 MAX_IMAGES = 32
 
@@ -243,14 +243,8 @@ if st.toggle(
     )
     st.caption("Chance-corrected cosine to the image as it is, one draw a strength, from the weakest to the strongest.")
 
-told = {
-    "augmentation": name,
-    f"reach_{name}": reach,
-    "seeds": seeds,
-    "with_random": with_random,
-    "corrected": corrected,
-}
-stories.offer(inputs.bound(chosen) | told, "invariance/curves", linkable=chosen.linkable)
+answering = tuple(contender.encoder.spec.id for contender in chosen.contenders)
+figures.menu("invariance/curves", chosen.linkable, encoders=answering)
 blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
 chance = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in floors.items() if id in labels)
 st.caption(

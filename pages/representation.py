@@ -2,10 +2,9 @@
 
 import streamlit as st
 
-from core.plots import representation as charts
 from core.results import geometry, pairs
 from core.text import plain
-from pages.ui import blocks, neighbours, pickers, resources, study_inputs, study_measures, study_samples
+from pages.ui import blocks, figures, neighbours, pickers, resources, study_inputs, study_measures, study_samples
 
 NEIGHBOURS_SHOWN = 6
 AREA_SHOWN = 12
@@ -17,12 +16,12 @@ st.title("How alike are the spaces?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, look = study_measures.looks(info)
+names, _ = study_measures.looks(info)
 sets = info.measured(geometry.MEASURE, (first, second))
 study_measures.require(chosen, sets, "geometry")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
     picked = study_measures.pick(info, sets, together=False)[0]
-    measure = pickers.one(
+    pickers.one(
         "Likeness",
         {"cka": "CKA", "neighbours": "shared neighbours"},
         "likeness",
@@ -34,19 +33,13 @@ label = str(info.datasets[picked]["label"])
 
 kinship = resources.of_study(info, geometry.kinship, picked)
 here = [id for id in info.encoders if id in {*kinship["first"], *kinship["second"]}]
-said = charts.kinship_finding(kinship, measure, names, first, second)
 left, right = st.columns([0.45, 0.55], gap="large")
 with left:
-    blocks.figure(
-        charts.matrix(kinship, measure, names, here, said),
-        kinship,
-        f"Likeness of feature spaces on {label}. {said}",
-        "kin",
-    )
+    figures.show("representation/likeness", measured=picked)
 with right:
     st.markdown("**How each uses its space**")
-    figures = resources.of_study(info, geometry.figures)
-    table = geometry.chosen_figures(figures, picked, here).rename(columns=names)
+    every = resources.of_study(info, geometry.figures)
+    table = geometry.chosen_figures(every, picked, here).rename(columns=names)
     table["figure"] = table["figure"].map(lambda id: geometry.FIGURES[id].partition(":")[0])
     st.dataframe(table, hide_index=True, alt=f"Geometry of the feature spaces on {label}.", key="geometry")
     st.caption(plain("; ".join(geometry.FIGURES.values()) + "."))
@@ -57,7 +50,7 @@ with right:
 
 st.subheader("Images as points")
 with st.container(horizontal=True, gap="medium"):
-    kind = pickers.one(
+    pickers.one(
         "Projection",
         {"pca": "PCA", "tsne": "t-SNE"},
         "projection",
@@ -65,7 +58,7 @@ with st.container(horizontal=True, gap="medium"):
         help="PCA keeps distances as far as two dimensions can. t-SNE keeps neighbours; how far its clusters lie apart "
         "means nothing.",
     )
-    by = st.segmented_control(
+    st.segmented_control(
         "Colour", ["class", "who is right"], default="class", required=True, key="colour", bind="query-params"
     )
 
@@ -81,23 +74,9 @@ def look_at(samples: list[str], id: str) -> None:
             study_samples.picture(gallery, sample, f"Sample {sample}")
 
 
-classes = info.datasets[picked]["classes"]
-right_of = resources.of_study(info, geometry.who_is_right, picked, first, second) if by == "who is right" else None
+figures.show("representation/points", "area", measured=picked)
 for column, id in zip(st.columns(2, gap="large"), (first, second), strict=True):
-    places = resources.of_study(info, geometry.projection, picked, id, kind)
-    if right_of is None:
-        colour = places["label"].map(lambda i: plain(str(classes[int(i)])))
-    else:
-        words = {"both": "both", "first": f"only {names[first]}", "second": f"only {names[second]}", "none": "neither"}
-        colour = places["sample_id"].map(right_of).fillna("none").map(words)
     with column:
-        blocks.figure(
-            charts.points(places, colour, f"{names[id]} on {label}: {len(places)} images", by or "class"),
-            places,
-            f"Two coordinates of each image in the space of {names[id]}.",
-            f"points_{id}",
-            select="area",
-        )
         picked_out = [str(point[0]) for point in blocks.selected(f"points_{id}")]
         if len(picked_out) == 1:
             st.caption(f"Sample {plain(picked_out[0])}: its nearest neighbours in this space")

@@ -3,29 +3,23 @@
 import pandas as pd
 import streamlit as st
 
-from core.plots import study as bars
 from core.plots import study_domains as domains
-from core.plots import study_gap
 from core.plots import study_words as words
-from core.plots.style import short_labels, styles
-from core.results import distances, origin, pairs, summary, training_noise
-from core.results.published import published
+from core.results import distances, origin, pairs, summary
 from core.study.protocols import PROTOCOLS
+from core.talk import on_studies
 from core.text import plain
-from pages.ui import blocks, pickers, resources, stories, study_inputs
+from pages.ui import blocks, figures, pickers, resources, study_inputs, study_measures
 from pages.ui.places import worded
 
 CHART = "study_accuracy"
-CROWD = 4  # encoders that the bars show without being asked
 
 st.title("How far do the representations carry?")
 chosen = study_inputs.chosen()
 info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
 protocol_label = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
-nets = bars.encoders_of(info)
-names, look = short_labels(nets), styles(nets)
+names, _ = study_measures.looks(info)
 table = resources.of_study(info, summary.accuracy, protocol)
-controls = resources.of_studies(info, chosen.studies, summary.controls, protocol)
 alone = pd.DataFrame(columns=list(pairs.PAIRED))
 paired = alone if first == second else resources.of_study(info, pairs.paired, protocol, first, second)
 answered = [id for id in names if id in set(table["encoder"])]
@@ -65,50 +59,32 @@ if not paired.empty:
 
 # Accuracy by set.
 with st.container(horizontal=True, gap="medium"):
-    everyone = len(answered) <= CROWD or st.toggle(
-        f"All {len(answered)} encoders", value=False, key="study_everyone", bind="query-params"
-    )
+    if len(answered) > on_studies.CROWD:
+        st.toggle(f"All {len(answered)} encoders", key="study_everyone", bind="query-params")
     with_published = st.toggle(
         "Published figures",
-        value=False,
         key="study_published",
         bind="query-params",
         help="What the literature gives for sets of this name by this protocol: other encoders, other code.",
     )
-floors = [id for id in answered if info.encoders[id]["family"] == "random" and id not in (first, second)]
-# An untrained encoder is a line across the bars and no contender, unless it was chosen as one.
-shown = [id for id in answered if id not in floors] if everyone else [first, *([second] if second != first else [])]
-drawn = table[table["encoder"].isin(shown)]
-finding = words.accuracy_finding(table, paired, names, first, second, protocol_label)
-literature = published(protocol=protocol) if with_published else pd.DataFrame(columns=["dataset", "accuracy"])
-literature = literature[literature["dataset"].isin(list(table["dataset"]))].dropna(subset=["accuracy"])
-ink = bars.INK["dark" if st.context.theme.type == "dark" else "light"]
-arguments = (drawn, controls, {id: names[id] for id in shown}, look, finding, info.id, literature)
-blocks.figure(
-    bars.accuracy_bars(*arguments, ink),
-    words.accuracy_table(table, controls, answered),
-    words.accuracy_alt(drawn, names, controls),
-    CHART,
-    select="point",
-    on_paper=bars.accuracy_bars(*arguments),
-)
-st.caption(
-    "Bars: accuracy with its 95 % interval. "
-    + plain(bars.controls_note(controls, list(drawn["dataset"]), info.id, shown))
-)
+drawn = figures.show("study/accuracy", "point")
+st.caption("Bars: accuracy with its 95 % interval. " + plain(drawn.note))
 
-if with_published and literature.empty:
-    st.info(
-        "No published figure at hand is for a data set of this study by this protocol.", icon=":material/menu_book:"
-    )
-elif with_published:
-    st.caption("Diamonds are published figures. They were not measured here, and their encoders and code are others:")
-    st.dataframe(
-        literature[["dataset", "model", "metric", "value", "unit", "source", "table", "note"]],
-        hide_index=True,
-        alt="Published figures for data sets of this study, with their sources.",
-        key="study_literature",
-    )
+if with_published:
+    literature = on_studies.literature(protocol, table["dataset"])
+    if literature.empty:
+        none = "No published figure at hand is for a data set of this study by this protocol."
+        st.info(none, icon=":material/menu_book:")
+    else:
+        st.caption(
+            "Diamonds are published figures. They were not measured here, and their encoders and code are others:"
+        )
+        st.dataframe(
+            literature[["dataset", "model", "metric", "value", "unit", "source", "table", "note"]],
+            hide_index=True,
+            alt="Published figures for data sets of this study, with their sources.",
+            key="study_literature",
+        )
 
 # A click on a bar chooses the set here, and so does the keyboard.
 sets = list(dict.fromkeys(table["dataset"]))
@@ -155,62 +131,37 @@ left, right = st.columns([3, 2], gap="large")
 with left:
     st.subheader("Does distance decide who is ahead?")
     measured = resources.of_study(info, distances.distances)
-    sources = [id for id, about in info.datasets.items() if about["domain"] == "source"]
-    if paired.empty:
-        st.info("A difference takes two contenders.")
-    elif measured.empty:
-        st.info(
-            "No distance was measured in this study: "
-            + (
-                "its source set or the others have too few images, or the run has not come to its end."
-                if sources
-                else "no data set is declared as the source that distances are from (domain=source), and none of these "
-                "encoders ships with images of its own."
-            )
-        )
-    else:
+    if not measured.empty and not paired.empty:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
             seen_by = [id for id in answered if id in set(measured["encoder"])]
             measure = pickers.one("Distance by", domains.MEASURES, "measure", "frechet", st.selectbox, width=240)
             eyes = pickers.one("in the features of", {id: names[id] for id in seen_by}, "features", first, width=180)
-        near_far = distances.by_distance(paired, measured, eyes, measure)
-        floor = distances.floor_of(measured, eyes, measure)
-        if near_far.empty:
-            st.info(f"No set that both contenders answered has a distance in the features of {plain(names[eyes])}.")
-        else:
-            sentence = domains.advantage_finding(distances.trend(near_far, measure), names[first], names[second])
-            blocks.figure(
-                domains.advantage_chart(near_far, floor, measure, names[first], names[second], sentence),
-                near_far,
-                domains.advantage_alt(near_far, floor, measure, names[first], names[second]),
-                "study_advantage",
+    if paired.empty:
+        st.info("A difference takes two contenders.")
+    elif (shown := figures.show("study/advantage")).charts:
+        near_far = shown.charts[0].table
+        outside = [id for id in measured["reference"].unique() if id not in info.datasets]
+        missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
+        images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
+        st.caption(
+            f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {plain(names[eyes])}, {images} "
+            "images of either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
+            + (
+                " Dotted line: two halves of the source itself."
+                if pd.notna(distances.floor_of(measured, eyes, measure))
+                else ""
             )
-            outside = [id for id in measured["reference"].unique() if id not in info.datasets]
-            missing = [row["label"] for _, row in paired.iterrows() if row["dataset"] not in set(near_far["dataset"])]
-            images = ", ".join(f"{n:,}" for n in sorted(near_far["images"].unique(), reverse=True))
-            st.caption(
-                f"{domains.MEASURES[measure]}: {domains.NOTES[measure]}. Features of {plain(names[eyes])}, {images} "
-                "images of either side. Bars: paired 95 % intervals. Grey: no difference after Holm's correction."
-                + (" Dotted line: two halves of the source itself." if pd.notna(floor) else "")
-                + (
-                    f" The source is no set of this study: {plain(', '.join(outside))}, by training images that the "
-                    "encoder's head ships."
-                    if outside
-                    else ""
-                )
-                + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
+            + (
+                f" The source is no set of this study: {plain(', '.join(outside))}, by training images that the "
+                "encoder's head ships."
+                if outside
+                else ""
             )
+            + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
+        )
 with right:
     st.subheader("Generalization gap")
-    gaps = resources.of_study(info, summary.generalization_gap, protocol)
-    if gaps.empty:
-        st.info("A gap takes results on a set declared similar and on one declared different.")
-    else:
-        noise = training_noise.of_gap(info, gaps, (first, second))
-        sentence = study_gap.gap_finding(gaps, pairs.gap_difference(paired), noise, names, first, second)
-        blocks.figure(
-            study_gap.gap_chart(gaps, names, look, sentence), gaps, study_gap.gap_alt(gaps, names), "study_gap"
-        )
+    if figures.show("study/gap").charts:
         st.caption(
             "Mean accuracy on different sets minus that on similar ones. Sets differ in difficulty and number of "
             "classes, so read gaps against each other and against random weights, not against zero."
@@ -238,11 +189,6 @@ if not paired.empty:
         )
     )
 
-if not paired.empty:
-    told = study_inputs.bound(chosen) | {key: st.session_state.get(key) for key in ("measure", "features")}
-    has = {"study/advantage": not measured.empty and not near_far.empty, "study/gap": not gaps.empty}
-    stories.offer(told, "study/accuracy", *(id for id, drawn in has.items() if drawn), "study/compared", "study/limits")
-
 # What is missing, and where everything comes from.
 absent = resources.of_study(info, origin.unfinished)
 failed = absent[absent["state"] == "failed"]
@@ -269,14 +215,7 @@ with st.expander("Reproduce this study", icon=":material/terminal:"):
     if plan is None:
         st.caption("The plan of this study cannot be read from where its results are.")
     else:
-        st.download_button(
-            "The plan (study.toml)",
-            worded(plan.decode()),
-            "study.toml",
-            "application/toml",
-            on_click="ignore",
-            icon=":material/download:",
-            key="study_plan",
-        )
+        told = worded(plan.decode())
+        blocks.download("The plan (study.toml)", told, "study.toml", icon=":material/download:", key="study_plan")
     st.caption("DIR is where the data sets are, OUT where the results go. A study that was stopped goes on there.")
 st.caption(plain(resources.of_study(info, origin.provenance)))

@@ -6,7 +6,7 @@ import streamlit as st
 from core.plots import study_attribution as charts
 from core.results import attribution
 from core.text import plain
-from pages.ui import blocks, pickers, resources, stories, study_inputs, study_measures, study_samples
+from pages.ui import figures, pickers, resources, study_inputs, study_measures, study_samples
 
 SHOWN = 4  # images of a gallery
 
@@ -14,7 +14,7 @@ st.title("Do they look at the same places?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, look = study_measures.looks(info)
+names, _ = study_measures.looks(info)
 sets = info.measured(attribution.MEASURE, (first, second))
 study_measures.require(chosen, sets, "attribution")
 picked = study_measures.pick(info, sets, together=False)[0]
@@ -22,16 +22,7 @@ label = str(info.datasets[picked]["label"])
 
 table = resources.of_study(info, attribution.agreement, first, second, picked)
 images = resources.of_study(info, attribution.images, (first, second), tuple(sets))
-if table.empty:
-    st.info("The two contenders' maps have different grids, and are not laid over each other.", icon=":material/info:")
-else:
-    said = charts.agreement_finding(table, names[first], names[second])
-    blocks.figure(
-        charts.agreement_chart(table, said),
-        table.drop(columns=["first_map", "second_map"]),
-        f"Rank correlation of the two maps of the true class, {len(table)} images of {label}. {said}",
-        "map_agreement",
-    )
+if figures.show("maps/agreement", measured=picked).charts:
     kind = st.segmented_control(
         "Images",
         ["best", "median", "worst"],
@@ -56,32 +47,15 @@ else:
                 words = f"Map of {name} for the true class of sample {row['sample_id']}, warm where it speaks for it."
                 place.image(charts.map_png(data), caption=plain(name), width="stretch", alt=words)
 
-if not table.empty:
-    stories.offer(study_inputs.bound(chosen) | {"measured": picked}, "maps/agreement")
 st.subheader("How concentrated, right and wrong, near and far")
-means = attribution.means(images, ("dataset", "encoder", "right"))
-figures = {id: words.capitalize() for id, words in attribution.FIGURES.items()}
-figure = pickers.one("Figure", figures, "map_figure", "effective", width=320)
-mine = means[means["figure"] == figure]
-labels = {id: str(info.datasets[id]["label"]) for id in sets}
-said = charts.concentration_finding(mine, attribution.FIGURES[figure], names, (first, second))
-blocks.figure(
-    charts.concentration_chart(mine, labels, names, look, (first, second), attribution.FIGURES[figure], said),
-    mine,
-    f"{attribution.FIGURES[figure]} by data set, contender and outcome. {said}",
-    "map_concentration",
-)
+kinds = {id: words.capitalize() for id, words in attribution.FIGURES.items()}
+pickers.one("Figure", kinds, "map_figure", "effective", width=320)
+figures.show("maps/concentration")
 
 objects = resources.of_study(info, attribution.on_objects, (first, second), picked)
 if not objects.empty:
     st.subheader("Do they look at the object?")
-    said = charts.objects_finding(objects, names)
-    blocks.figure(
-        charts.objects_chart(objects, attribution.OBJECTS, names, look, said),
-        objects,
-        f"Evidence for the answer against masks of the object, {label}. {said}",
-        "map_objects",
-    )
+    figures.show("maps/objects", measured=picked)
     st.caption(
         f"{int(objects['images'].max())} images of {plain(label)} with a mask, cropped as the encoder reads them. "
         f"Chance is the share of the picture that the object covers, {objects['chance'].mean():.0%}; a map that is a "

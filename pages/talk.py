@@ -10,7 +10,7 @@ from core.talk import kept
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
-from pages.ui import decks, inputs, own_images, quiz, room, routes, stories
+from pages.ui import blocks, decks, inputs, own_images, quiz, room, routes, stories
 
 FRAME = 640  # px
 
@@ -56,15 +56,9 @@ else:
     with st.container(horizontal=True, gap="small"):
         st.link_button("In a window of its own", address, icon=":material/open_in_new:", type="primary")
         path = deck.path
-        st.download_button(
-            "One HTML file",
-            lambda: path.read_bytes(),
-            f"{id}.html",
-            "text/html",
-            on_click="ignore",
-            icon=":material/download:",
-            key="talk_html",
-            help="Runs from a disk, without a network. The browser's print makes a PDF of it.",
+        told = "Runs from a disk, without a network. The browser's print makes a PDF of it."
+        blocks.download(
+            "One HTML file", path.read_bytes, f"{id}.html", icon=":material/download:", key="talk_html", help=told
         )
 
 
@@ -93,9 +87,7 @@ table = pd.DataFrame(
     }
 )
 with st.container(horizontal=True, gap="small"):
-    st.download_button(
-        "Story (TOML)", written(story), f"{id}.toml", "application/toml", on_click="ignore", key="talk_toml"
-    )
+    blocks.download("Story (TOML)", written(story), f"{id}.toml", key="talk_toml")
     if id not in stories.own() and st.button("Copy and edit", icon=":material/edit:", key="talk_copy"):
         st.session_state["story_next"] = stories.keep(story)
         st.rerun()

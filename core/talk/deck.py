@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -22,6 +23,7 @@ from core.paths import ASSETS
 from core.talk import scenes
 from core.talk.parts import Chart, Drag, Drawn, Grid, Marked, Part, Picture, Points
 from core.talk.stories import Scene, Story
+from core.talk.view import asked_once
 
 FOLDER = ASSETS / "deck"
 MAX_BYTES = 15 << 20
@@ -182,14 +184,14 @@ def assets() -> list[str]:
 def build(
     story: Story,
     seen: Callable[[int, int], None] = lambda done, total: None,
-    show: Callable[[Scene], Drawn | Marked] = scenes.show,
+    show: Callable[[Scene], Drawn | Marked] | None = None,
 ) -> tuple[bytes, list[tuple[int, str]]]:
     """The story as an HTML file, and which of its scenes are marked, with the reason.
 
     Args:
         story: to be told.
         seen: told how many scenes of how many are drawn.
-        show: gives a scene's figure.
+        show: gives a scene's figure; without it each is drawn here.
 
     Returns:
         The file; and (number of the scene from 1, reason) of each that names what is not here.
@@ -199,6 +201,7 @@ def build(
     """
     if not story.scenes:
         raise InvalidRequest("The story has no scene yet: add views to it.")
+    show = show or partial(scenes.show, ask=asked_once())
     drawn = []
     for scene in story.scenes:
         drawn.append(show(scene))

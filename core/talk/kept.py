@@ -17,7 +17,7 @@ from core.files import write_whole
 from core.paths import cache_folder
 from core.pipeline import RESULT_VERSION
 from core.results import store
-from core.talk import deck, scenes
+from core.talk import deck
 from core.talk.parts import Drawn, Marked
 from core.talk.stories import Scene, Story, written
 
@@ -75,7 +75,7 @@ def found(story: Story) -> Kept | None:
 def build(
     story: Story,
     seen: Callable[[int, int], None] = lambda done, total: None,
-    show: Callable[[Scene], Drawn | Marked] = scenes.show,
+    show: Callable[[Scene], Drawn | Marked] | None = None,
 ) -> Kept:
     """The deck of a story, built unless it is here; arguments as of `deck.build`.
 

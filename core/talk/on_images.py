@@ -114,5 +114,6 @@ def what_moves_them(view: View) -> Drawn:
         for c in on.contenders
     }
     frames = [encode_png(view.rgb) for view in strip.views(on.contenders[0], on.image, augmentation, strengths)]
-    words = curves.curves_alt(curve, augmentation, labels, corrected)
-    return Drawn(said, (Drag(augmentation.unit, strengths, frames, lines, Chart(chart, words)),), on.source)
+    alt = curves.curves_alt(curve, augmentation, labels, corrected)
+    drawn = Chart(chart, alt, curve, "invariance_curves")
+    return Drawn(said, (Drag(augmentation.unit, strengths, frames, lines, drawn),), on.source)

@@ -3,15 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
 import plotly.graph_objects as go
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chart:
-    """A Plotly figure in words, too, with a heading of its own where several stand side by side."""
+    """A Plotly figure with the table that it was drawn from.
+
+    Attributes:
+        figure: its finding is in its layout (`core.plots.style.finding_of`).
+        alt: the same in words.
+        table: what is drawn.
+        name: of its files and its place on a page.
+        heading: of its own, where several stand side by side.
+    """
 
     figure: go.Figure
     alt: str
+    table: pd.DataFrame
+    name: str
     heading: str = ""
 
 
@@ -69,7 +80,7 @@ class Drawn:
     """A scene's figure.
 
     Attributes:
-        finding: what it shows, in the words of its page; may be empty.
+        finding: what it shows, in a sentence; may be empty.
         parts: side by side.
         source: study or sample, weights, versions.
         note: what else must be said to read it; may be empty.

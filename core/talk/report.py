@@ -19,8 +19,10 @@ from core.study.protocols import PROTOCOLS
 from core.talk import deck, scenes
 from core.talk.parts import Chart, Drawn, Marked
 from core.talk.stories import Scene, Value
+from core.talk.view import asked_once
 
 WIDTH, HEIGHT = 680, 420  # px of a chart on a page of A4
+ON_PAGES = ("maps/objects", "representation/")  # how the figures begin that no report has
 OWN = """@article{tendle2021study,
   title   = {A Study of the Generalizability of Self-Supervised Representations},
   author  = {Tendle, Atharva and Hasan, Mohammad Rashedul},
@@ -37,18 +39,20 @@ document.documentElement.dataset.ready = "yes";"""
 def figures(info: StudyInfo, protocol: str, pair: tuple[str, str]) -> Iterator[tuple[str, Scene]]:
     """What a report shows of a study, in the order of the pages: a heading and the scene behind it.
 
-    Reliability stands once a data set, all else once.
+    Reliability stands once a data set, all else once. What belongs to pictures (masks, points, neighbours) is left to
+    its pages.
     """
     view: dict[str, Value] = {"study": info.id, "protocol": protocol, "first": pair[0], "second": pair[1]}
     for id, figure in scenes.FIGURES.items():
-        if not set(scenes.STUDY) <= set(figure.keys):
+        if not set(scenes.STUDY) <= set(figure.keys) or id.startswith(ON_PAGES):
             continue
         if id != "confidence/reliability":
             yield figure.label, Scene(id, figure.label, "", view)
             continue
         for dataset in info.measured("answers", pair, protocol):
             label = f"{figure.label}: {info.datasets[dataset]['label']}"
-            yield label, Scene(id, label, "", view | {"dataset": dataset})
+            # Two diagrams fit beside each other on a sheet of paper.
+            yield label, Scene(id, label, "", view | {"dataset": dataset, "confidence_floor": False})
 
 
 def build(
@@ -77,9 +81,9 @@ def build(
         raise InvalidRequest(
             f"Study '{info.id}' has no results of {strange[0]} by {protocol}. It has {', '.join(ids)}."
         )
-    sections, left_out = [], []
+    sections, left_out, ask = [], [], asked_once()
     for heading, scene in figures(info, protocol, (first, second)):
-        shown = scenes.show(scene)
+        shown = scenes.show(scene, ask=ask)
         if isinstance(shown, Marked):
             left_out.append(f"{heading}: {shown.reason}")
             continue

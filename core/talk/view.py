@@ -3,8 +3,11 @@
 A page shows its default where an address names what is not here; a talk must never show another picture.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from core import pipeline, samples
 from core.encoders.registry import encoder_spec
@@ -14,12 +17,30 @@ from core.images import SafeImage
 from core.plots import study
 from core.plots.style import Style, short_labels, styles
 from core.readout import Contender
-from core.results import choices, store
+from core.results import choices, pairs, store
 from core.results.info import StudyInfo
+from core.study.protocols import PROTOCOLS
 from core.talk.stories import Value
 from core.tasks import Task, task
 
 FROM_THE_ROOM = "A picture from the room"
+T = TypeVar("T")
+Ask = Callable[..., Any]
+"""Gives `compute(info, *arguments)` of (info, compute, *arguments), from a cache where it has one."""
+
+
+def asked_once() -> Ask:
+    """Computes what is asked of a study once, for several figures of one file."""
+    found: dict[tuple[Any, ...], Any] = {}
+
+    def ask(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
+        key = (info.version, compute.__module__, compute.__qualname__, arguments)
+        if key not in found:
+            found[key] = compute(info, *arguments)
+        answer: T = found[key]
+        return answer
+
+    return ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +50,14 @@ class View:
     Attributes:
         values: the parameters.
         picture: of somebody in the room, in the place of the sample; it is in no address.
+        ask: through which numbers of a study are asked.
+        dark: whether the figure is for a dark page.
     """
 
     values: Mapping[str, Value]
     picture: SafeImage | None = None
+    ask: Ask = field(default_factory=asked_once)
+    dark: bool = False
 
     def text(self, key: str, default: str, known: Iterable[str] | None = None, kind: str = "") -> str:
         """A word.
@@ -65,7 +90,10 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class OnStudy:
-    """A study with what its pages share: protocol, the two contenders, and how encoders are called and drawn."""
+    """A study with what its pages share: protocol, the two contenders, and how encoders are called and drawn.
+
+    `first` and `second` are the same where the study has one contender by the protocol.
+    """
 
     info: StudyInfo
     protocol: str
@@ -73,11 +101,39 @@ class OnStudy:
     second: str
     names: Mapping[str, str]
     look: Mapping[str, Style]
+    through: Ask
 
     @property
     def pair(self) -> tuple[str, str]:
         """Both ids; differences are the second minus the first."""
         return self.first, self.second
+
+    @property
+    def both(self) -> tuple[str, str]:
+        """Names of both."""
+        return self.names[self.first], self.names[self.second]
+
+    @property
+    def paired(self) -> pd.DataFrame:
+        """Paired tests of the two; empty of one."""
+        if self.first == self.second:
+            return pd.DataFrame(columns=list(pairs.PAIRED))
+        found: pd.DataFrame = self.ask(pairs.paired, self.protocol, *self.pair)
+        return found
+
+    @property
+    def protocol_label(self) -> str:
+        """The protocol as people read it."""
+        return PROTOCOLS[self.protocol].label if self.protocol in PROTOCOLS else self.protocol
+
+    def label(self, dataset: str) -> str:
+        """A data set as people read it."""
+        return str(self.info.datasets[dataset]["label"])
+
+    def ask(self, compute: Callable[..., T], *arguments: Any) -> T:
+        """`compute(info, *arguments)`."""
+        found: T = self.through(self.info, compute, *arguments)
+        return found
 
     def dataset(self, view: View, key: str, among: list[str], default: str = "") -> str:
         """A data set of the study that has what the figure shows.
@@ -97,8 +153,12 @@ class OnStudy:
         return f"Study {self.info.id}, {str(self.info.manifest['updated'])[:10]}, {self.protocol}. Weights: {weights}."
 
 
-def on_study(view: View) -> OnStudy:
+def on_study(view: View, alone: bool = False) -> OnStudy:
     """The study of a view.
+
+    Args:
+        view: names it.
+        alone: whether one contender is enough, where a study has no second one.
 
     Raises:
         InvariscopeError: the study, its version, the protocol or a contender is not here.
@@ -114,10 +174,10 @@ def on_study(view: View) -> OnStudy:
     ids = choices.contenders(info, protocol)
     first = view.text("first", choices.first(info, ids), ids, "contender in this study")
     second = view.text("second", choices.second(info, ids, first), ids, "contender in this study")
-    if first == second:
+    if first == second and not (alone and len(ids) == 1):
         raise DataUnavailable(f"This figure compares two contenders; {first} would stand beside itself.")
     nets = study.encoders_of(info)
-    return OnStudy(info, protocol, first, second, short_labels(nets), styles(nets))
+    return OnStudy(info, protocol, first, second, short_labels(nets), styles(nets), view.ask)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Pieces of a page: a figure with its table and downloads, badges, captions."""
 
-from collections.abc import Sequence
-from typing import Any, Literal
+import mimetypes
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, LiteralString
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -23,6 +24,7 @@ PLOT_CONFIG: dict[str, Any] = {
     "modeBarButtons": [["toImage"]],
     "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "invariscope"},
 }
+MENU = "Take this view along"
 PAPER_CONFIG = PLOT_CONFIG | {"toImageButtonOptions": {"format": "svg", "filename": "invariscope"}}
 BADGES: dict[str, Literal["blue", "orange", "gray", "green"]] = {
     "SSL": "blue",
@@ -38,12 +40,19 @@ def figure(
     alt: str,
     key: str,
     select: Literal["", "point", "area"] = "",
-    on_paper: go.Figure | None = None,
+    on_paper: Callable[[], go.Figure] | None = None,
+    more: Callable[[], None] | None = None,
 ) -> None:
-    """A chart with its alternative text, and under it the table it was drawn from, to read or to take away.
+    """A chart with its alternative text, and under it the table it was drawn from and the menu of what to take away.
 
-    With `select`, points can be clicked, or an area drawn around them too; `selected` then gives what they carry. A
-    chart whose colours follow the dark theme is taken away as `on_paper`.
+    Args:
+        chart: with its finding in its layout.
+        table: what is drawn.
+        alt: the chart in words.
+        key: of its widgets and files.
+        select: whether points can be clicked, or an area drawn around them too; `selected` gives what they carry.
+        on_paper: gives the chart to take away, where the one that is shown follows the dark theme.
+        more: draws what else the menu has.
     """
     st.markdown(f"**{plain(finding_of(chart))}**")
     if select:
@@ -54,42 +63,36 @@ def figure(
         st.plotly_chart(chart, key=key, alt=alt, config=config, on_select="rerun", selection_mode=modes)
     else:
         st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
-    with st.expander("Table and download", icon=":material/table:"):
+    with st.expander("Table", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
-        with st.container(horizontal=True, gap="small"):
-            csv(table, "Table", key, icon=None)
-            st.download_button(
-                "Table (LaTeX)",
-                lambda: latex.frame(table, latex.escape(finding_of(chart)), key).encode(),
-                f"{key}.tex",
-                "text/x-tex",
-                on_click="ignore",
-                key=f"{key}_tex",
-            )
-            st.download_button(
-                "Chart (HTML, SVG)",
-                lambda: titled(on_paper or chart).to_html(include_plotlyjs=True, config=PAPER_CONFIG).encode(),
-                f"{key}.html",
-                "text/html",
-                on_click="ignore",
-                key=f"{key}_html",
-                help="A page of its own that needs no network; its camera button saves the chart as SVG.",
-            )
+    with st.popover(MENU, icon=":material/ios_share:", type="tertiary"):
         st.caption("The camera button over the chart saves it as PNG, at twice its size.")
 
+        def on_page() -> bytes:
+            page: str = titled(on_paper() if on_paper else chart).to_html(include_plotlyjs=True, config=PAPER_CONFIG)
+            return page.encode()
 
-def csv(table: pd.DataFrame, label: str, name: str, *, icon: str | None = ":material/download:", **look: Any) -> None:
+        with st.container(horizontal=True, gap="small"):
+            csv(table, "Table", key, icon=None)
+            caption = latex.escape(finding_of(chart))
+            download("Table (LaTeX)", lambda: latex.frame(table, caption, key).encode(), f"{key}.tex")
+            told = "A page of its own that needs no network; its camera button saves the chart as SVG."
+            download("Chart (HTML, SVG)", on_page, f"{key}.html", help=told)
+        if more:
+            more()
+
+
+def download(label: LiteralString, data: bytes | str | Callable[[], bytes], file: str, **look: Any) -> None:
+    """A button that gives a file, made when asked for where `data` makes it; its key is the file's name, `_` for the
+    point, unless `look` has another one."""
+    kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+    look = {"key": file.replace(".", "_")} | look
+    st.download_button(label, data, file, kind, on_click="ignore", **look)
+
+
+def csv(table: pd.DataFrame, called: str, name: str, *, icon: str | None = ":material/download:", **look: Any) -> None:
     """A button that gives a table as `name`.csv."""
-    st.download_button(
-        f"{plain(label)} (CSV)",
-        to_csv(table, mark=True),
-        f"{name}.csv",
-        "text/csv",
-        on_click="ignore",
-        key=f"{name}_csv",
-        icon=icon,
-        **look,
-    )
+    download(f"{plain(called)} (CSV)", lambda: to_csv(table, mark=True), f"{name}.csv", icon=icon, **look)
 
 
 def selected(key: str) -> list[list[Any]]:

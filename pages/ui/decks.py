@@ -58,7 +58,7 @@ def scene(told: Scene) -> Drawn | Marked:
     """The figure of a scene, once for everybody until what it is made of changes; nobody may change it."""
 
     def show() -> Drawn:
-        found = scenes.show(told)
+        found = scenes.show(told, ask=resources.of_study)
         if isinstance(found, Marked):
             raise _Missing(found)  # what raises is not held: what is missing may come
         return found

@@ -258,9 +258,3 @@ def pick_class(chosen: Chosen, key: str = "class") -> int | None:
         help="Any class of the task; by default each contender explains its own answer.",
     )
     return None if name in (None, own) else chosen.task.classes.index(name)
-
-
-def bound(chosen: Chosen) -> dict[str, object]:
-    """What of the address the sidebar decides, by parameter."""
-    ids = tuple(contender.encoder.spec.id for contender in chosen.contenders)
-    return {"image": st.session_state.get("image", DEFAULT_IMAGE), "task": chosen.task.id, "encoders": ids}

@@ -12,7 +12,7 @@ from core.pipeline import Reading
 from core.plots import map_pictures
 from core.readout import Contender
 from core.text import plain
-from pages.ui import resources
+from pages.ui import blocks, resources
 
 
 def draw(
@@ -50,21 +50,7 @@ def downloads(
     spec = contender.encoder.spec
     facts = {"encoder": spec.id, "class": class_name, "method": method, "digest": reading.digest, "task": reading.task}
     with st.container(horizontal=True, gap="small"):
-        st.download_button(
-            "PNG",
-            png,
-            f"{spec.id}_{method}.png",
-            "image/png",
-            on_click="ignore",
-            key=f"{key}_png",
-            icon=":material/image:",
-        )
-        st.download_button(
-            "Raw (npz)",
-            export.map_archive(values, facts),
-            f"{spec.id}_{method}.npz",
-            "application/octet-stream",
-            on_click="ignore",
-            key=f"{key}_npz",
-            icon=":material/data_array:",
-        )
+        file = f"{spec.id}_{method}"
+        blocks.download("PNG", png, f"{file}.png", key=f"{key}_png", icon=":material/image:")
+        archive = export.map_archive(values, facts)
+        blocks.download("Raw (npz)", archive, f"{file}.npz", key=f"{key}_npz", icon=":material/data_array:")

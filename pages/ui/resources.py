@@ -229,13 +229,6 @@ def drawn_of(contenders: Sequence[Contender], image: SafeImage, what: str, compu
     return _drawn(tuple(pipeline.key(contender, image) for contender in contenders), what, compute)
 
 
-def of_studies(info: StudyInfo, others: Sequence[StudyInfo], compute: Callable[..., T], *arguments: Any) -> T:
-    """`compute(info, others, *arguments)`, once for everybody until the study or one of the others changes."""
-    versions = " ".join(study.version for study in (info, *others))
-    what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
-    return _of_study(versions, what, arguments, lambda: compute(info, others, *arguments))
-
-
 # A set that is not at hand raises, and what raises is not cached: it is found once it is brought.
 @st.cache_resource(show_spinner="Opening the data set", max_entries=4)
 def _gallery(address: str, fingerprint: str) -> Gallery:

@@ -1,4 +1,4 @@
-"""The stories of this session, and the button that takes the view of a page along: into one of them, or as a file."""
+"""The stories of this session, and the part of a figure's menu that takes it into one of them, or as a file."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,10 +7,9 @@ import streamlit as st
 
 from core.errors import InvalidRequest
 from core.talk import kept
-from core.talk.scenes import FIGURES, depends_on
 from core.talk.stories import LONGEST, MAX_SCENES, Scene, Story, Value, shipped
 from core.text import plain
-from pages.ui import decks
+from pages.ui import blocks, decks
 
 OWN, NEW = "own_stories", "a new story"
 
@@ -34,54 +33,33 @@ def keep(story: Story, id: str = "") -> str:
     return id
 
 
-def offer(view: Mapping[str, object], *figures: str, linkable: bool = True) -> None:
-    """The button that adds what a page shows to a story.
+def offer(figure: str, view: Mapping[str, Value]) -> None:
+    """The part of a figure's menu that gives it as one file, or adds it to a story.
 
     Args:
-        view: the bound state of the page, by parameter of its address; what a figure does not depend on is left out.
-        figures: keys of `FIGURES`, those of the page that have something to show.
-        linkable: whether the address holds all that is shown.
+        figure: key of `core.talk.scenes.FIGURES`.
+        view: the state of its page that it depends on, by parameter of the address.
     """
-    with st.popover("Take this view along", icon=":material/co_present:"):
-        if not linkable:
-            st.caption("A story holds addresses, and an upload is in none: choose a sample first.")
-            return
-        key = f"story_{figures[0]}"
-        figure = figures[0]
-        if len(figures) > 1:
-            labels = {id: FIGURES[id].label for id in figures}
-            figure = st.selectbox("Figure", list(figures), format_func=lambda id: labels[id], key=key) or figure
-        sentence = st.text_input("What readers and audience read", max_chars=LONGEST["sentence"], key=f"{key}_sentence")
-        scene = Scene(figure, " ".join(sentence.split()), "", bound(view, figure))
-        st.download_button(
-            "This view as one file (HTML)",
-            lambda: kept.build(Story(scene.sentence, (scene,)), show=decks.scene).path.read_bytes(),
-            "view.html",
-            "text/html",
-            on_click="ignore",
-            icon=":material/download:",
-            key=f"{key}_file",
-            disabled=not scene.sentence,
-            help="It needs no server and no network, holds the figure and where its numbers come from, and prints.",
-        )
-        titles = {id: story.title for id, story in own().items()} | {NEW: "A new story"}
-        to = st.selectbox("Story", list(titles), format_func=lambda id: plain(titles[id]), key=f"{key}_to") or NEW
-        if st.button("Add", key=f"{key}_add", type="primary", disabled=not scene.sentence):
-            try:
-                add(to, scene)
-                st.success("Added. The page Talk shows, orders and gives it.", icon=":material/check:")
-            except InvalidRequest as error:
-                st.error(plain(error), icon=":material/error:")
-
-
-def bound(view: Mapping[str, object], figure: str) -> dict[str, Value]:
-    """What of a page's state a figure depends on, as a story writes it."""
-    # What is no scalar on a page is a row of ids or numbers.
-    return {
-        key: value if isinstance(value, str | bool | int | float) else tuple(map(str, value))  # type: ignore[call-overload]
-        for key, value in view.items()
-        if value is not None and depends_on(FIGURES[figure], key)
-    }
+    key = f"story_{figure}"
+    sentence = st.text_input("What readers and audience read", max_chars=LONGEST["sentence"], key=f"{key}_sentence")
+    scene = Scene(figure, " ".join(sentence.split()), "", view)
+    blocks.download(
+        "This view as one file (HTML)",
+        lambda: kept.build(Story(scene.sentence, (scene,)), show=decks.scene).path.read_bytes(),
+        "view.html",
+        icon=":material/download:",
+        key=f"{key}_file",
+        disabled=not scene.sentence,
+        help="It needs no server and no network, holds the figure and where its numbers come from, and prints.",
+    )
+    titles = {id: story.title for id, story in own().items()} | {NEW: "A new story"}
+    to = st.selectbox("Story", list(titles), format_func=lambda id: plain(titles[id]), key=f"{key}_to") or NEW
+    if st.button("Add", key=f"{key}_add", type="primary", disabled=not scene.sentence):
+        try:
+            add(to, scene)
+            st.success("Added. The page Talk shows, orders and gives it.", icon=":material/check:")
+        except InvalidRequest as error:
+            st.error(plain(error), icon=":material/error:")
 
 
 def add(id: str, scene: Scene) -> None:

@@ -78,8 +78,3 @@ def chosen() -> ChosenStudy:
         )
         st.stop()
     return found
-
-
-def bound(chosen: ChosenStudy) -> dict[str, object]:
-    """What of the address the sidebar decides, by parameter."""
-    return {"study": chosen.info.id, "protocol": chosen.protocol, "first": chosen.first, "second": chosen.second}
