@@ -29,30 +29,22 @@ class Refused(Exception):
 
 
 @dataclass(slots=True)
-class Quiz:
+class Steps:
     """A row of questions and where its host is.
 
     Step 0 waits for phones, step 2 i + 1 has question i open, step 2 i + 2 has it closed, and the last one sums up.
 
     Attributes:
         id: in the address that phones open.
-        host: the secret of the browser that leads it.
         address: of the server as phones reach it.
         questions: in order.
         step: see above.
-        votes: of each question, the option by phone.
-        phones: that came, whether they voted or not.
-        moved: when the last step was taken, in seconds of a clock that never goes back.
     """
 
     id: str
-    host: str
     address: str
     questions: tuple[Question, ...]
-    step: int = 0
-    votes: list[dict[str, int]] = field(default_factory=list)
-    phones: set[str] = field(default_factory=set)
-    moved: float = field(default_factory=time.monotonic)
+    step: int
 
     @property
     def last(self) -> int:
@@ -68,6 +60,33 @@ class Quiz:
     def open(self) -> bool:
         """Whether votes count now."""
         return self.step % 2 == 1 and self.step < self.last
+
+    @property
+    def question(self) -> Question | None:
+        """The one that is open or closed now."""
+        return None if self.number is None else self.questions[self.number]
+
+    @property
+    def pictured(self) -> tuple[Question, ...]:
+        """Questions whose pictures may be seen, from the first."""
+        return self.questions[: (self.step + 1) // 2]
+
+
+@dataclass(slots=True)
+class Quiz(Steps):
+    """A quiz with its votes.
+
+    Attributes:
+        host: the secret of the browser that leads it.
+        votes: of each question, the option by phone.
+        phones: that came, whether they voted or not.
+        moved: when the last step was taken, in seconds of a clock that never goes back.
+    """
+
+    host: str
+    votes: list[dict[str, int]]
+    phones: set[str] = field(default_factory=set)
+    moved: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,30 +107,17 @@ class Tally:
         return sum(self.votes)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+@dataclass(slots=True)
+class Moment(Steps):
     """A quiz as it is at one moment; of an open question it holds how many voted, and not what.
 
     Attributes:
-        id, address, step, last, number, open: as of the quiz.
-        question: that is open or closed now.
-        pictured: questions whose pictures may be seen, from the first.
-        questions: how many there are.
-        phones: that came.
+        phones: how many came.
         voted: phones that voted on this question.
         chosen: what the phone that asks chose of it; None where it chose nothing.
         closed: tallies of all closed questions, in order.
     """
 
-    id: str
-    address: str
-    step: int
-    last: int
-    number: int | None
-    open: bool
-    question: Question | None
-    pictured: tuple[Question, ...]
-    questions: int
     phones: int
     voted: int
     chosen: int | None
@@ -119,27 +125,13 @@ class Moment:
 
 
 def _moment(quiz: Quiz, phone: str) -> Moment:
-    number, begun = quiz.number, min(len(quiz.questions), (quiz.step + 1) // 2)
-    tallies = []
-    closed = quiz.step // 2
-    for question, cast in zip(quiz.questions[:closed], quiz.votes[:closed], strict=True):
+    closed = []
+    for question, cast in zip(quiz.questions, quiz.votes[: quiz.step // 2], strict=False):
         chosen = list(cast.values())
-        tallies.append(Tally(question, tuple(chosen.count(i) for i in range(len(question.options)))))
-    return Moment(
-        id=quiz.id,
-        address=quiz.address,
-        step=quiz.step,
-        last=quiz.last,
-        number=number,
-        open=quiz.open,
-        question=None if number is None else quiz.questions[number],
-        pictured=quiz.questions[:begun],
-        questions=len(quiz.questions),
-        phones=len(quiz.phones),
-        voted=0 if number is None else len(quiz.votes[number]),
-        chosen=None if number is None else quiz.votes[number].get(phone),
-        closed=tuple(tallies),
-    )
+        closed.append(Tally(question, tuple(chosen.count(i) for i in range(len(question.options)))))
+    cast = {} if quiz.number is None else quiz.votes[quiz.number]
+    at = (quiz.id, quiz.address, quiz.questions, quiz.step)
+    return Moment(*at, len(quiz.phones), len(cast), cast.get(phone), tuple(closed))
 
 
 class Quizzes:
@@ -177,7 +169,7 @@ class Quizzes:
             id = ""
             while not id or id in self._quizzes:
                 id = "".join(secrets.choice(LETTERS) for _ in range(ID_LENGTH))
-            made = Quiz(id, secrets.token_urlsafe(24), address, tuple(questions), votes=[{} for _ in questions])
+            made = Quiz(id, address, tuple(questions), 0, secrets.token_urlsafe(24), [{} for _ in questions])
             self._quizzes[id] = made
             return id, made.host
 

@@ -55,7 +55,7 @@ def phone(now: Moment | None, root: str, note: str = "") -> str:
         words = "Wait here: the first question comes by itself." if now.step == 0 else "That was the quiz. Thank you!"
         return _page("Quiz", "phone", f"<main>{said}<h1>{words}</h1></main>", refresh=now.step == 0)
     number, question, chosen = now.number or 0, now.question, now.chosen
-    head = f'<p class="count">Question {number + 1} of {now.questions}</p><h1>{escape(question.asked)}</h1>'
+    head = f'<p class="count">Question {number + 1} of {len(now.questions)}</p><h1>{escape(question.asked)}</h1>'
     if now.open and chosen is None:
         buttons = "".join(
             f'<button name="choice" value="{i}"><b>{name}</b>{_lines(question.options[i].lines)}</button>'
@@ -115,7 +115,9 @@ def stage(now: Moment, root: str) -> str:
         options = "".join(_option(now, root, i) for i in range(len(now.question.options)))
         about = f"<figcaption>{escape(now.question.about)}</figcaption>"
         shown = f'<div class="shown"><figure>{picture}{about}</figure>{options}</div>'
-        head = f'<p class="count">Question {number + 1} of {now.questions}</p><h1>{escape(now.question.asked)}</h1>'
+        head = (
+            f'<p class="count">Question {number + 1} of {len(now.questions)}</p><h1>{escape(now.question.asked)}</h1>'
+        )
         source = f'<p class="source">{escape(now.question.source)}</p>'
         below = join(now, root) + count if now.open else _result(now)
         body = f"<header>{head}</header>{shown}<aside>{below}</aside><footer>{source}{lead}</footer>"

@@ -44,7 +44,7 @@ def _running(id: str, host: str) -> None:
     now = quizzes().now(id)
     if now is None:
         return
-    st.markdown(f"Questions: {now.questions:d}. Phones join at **{plain(now.address + routes.quiz(id))}**.")
+    st.markdown(f"Questions: {len(now.questions)}. Phones join at **{plain(now.address + routes.quiz(id))}**.")
     with st.container(horizontal=True, gap="small"):
         address = f"{routes.quiz(id)}/stage?key={host}"
         st.link_button("Open the stage", address, icon=":material/open_in_new:", type="primary")

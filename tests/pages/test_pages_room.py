@@ -40,7 +40,7 @@ def test_pictures_of_the_study_make_a_quiz_that_phones_find(talk):
     make(talk)
     id, host = talk.session_state[quiz.RUNNING]
     now = quizzes().now(id)
-    assert now.questions == 3
+    assert len(now.questions) == 3
     (said,) = [each.value for each in talk.markdown if "Phones join" in each.value]
     assert re.search(rf"\*\*.*192\.0\.2\.7.*quiz/{id}.*\*\*", said)
     quizzes().go_on(id, 0)
