@@ -3,21 +3,19 @@
 import argparse
 from pathlib import Path
 
-from core.commands.common import Commands, add_common, add_contenders, add_pictures, print_json
+from core.commands.common import Commands, add_command, add_contenders, add_pictures, tell
 from core.errors import UnknownName
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("attribute", help="write attribution maps of an image")
+    parser = add_command(commands, "attribute", run, "write attribution maps of an image")
     parser.add_argument("image", metavar="IMAGE")
     parser.add_argument("--class", dest="class_name", metavar="NAME", help="default: each encoder's own answer")
     parser.add_argument("--method", default="grad-cam", help="grad-cam, occlusion or integrated-gradients")
     parser.add_argument("--out", required=True, metavar="DIR")
     add_pictures(parser)
     add_contenders(parser)
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,11 +40,5 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     scale = overlay.shared_scale(maps)
     written = export.write_maps(Path(arguments.out), image, contenders, maps, targets, scale, arguments.method)
-    if arguments.json:
-        print_json(written)
-    else:
-        for remark in remarks(image):
-            print(remark)
-        for entry in written["maps"]:
-            print(f"{entry['overlay']}  {entry['encoder']}: {entry['class']}")
-    return 0
+    lines = [f"{entry['overlay']}  {entry['encoder']}: {entry['class']}" for entry in written["maps"]]
+    return tell(arguments, written, [*remarks(image), *lines])

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
+from core.commands.common import Commands, add_command, say, tell
 from core.encoders.registry import encoder_spec
 from core.errors import HeadUnavailable
 
@@ -27,10 +27,8 @@ SHOWN = ("name", "value", "unit", "bar", "met", "detail")
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("bench", help="measure speed against a bare forward pass and other tools")
+    parser = add_command(commands, "bench", run, "measure speed against a bare forward pass and other tools")
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, packaged encoders only")
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"{row.name}: {_measured(row)}")
         rows.append(row)
     facts = machine(device)
-    if arguments.json:
-        print_json({"machine": facts, "rows": [{name: getattr(row, name) for name in SHOWN} for row in rows]})
-    else:
-        print(table(rows))
-        print(
-            f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads; {facts['device']}; "
-            f"torch {facts['torch']}; {facts['date']}"
-        )
-    return EXIT_PART if any(row.met is False for row in rows) else 0
+    told = {"machine": facts, "rows": [{name: getattr(row, name) for name in SHOWN} for row in rows]}
+    where = f"{facts['cpu']}, {facts['cores']} cores, {facts['threads']} threads; {facts['device']}; "
+    lines = [table(rows), f"{where}torch {facts['torch']}; {facts['date']}"]
+    return tell(arguments, told, lines, any(row.met is False for row in rows))

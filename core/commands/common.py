@@ -1,13 +1,14 @@
 """What several sub-commands share: options, exit codes, JSON and progress. Imports nothing heavy: every start reads it.
 
-A sub-command is a file with `add_parser`, which describes its options, and `run`, which takes them and returns the exit
-code. What computes is imported inside `run`, so that help and lists answer at once.
+A sub-command is a file with `add_parser`, which describes its options, and `run`, which takes them, tells what it
+found and returns the exit code. What computes is imported inside `run`, so that help and lists answer at once.
 """
 
 import argparse
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -16,6 +17,7 @@ from core.pace import Pace, Progress
 from core.paths import expanded
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+Run: TypeAlias = Callable[[argparse.Namespace], int]
 EXIT_PART, EXIT_ERROR = 1, 2
 
 
@@ -35,15 +37,30 @@ def ids(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def add_common(parser: argparse.ArgumentParser, device: bool = True, weights: bool = True) -> None:
-    """The options that most sub-commands take; a default here would undo what was said before the sub-command."""
-    unsaid = argparse.SUPPRESS
+def add_command(
+    commands: Commands, name: str, run: Run | None, help: str, device: bool = True, weights: bool = True
+) -> argparse.ArgumentParser:
+    """The parser of a sub-command, with the options that most of them take.
+
+    Args:
+        commands: to add it to.
+        name: of the sub-command.
+        run: takes the arguments and returns the exit code; None where only sub-commands of it do.
+        help: what it does, in a line.
+        device: whether it computes on a device.
+        weights: whether it looks for weights.
+    """
+    parser = commands.add_parser(name, help=help)
+    if run:
+        parser.set_defaults(run=run)
+    unsaid = argparse.SUPPRESS  # a default here would undo what was said before the sub-command
     parser.add_argument("--json", action="store_true", default=unsaid, help="print JSON instead of text")
     if device:
         parser.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto", help="where to compute")
     if weights:
         told = "folder of fetched weights (also INVARISCOPE_WEIGHTS)"
         parser.add_argument("--weights-dir", metavar="DIR", default=unsaid, help=told)
+    return parser
 
 
 def add_contenders(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +80,23 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
 def print_json(value: Any) -> None:
     """Print a value as JSON that any parser takes and any terminal shows: ASCII, and no NaN."""
     print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def tell(arguments: argparse.Namespace, value: Any, lines: Iterable[str], part: bool = False) -> int:
+    """Print what was found, as JSON where that is asked for; returns the exit code.
+
+    Args:
+        arguments: of the sub-command.
+        value: what was found, in plain values.
+        lines: the same as text.
+        part: whether something could not be done, or a check failed.
+    """
+    if arguments.json:
+        print_json(value)
+    else:
+        for line in lines:
+            print(line)
+    return EXIT_PART if part else 0
 
 
 def say(line: str) -> None:

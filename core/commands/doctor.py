@@ -3,12 +3,12 @@
 import argparse
 import platform
 import shutil
-import sys
+from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
 import core
-from core.commands.common import EXIT_PART, Commands, add_common, print_json
+from core.commands.common import Commands, add_command, say, tell
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 
@@ -17,9 +17,7 @@ PACKAGES = ("streamlit", "torch", "torchvision", "timm", "captum", "plotly", "pa
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("doctor", help="check the installation")
-    add_common(parser)
-    parser.set_defaults(run=run)
+    add_command(commands, "doctor", run, "check the installation")
 
 
 def examine(device_name: str) -> dict[str, Any]:
@@ -71,18 +69,18 @@ def examine(device_name: str) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> int:
     """Print what was found; 1 when something is wrong."""
     found = examine(arguments.device)
-    if arguments.json:
-        print_json(found)
-    else:
-        for key, value in found.items():
-            if isinstance(value, dict):
-                value = ", ".join(f"{name} {state}" for name, state in value.items())
-            elif isinstance(value, list):
-                value = ", ".join(value) or "none"
-            elif isinstance(value, float):
-                value = f"{value:.1f}"
-            print(f"{key.replace('_', ' '):16} {value}")
+    code = tell(arguments, found, _lines(found), bool(found["problems"]))
     if found["problems"]:
-        print("invariscope: " + " ".join(found["problems"]), file=sys.stderr)
-        return EXIT_PART
-    return 0
+        say("invariscope: " + " ".join(found["problems"]))
+    return code
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
+    for key, value in found.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {state}" for name, state in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(value) or "none"
+        elif isinstance(value, float):
+            value = f"{value:.1f}"
+        yield f"{key.replace('_', ' '):16} {value}"

@@ -4,7 +4,7 @@ import argparse
 import tomllib
 from pathlib import Path
 
-from core.commands.common import Commands, add_common, fetch_progress, folder_address, ids, print_json, say
+from core.commands.common import Commands, add_command, fetch_progress, folder_address, ids, say, tell
 from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest
 from core.paths import ASSETS, cache_folder, own_folder
@@ -15,7 +15,7 @@ from core.text import spoken
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
     family = ["supervised", "simclr", "random"]
-    parser = commands.add_parser("fit-heads", help="fit and measure heads for a labelled image folder")
+    parser = add_command(commands, "fit-heads", run, "fit and measure heads for a labelled image folder")
     told = "folder with train/<class>/ and test/<class>/, or id of a data set"
     parser.add_argument("data", metavar="DATA", help=told)
     parser.add_argument("--task", required=True, help="id of the label space")
@@ -29,8 +29,6 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--note", default="", help="what people must know before they trust an answer")
     told = "assets folder to write to (default: the app's own for encoders that ship, the weights folder for others)"
     parser.add_argument("--out", metavar="ASSETS", help=told)
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 def write_task(arguments: argparse.Namespace, classes: tuple[str, ...], assets: Path) -> None:
@@ -87,6 +85,4 @@ def run(arguments: argparse.Namespace) -> int:
         if (assets / "models" / id / "card.toml").is_file():
             export.add_measured(head, id, assets)
         rows.append({"encoder": id, "task": arguments.task, "file": str(path), **head.facts})
-    if arguments.json:
-        print_json(rows)
-    return 0
+    return tell(arguments, rows, ())

@@ -2,24 +2,24 @@
 
 import argparse
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from core.commands import models_convert, models_verify
-from core.commands.common import EXIT_PART, Commands, add_common, fetch_progress, print_json, say
+from core.commands.common import EXIT_PART, Commands, add_command, fetch_progress, say, tell
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import REGIMES, EncoderSpec
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options, and those of the actions."""
-    models = commands.add_parser("models", help="list, fetch, check, convert and add encoders")
+    models = add_command(commands, "models", run, "list, fetch, check, convert and add encoders", device=False)
     models.add_argument("--fetch", metavar="ID", help="download the weights of an encoder and its heads")
-    models.set_defaults(run=run)
     actions = models.add_subparsers(dest="action", metavar="ACTION")
     models_verify.add_parser(actions)
     models_convert.add_parser(actions)
-    add = actions.add_parser("add", help="use a file of weights of your own, where it is")
+    add = add_command(actions, "add", _add, "use a file of weights of your own, where it is", device=False)
     add.add_argument("file", metavar="FILE")
     add.add_argument("--arch", default="", metavar="NAME", help="its network in timm (default: as the file says)")
     add.add_argument(
@@ -37,14 +37,9 @@ def add_parser(commands: Commands) -> None:
     add.add_argument("--mean", type=_three, metavar="R,G,B", help="of the channels, in [0, 1]")
     add.add_argument("--std", type=_three, metavar="R,G,B", help="of the channels")
     add.add_argument("--interpolation", choices=("bilinear", "bicubic"), help="of the resizing")
-    add.set_defaults(run=_add)
-    accept = actions.add_parser("accept", help="accept a licence that weights ask for, once")
+    accept = add_command(actions, "accept", _accept, "accept a licence that weights ask for, once", device=False)
     accept.add_argument("licence", metavar="LICENCE", help="dinov3, seer or sapiens2")
-    accept.set_defaults(run=_accept)
-    refresh = actions.add_parser("refresh", help="write the catalog's entries of the installed timm again")
-    refresh.set_defaults(run=_refresh)
-    for parser in (models, add, accept, refresh):
-        add_common(parser, device=False)
+    add_command(actions, "refresh", _refresh, "write the catalog's entries of the installed timm again", device=False)
 
 
 def row(spec: EncoderSpec) -> dict[str, Any]:
@@ -76,16 +71,16 @@ def run(arguments: argparse.Namespace) -> int:
         for file in spec.files:
             say(f"{file.file}: {weights.fetch(file, fetch_progress(file.file))}")
     rows = [row(spec) for spec in encoders().values()]
-    if arguments.json:
-        print_json(rows)
-        return 0
+    return tell(arguments, rows, _lines(rows))
+
+
+def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     width = max(len(r["id"]) for r in rows)
     for r in rows:
         where = "packaged" if r["packaged"] else "here" if r["available"] else "to fetch"
         heads = ", ".join(r["task_heads"]) or "no heads"
         mark = "  (non-commercial)" if r["non_commercial"] else ""
-        print(f"{r['id']:{width}}  {r['regime']:26} {where:9} {r['label']}  [{heads}]{mark}")
-    return 0
+        yield f"{r['id']:{width}}  {r['regime']:26} {where:9} {r['label']}  [{heads}]{mark}"
 
 
 def _add(arguments: argparse.Namespace) -> int:
@@ -104,20 +99,17 @@ def _add(arguments: argparse.Namespace) -> int:
         preprocessing={name: getattr(arguments, name) for name in fields},
     )
     spec = own.add(arguments.file, name, said)
-    if arguments.json:
-        print_json(row(spec) | {"note": spec.note})
-        return 0
-    recipe = spec.preprocessing
-    print(f"{spec.id}: {spec.label}, {spec.regime}. {spec.note.removeprefix('Your own file. ')}")
-    print(
-        f"Input: {recipe.size} px of a short side of {recipe.resize}, {recipe.interpolation}, mean {recipe.mean}, "
-        f"deviation {recipe.std}."
+    recipe, no_head = (
+        spec.preprocessing,
+        f"It has no head yet: invariscope fit-heads DIR --task ID --encoders {spec.id}",
     )
-    if spec.heads:
-        print("It can be chosen on every page now.")
-    else:
-        print(f"It has no head yet: invariscope fit-heads DIR --task ID --encoders {spec.id}")
-    return 0
+    lines = (
+        f"{spec.id}: {spec.label}, {spec.regime}. {spec.note.removeprefix('Your own file. ')}",
+        f"Input: {recipe.size} px of a short side of {recipe.resize}, {recipe.interpolation}, mean {recipe.mean}, "
+        f"deviation {recipe.std}.",
+        "It can be chosen on every page now." if spec.heads else no_head,
+    )
+    return tell(arguments, row(spec) | {"note": spec.note}, lines)
 
 
 def _three(text: str) -> list[float]:

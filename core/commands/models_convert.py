@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import Commands, add_common, fetch_progress, print_json, say
+from core.commands.common import Commands, add_command, fetch_progress, say, tell
 from core.encoders.registry import encoders
 from core.encoders.spec import WeightFile
 from core.errors import InvalidRequest, UnknownName, WeightsInvalid
@@ -18,12 +18,12 @@ SHOWN = 5
 
 def add_parser(actions: Commands) -> None:
     """Describe the options."""
-    parser = actions.add_parser("convert", help="keep the tensors of a file that holds more; nothing in it runs")
+    parser = add_command(
+        actions, "convert", run, "keep the tensors of a file that holds more; nothing in it runs", device=False
+    )
     parser.add_argument("what", metavar="ID|FILE", help="an encoder (its files are fetched), or a file")
     parser.add_argument("--container", metavar="A.B", help="keep only what is under these names of a FILE")
     parser.add_argument("--out", metavar="FILE.safetensors", help="where a FILE's tensors go (default: beside it)")
-    add_common(parser, device=False)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,12 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = [_row(path, convert(path, target, container))]
     else:
         raise UnknownName("encoder, and no file,", named, entries)
-    if arguments.json:
-        print_json(done)
-        return 0
-    for row in done:
-        print(_sentence(row))
-    return 0
+    return tell(arguments, done, map(_sentence, done))
 
 
 def _of_entry(file: WeightFile) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import EXIT_PART, Commands, add_common, print_json, say
+from core.commands.common import Commands, add_command, say, tell
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import EncoderSpec
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 def add_parser(actions: Commands) -> None:
     """Describe the options."""
-    parser = actions.add_parser("verify", help="check that encoders load right: layouts, addresses, hashes, training")
+    parser = add_command(
+        actions, "verify", run, "check that encoders load right: layouts, addresses, hashes, training", device=False
+    )
     parser.add_argument("ids", nargs="*", metavar="ID", help="default: --all")
     parser.add_argument("--all", action="store_true", help="every encoder of the catalog")
     parser.add_argument("--offline", action="store_true", help="only what needs no network")
-    add_common(parser, device=False)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,11 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"       {'ok  ' if check.ok else 'FAIL'} {check.name}: {check.detail}")
         if number % 50 == 0:
             say(f"{number} of {len(specs)} encoders")
-    if arguments.json:
-        print_json(rows)
-    else:
-        print(f"{sum(row['ok'] is True for row in rows)} of {len(rows)} encoders passed every check")
-    return 0 if all(row["ok"] for row in rows) else EXIT_PART
+    passed = sum(row["ok"] is True for row in rows)
+    return tell(arguments, rows, [f"{passed} of {len(rows)} encoders passed every check"], passed < len(rows))
 
 
 def results(specs: Iterable[EncoderSpec], offline: bool) -> "Iterator[tuple[EncoderSpec, list[Check]]]":

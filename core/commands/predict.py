@@ -1,9 +1,10 @@
 """`invariscope predict`: what several encoders answer for images, and how sure they are."""
 
 import argparse
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json
+from core.commands.common import Commands, add_command, add_contenders, add_pictures, tell
 from core.errors import InvalidRequest
 from core.tasks import task
 
@@ -18,13 +19,11 @@ BATCH = 32
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("predict", help="classify images by several encoders")
+    parser = add_command(commands, "predict", run, "classify images by several encoders")
     parser.add_argument("images", nargs="+", metavar="IMAGE")
     parser.add_argument("--top", type=int, default=5, help="classes to print (default: 5)")
     add_pictures(parser)
     add_contenders(parser)
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 def result(
@@ -84,22 +83,17 @@ def run(arguments: argparse.Namespace) -> int:
                     "agreement": confidence.agreement(answers),
                 }
             )
-    if arguments.json:
-        print_json(rows)
-    else:
-        _print(rows)
-    return EXIT_PART if bad else 0
+    return tell(arguments, rows, _lines(rows), bool(bad))
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
     for row in rows:
-        print(row["path"])
-        for note in row["notes"]:
-            print(f"  {note}")
+        yield row["path"]
+        yield from (f"  {note}" for note in row["notes"])
         for found in row["results"]:
             answers = ", ".join(f"{a['label']} {a['probability']:.0%}" for a in found["top"])
-            print(f"  {found['encoder']:22} {answers}")
+            yield f"  {found['encoder']:22} {answers}"
             if found["warning"]:
-                print(f"  {'':22} {found['warning']}")
+                yield f"  {'':22} {found['warning']}"
         if row["agreement"] is not None:
-            print(f"  they {'agree' if row['agreement'] else 'disagree'}")
+            yield f"  they {'agree' if row['agreement'] else 'disagree'}"

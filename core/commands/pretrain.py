@@ -4,21 +4,19 @@ import argparse
 from importlib.util import find_spec
 from pathlib import Path
 
-from core.commands.common import Commands, add_common, folder_address, print_json, say
+from core.commands.common import Commands, add_command, folder_address, say, tell
 from core.errors import InvalidRequest
 from core.paths import ASSETS
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("pretrain", help="train one member of the controlled family")
+    parser = add_command(commands, "pretrain", run, "train one member of the controlled family")
     parser.add_argument("recipe", metavar="RECIPE", help="a packaged name such as small/simclr, or a TOML file")
     parser.add_argument("--data", required=True, metavar="DIR", help="folder with train/<class>/ and test/<class>/")
     parser.add_argument("--data-name", default="Tiny ImageNet", help="what the card calls the data")
     parser.add_argument("--run", dest="run_folder", metavar="DIR", help="folder of the checkpoint (default: runs/<id>)")
     parser.add_argument("--out", metavar="ASSETS", help="assets folder to write to (default: the app's own)")
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,9 +39,6 @@ def run(arguments: argparse.Namespace) -> int:
     assets = Path(arguments.out) if arguments.out else ASSETS
     data = f"{arguments.data_name}, {len(train.classes)} classes, {len(train.labels):,} images"
     folder = export.export(recipe, encoder, history, data, device, assets)
-    if arguments.json:
-        print_json({"id": recipe.id, "folder": str(folder), "epochs": len(history)})
-    else:
-        print(f"{folder}: weights, card and log.")
-        print(f"Next: invariscope fit-heads {arguments.data} --task TASK --encoders {recipe.id}")
-    return 0
+    after = f"Next: invariscope fit-heads {arguments.data} --task TASK --encoders {recipe.id}"
+    told = {"id": recipe.id, "folder": str(folder), "epochs": len(history)}
+    return tell(arguments, told, [f"{folder}: weights, card and log.", after])

@@ -2,19 +2,17 @@
 
 import argparse
 
-from core.commands.common import Commands, add_common, html_file, print_json, say, write_file
+from core.commands.common import Commands, add_command, html_file, say, tell, write_file
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("report", help="a study as one HTML file to read and to print")
+    parser = add_command(commands, "report", run, "a study as one HTML file to read and to print", device=False)
     parser.add_argument("study", metavar="STUDY", help="id of a study, as 'invariscope results list' shows it")
     parser.add_argument("--out", required=True, metavar="FILE.html")
     parser.add_argument("--protocol", default="", help="default: the first one with results")
     parser.add_argument("--first", default="", metavar="ID", help="default: a supervised contender")
     parser.add_argument("--second", default="", metavar="ID", help="default: a self-supervised contender")
-    add_common(parser, device=False)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -32,8 +30,5 @@ def run(arguments: argparse.Namespace) -> int:
     info = store.study(arguments.study)
     page = report.build(info, arguments.protocol, arguments.first, arguments.second, seen)
     write_file(out, page)
-    if arguments.json:
-        print_json({"file": str(out), "figures": drawn, "bytes": len(page)})
-    else:
-        print(f"{out}: {len(drawn)} figures, {len(page) / 2**20:.1f} MB")
-    return 0
+    told = {"file": str(out), "figures": drawn, "bytes": len(page)}
+    return tell(arguments, told, [f"{out}: {len(drawn)} figures, {len(page) / 2**20:.1f} MB"])

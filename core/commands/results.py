@@ -2,9 +2,10 @@
 
 import argparse
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import Commands, add_common, print_json, say
+from core.commands.common import Commands, add_command, say, tell
 from core.errors import DataUnavailable
 
 if TYPE_CHECKING:
@@ -13,16 +14,16 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    results = commands.add_parser("results", help="list, query and export the results of studies")
+    studies = {"device": False, "weights": False}
+    results = add_command(commands, "results", None, "list, query and export the results of studies", **studies)
     actions = results.add_subparsers(dest="action", metavar="ACTION", required=True)
-    listing = actions.add_parser("list", help="list the studies of all result folders (INVARISCOPE_RESULTS)")
-    listing.set_defaults(run=list_studies)
-    asking = actions.add_parser("query", help="answer a SELECT over the tables of a study")
+    told = "list the studies of all result folders (INVARISCOPE_RESULTS)"
+    add_command(actions, "list", list_studies, told, **studies)
+    asking = add_command(actions, "query", query, "answer a SELECT over the tables of a study", **studies)
     asking.add_argument("study", metavar="STUDY")
     asking.add_argument("sql", metavar="SQL")
     asking.add_argument("--limit", type=int, default=1000, help="rows to print, 0 for all (default: 1000)")
-    asking.set_defaults(run=query)
-    export = actions.add_parser("export", help="write a table of a study to a file")
+    export = add_command(actions, "export", export_table, "write a table of a study to a file", **studies)
     export.add_argument("study", metavar="STUDY")
     export.add_argument("--out", required=True, metavar="FILE")
     export.add_argument("--format", help="csv, csv-excel, parquet or latex (default: by the ending of --out)")
@@ -36,9 +37,6 @@ def add_parser(commands: Commands) -> None:
     export.add_argument(
         "--second", metavar="ENCODER", help="of paired and claims (default: the first self-supervised one)"
     )
-    export.set_defaults(run=export_table)
-    for parser in (results, listing, asking, export):
-        add_common(parser, device=False, weights=False)
 
 
 def _row(info: "StudyInfo") -> dict[str, Any]:
@@ -62,12 +60,13 @@ def list_studies(arguments: argparse.Namespace) -> int:
 
     found, troubles = store.survey()
     rows = [_row(info) for info in found.values()]
-    if arguments.json:
-        faults = [{"address": trouble.address, "reason": trouble.reason} for trouble in troubles]
-        print_json({"studies": rows, "unreadable": faults})
-        return 0
-    for trouble in troubles:
-        say(f"invariscope: {trouble.reason}")
+    faults = [{"address": trouble.address, "reason": trouble.reason} for trouble in troubles]
+    return tell(arguments, {"studies": rows, "unreadable": faults}, _lines(rows, [fault["reason"] for fault in faults]))
+
+
+def _lines(rows: list[dict[str, Any]], faults: list[str]) -> Iterator[str]:
+    for reason in faults:
+        say(f"invariscope: {reason}")
     if not rows:
         say("There is no study with results yet. Run one with 'invariscope study'.")
     width = max((len(row["id"]) for row in rows), default=0)
@@ -76,11 +75,10 @@ def list_studies(arguments: argparse.Namespace) -> int:
         state = f"{cells['done']} of {sum(cells.values())} cells" + (
             f", {cells['failed']} failed" if cells["failed"] else ""
         )
-        print(
+        yield (
             f"{row['id']:{width}}  {row['updated'][:10]}  {state}  {len(row['encoders'])} encoders × "
             f"{len(row['datasets'])} data sets × {', '.join(row['protocols'])}  {row['title']}"
         )
-    return 0
 
 
 def query(arguments: argparse.Namespace) -> int:
@@ -93,13 +91,11 @@ def query(arguments: argparse.Namespace) -> int:
         found = results.typed(arguments.sql, None if limit is None else limit + 1)
     cut = limit is not None and len(found) > limit
     found = found.head(limit) if limit is not None else found
-    if arguments.json:
-        print_json(json.loads(found.to_json(orient="records", double_precision=15, date_format="iso")))
-    else:
-        print(found.to_string(index=False) if len(found) else "no rows")
+    plain = json.loads(found.to_json(orient="records", double_precision=15, date_format="iso"))
+    code = tell(arguments, plain, [found.to_string(index=False) if len(found) else "no rows"])
     if cut:
         say(f"invariscope: only the first {limit} rows are shown; --limit 0 shows all.")
-    return 0
+    return code
 
 
 def export_table(arguments: argparse.Namespace) -> int:
@@ -110,17 +106,7 @@ def export_table(arguments: argparse.Namespace) -> int:
     if not info.done():
         raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
     format = export.format_of(arguments.out, arguments.format)
-    export.write(
-        info,
-        arguments.out,
-        format,
-        arguments.table,
-        arguments.protocol,
-        arguments.first,
-        arguments.second,
-    )
-    if arguments.json:
-        print_json({"study": info.id, "table": arguments.table, "format": format, "out": arguments.out})
-    else:
-        print(arguments.out)
-    return 0
+    pair = (arguments.first, arguments.second)
+    export.write(info, arguments.out, format, arguments.table, arguments.protocol, *pair)
+    told = {"study": info.id, "table": arguments.table, "format": format, "out": arguments.out}
+    return tell(arguments, told, [arguments.out])

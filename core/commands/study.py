@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.commands.common import EXIT_ERROR, EXIT_PART, Commands, add_common, ids, print_json, say
+from core.commands.common import EXIT_ERROR, EXIT_PART, Commands, add_command, ids, print_json, say
 from core.errors import Cancelled, InvalidRequest
 from core.pace import duration
 from core.paths import cache_folder, data_folder, expanded, result_roots
@@ -24,7 +24,7 @@ STORE_EVERY = 0.5  # seconds between two writes of the progress file
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    study = commands.add_parser("study", help="run a study: encoders × data sets × protocols, or go on with one")
+    study = add_command(commands, "study", run, "run a study: encoders × data sets × protocols, or go on with one")
     study.add_argument("plan", nargs="?", metavar="PLAN.toml", help="a plan; the options below change it")
     study.add_argument("--encoders", type=ids, metavar="A,B", help="encoder ids")
     study.add_argument("--datasets", metavar="C,folder:PATH", help="ids or addresses of data sets")
@@ -49,8 +49,6 @@ def add_parser(commands: Commands) -> None:
         help="of ray: cache=ADDRESS, cpus_per_task=N, gpus_per_task=SHARE, log=true",
     )
     study.add_argument("--progress", metavar="FILE", help=argparse.SUPPRESS)
-    add_common(study)
-    study.set_defaults(run=run)
 
 
 def asked(arguments: argparse.Namespace) -> tuple[Plan, str]:

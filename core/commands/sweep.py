@@ -3,22 +3,20 @@
 import argparse
 from pathlib import Path
 
-from core.commands.common import EXIT_PART, Commands, add_common, add_contenders, add_pictures, print_json, say
+from core.commands.common import Commands, add_command, add_contenders, add_pictures, say, tell
 from core.errors import InvalidRequest
 from core.tasks import task
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("sweep", help="measure invariance over an augmentation's strength")
+    parser = add_command(commands, "sweep", run, "measure invariance over an augmentation's strength")
     parser.add_argument("paths", nargs="+", metavar="PATH", help="images, or folders of images")
     parser.add_argument("--augmentation", default="rotation")
     parser.add_argument("--seeds", type=int, default=5, help="random draws an image (default: 5)")
     parser.add_argument("--out", required=True, metavar="FILE.parquet")
     add_pictures(parser)
     add_contenders(parser)
-    add_common(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,8 +53,5 @@ def run(arguments: argparse.Namespace) -> int:
     table["prediction_name"] = table["prediction"].map(dict(enumerate(task(arguments.task).classes)))
     manifest = export.provenance(contenders) | {"augmentation": arguments.augmentation, "floors": floors}
     export.write_parquet(table, out, manifest)
-    if arguments.json:
-        print_json({"file": str(out), "rows": len(table), "floors": floors})
-    else:
-        print(f"{out}: {len(table)} rows of {len(contenders)} encoders, {len(images)} images")
-    return EXIT_PART if bad else 0
+    said = f"{out}: {len(table)} rows of {len(contenders)} encoders, {len(images)} images"
+    return tell(arguments, {"file": str(out), "rows": len(table), "floors": floors}, [said], bool(bad))

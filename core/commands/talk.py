@@ -1,17 +1,16 @@
 """`invariscope talk`: a story as one HTML file, to be given from a disk without a network."""
 
 import argparse
+from typing import Any
 
-from core.commands.common import EXIT_PART, Commands, add_common, html_file, print_json, say, write_file
+from core.commands.common import Commands, add_command, html_file, say, tell, write_file
 
 
 def add_parser(commands: Commands) -> None:
     """Describe the options."""
-    parser = commands.add_parser("talk", help="a story as one HTML file of slides")
+    parser = add_command(commands, "talk", run, "a story as one HTML file of slides", device=False)
     parser.add_argument("story", metavar="STORY", help="a story's .toml file, or the id of one that ships: generalize")
     parser.add_argument("--out", required=True, metavar="FILE.html")
-    add_common(parser, device=False)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -24,9 +23,6 @@ def run(arguments: argparse.Namespace) -> int:
     write_file(out, page)
     for number, reason in marked:
         say(f"scene {number} is marked: {reason}")
-    if arguments.json:
-        told = [{"scene": number, "reason": reason} for number, reason in marked]
-        print_json({"file": str(out), "scenes": len(story.scenes), "bytes": len(page), "marked": told})
-    else:
-        print(f"{out}: {len(story.scenes)} scenes, {len(page) / 2**20:.1f} MB")
-    return EXIT_PART if marked else 0
+    told: dict[str, Any] = {"file": str(out), "scenes": len(story.scenes), "bytes": len(page)}
+    told["marked"] = [{"scene": number, "reason": reason} for number, reason in marked]
+    return tell(arguments, told, [f"{out}: {len(story.scenes)} scenes, {len(page) / 2**20:.1f} MB"], bool(marked))
