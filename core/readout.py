@@ -1,5 +1,6 @@
 """One forward pass of a batch gives everything: map, feature, logits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ from core import precision as precisions
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
 from core.encoders.layouts import TrunkOutput
+from core.encoders.registry import encoder_spec
 from core.encoders.resident import residents
 from core.files import Identity, identity
 from core.heads import linear, store
@@ -130,3 +132,12 @@ def read(contender: Contender, inputs: Tensor, precision: str | None = None, swe
     encoder, head = contender.encoder, contender.head
     settled = precisions.settle(encoder, head, precision, sweeping)
     return Readout(*precisions.forward(encoder, head, inputs, settled))
+
+
+def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
+    """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
+    shown = list(contenders)
+    known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
+    if known and all(contender.encoder.spec.family != "random" for contender in shown):
+        shown.append(shared_contender("random", task_id, contenders[0].encoder.device))
+    return shown

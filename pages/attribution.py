@@ -1,5 +1,7 @@
 """Where a contender's score for a class comes from, on the picture and on its own grid."""
 
+import shlex
+
 import numpy as np
 import streamlit as st
 
@@ -71,7 +73,11 @@ for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contende
         )
         maps.downloads(contender, readings[i], values[i], png, name, method, f"attribution_{spec.id}")
 
-figures.menu("attribution/maps", chosen.linkable, encoders=tuple(spec.id for spec in specs))
+ids = tuple(spec.id for spec in specs)
+line = f"invariscope attribute IMAGE --encoders {','.join(ids)} --task {task.id} --method {method} --out maps"
+if target is not None:
+    line += f" --class {shlex.quote(task.classes[target])}"
+figures.menu("attribution/maps", line, chosen.linkable, encoders=ids)
 
 if len(contenders) > 1:
     st.subheader("Do they look at the same places?")
@@ -181,9 +187,4 @@ for column, contender, (cosine, found), pair_scale in zip(columns[1:], compared,
             f"different images on average {resources.floor(contender):.2f}"
         )
 
-ids = ",".join(spec.id for spec in specs)
-line = f"invariscope attribute IMAGE --encoders {ids} --task {task.id} --method {method} --out maps"
-if target is not None:
-    line += f' --class "{task.classes[target]}"'
-blocks.command(line)
 blocks.provenance(contenders)

@@ -126,11 +126,11 @@ st.dataframe(
     key="compare_facts",
 )
 blocks.csv(table, "All shown probabilities", "answers")
-figures.menu("compare/answers", chosen.linkable, encoders=tuple(spec.id for spec in specs))
+ids = tuple(spec.id for spec in specs)
+line = f"invariscope predict IMAGE --encoders {','.join(ids)} --task {task.id} --json"
+figures.menu("compare/answers", line, chosen.linkable, encoders=ids)
 
 if len(chosen.uploads) > 1:
     uploads.draw(chosen)
 
-ids = ",".join(spec.id for spec in specs)
-blocks.command(f"invariscope predict IMAGE --encoders {ids} --task {task.id} --json")
 blocks.provenance(contenders)

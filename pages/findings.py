@@ -2,16 +2,14 @@
 
 from typing import Literal
 
-import pandas as pd
 import streamlit as st
 
 from core.plots import claims as words
-from core.results import claims
-from core.results.claims import FAILS, HOLDS, MIXED, NOTHING, UNKNOWN, Judged
-from core.results.info import StudyInfo
+from core.results.claims import FAILS, HOLDS, MIXED, NOTHING, UNKNOWN
 from core.study.protocols import PROTOCOLS
+from core.talk import on_studies
 from core.text import plain
-from pages.ui import blocks, resources, study_inputs, study_measures
+from pages.ui import figures, pickers, resources, study_inputs, study_measures
 
 MARKS: dict[str, tuple[str, Literal["green", "red", "orange", "gray"]]] = {
     HOLDS: (":material/check:", "green"),
@@ -32,12 +30,6 @@ BEHIND = {
 }
 
 
-def every_claim(info: StudyInfo, first: str, second: str) -> dict[str, Judged]:
-    """All claims, as an export in the study's folder holds them, or judged now."""
-    found = claims.kept(info, first, second)
-    return found if found is not None else {id: claims.judge(info, id, first, second) for id in claims.CLAIMS}
-
-
 st.title("What does this study say of the paper's claims?")
 chosen = study_inputs.chosen()
 info = chosen.info
@@ -50,7 +42,7 @@ st.caption(
     "beforehand and nine in ten of all ways say so, beyond what two training runs of one method differ by where the "
     "study knows that."
 )
-judged = resources.of_study(info, every_claim, first, second)
+judged = resources.of_study(info, on_studies.every_claim, first, second)
 columns = st.columns(2, gap="medium")
 for place, (id, one) in enumerate(judged.items()):
     icon, colour = MARKS[one.verdict]
@@ -62,26 +54,15 @@ for place, (id, one) in enumerate(judged.items()):
 
 known = [id for id, one in judged.items() if len(one.ways)]
 st.subheader("Every way to ask")
-shown = st.selectbox(
-    "Claim",
-    known,
-    key="claim",
-    bind="query-params",
-    format_func=lambda id: plain(words.sentence(judged[id], names[first], names[second])),
-)
-one = judged[shown or known[0]]
-said = words.finding(one, names[first], names[second])
-blocks.figure(
-    words.curve(one, labels, said),
-    pd.concat([one.ways, one.sets], ignore_index=True),
-    f"Specification curve of {len(one.ways)} ways to ask. {said}.",
-    "claims",
-)
+asked = {id: words.sentence(judged[id], names[first], names[second]) for id in known}
+if known:
+    pickers.one("Claim", asked, "claim", width=720)
+figures.show("findings/ways")
 st.caption(
     "Ways share their images and answers, so they are no independent tests, and a share of them is no probability: "
     "the curve shows what a result owes to how it was asked (Simonsohn, Simmons & Nelson 2020). Intervals: 95 %, over "
     "images, each by itself. What would overturn a verdict: other data sets, a second training run, another pair."
 )
-blocks.command(
-    f"invariscope results export {info.id} --table claims --first {first} --second {second} --out claims.csv"
-)
+st.caption("All claims at once:")
+line = f"invariscope results export {info.id} --table claims --first {first} --second {second} --out claims.csv"
+st.code(line, language="bash", wrap_lines=True)

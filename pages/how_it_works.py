@@ -6,6 +6,7 @@ from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
 from core.samples import samples
 from core.study.protocols import PROTOCOLS
+from core.talk import citing
 from core.tasks import tasks
 from core.text import code, plain
 
@@ -184,12 +185,4 @@ st.markdown(
     "2020; weighted k-NN: Wu et al. 2018; integrated gradients: Sundararajan et al. 2017; occlusion: Zeiler and Fergus "
     "2014; invariance measures: Ericsson et al. 2021."
 )
-st.code(
-    """@article{tendle2021study,
-  title   = {A Study of the Generalizability of Self-Supervised Representations},
-  author  = {Tendle, Atharva and Hasan, Mohammad Rashedul},
-  year    = {2021},
-  journal = {arXiv:2109.09150}
-}""",
-    language="bibtex",
-)
+st.code(citing.OWN, language="bibtex")

@@ -7,11 +7,13 @@ from core import pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.encoders.registry import encoder_spec
 from core.images import encode_png
-from core.plots import curves, map_pictures, strip
-from core.plots.style import short_labels, styles
+from core.plots import map_pictures, strip
+from core.plots.style import short_labels
+from core.readout import with_floor
+from core.talk import on_images
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import blocks, figures, inputs, lineup, maps, pickers, resources
+from pages.ui import blocks, figures, inputs, maps, pickers, resources
 
 MAX_IMAGES = 32
 
@@ -64,7 +66,7 @@ if everything and len(chosen.uploads) > MAX_IMAGES:
     )
 strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
 if with_random:
-    contenders = lineup.with_floor(contenders, task.id)
+    contenders = with_floor(contenders, task.id)
 specs = [contender.encoder.spec for contender in contenders]
 
 keys = tuple(pipeline.key(contender, *chosen_images) for contender in contenders)
@@ -128,11 +130,6 @@ shown_image, shown_contenders, floors = result["image"], result["contenders"], r
 shown = pipeline.augmentation(shown_name)
 shown_specs = [encoder_spec(id) for id in shown_ids]
 labels = short_labels(shown_specs)
-look = styles(shown_specs)
-curve = sweeps.curve(result["table"], floors, corrected)
-untrained = [spec.id for spec in shown_specs if spec.family == "random"]
-strongest = sweeps.at_strength(result["table"], floors, shown_strengths[-1], untrained)
-title = curves.finding(strongest, shown, labels)
 # Another upload may be chosen than the first one: the strip, the lines and the cursor are of this image alone.
 answered = strip.answers(result["table"], shown_image.digest)
 turned = strip.turning(result["table"], shown_image.digest)
@@ -141,8 +138,8 @@ blocks.marks(shown_specs)
 blocks.control_note(shown_contenders)
 left, right = st.columns([3, 2], gap="large")
 with left:
-    chart = curves.stacked(curve, shown, labels, look, floors, title, corrected, turning=turned)
-    blocks.figure(chart, curve, curves.curves_alt(curve, shown, labels, corrected), "invariance_curves")
+    chart = on_images.kept(result["table"], floors, shown, shown_strengths, corrected, turning=turned)
+    blocks.figure(chart.figure, chart.table, chart.alt, chart.name)
 with right:
     st.subheader("What the encoders saw")
     for strength, picture in zip(shown_strengths, views, strict=True):
@@ -214,9 +211,7 @@ def all_changes() -> pd.DataFrame:
     for done, (id, each) in enumerate(AUGMENTATIONS.items(), start=1):
         for contender in shown_contenders:
             points = [resources.point(contender, [shown_image], id, strength, 1) for strength in each.strengths]
-            tables.append(
-                pipeline.points_table(points, contender.encoder.spec.id, id, [shown_image.digest]),
-            )
+            tables.append(pipeline.points_table(points, contender.encoder.spec.id, id, [shown_image.digest]))
         bar.progress(done / len(AUGMENTATIONS), text=plain(each.label))
     bar.empty()
     return sweeps.multiples(pd.concat(tables, ignore_index=True), floors)
@@ -243,17 +238,20 @@ if st.toggle(
     )
     st.caption("Chance-corrected cosine to the image as it is, one draw a strength, from the weakest to the strongest.")
 
+line = (
+    f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {','.join(shown_ids)} --task {shown_task} "
+    f"--seeds {shown_seeds} --out sweep.parquet"
+)
 answering = tuple(contender.encoder.spec.id for contender in chosen.contenders)
-figures.menu("invariance/curves", chosen.linkable, encoders=answering)
+figures.menu("invariance/curves", line, chosen.linkable, encoders=answering)
 blocks.csv(result["table"], "Every point", f"sweep_{shown_name}")
 chance = ", ".join(f"{plain(labels[id])} {value:.2f}" for id, value in floors.items() if id in labels)
 st.caption(
     f"Mean cosine between different bundled images (the floor): {chance}. Bands: 95 % interval over "
-    + ("images." if curve["images"].max() > 1 else "the seeds of this one image; they say nothing about other images.")
-)
-ids = ",".join(s.id for s in shown_specs)
-blocks.command(
-    f"invariscope sweep IMAGE --augmentation {shown_name} --encoders {ids} "
-    f"--task {shown_task} --seeds {shown_seeds} --out sweep.parquet"
+    + (
+        "images."
+        if chart.table["images"].max() > 1
+        else "the seeds of this one image; they say nothing about other images."
+    )
 )
 blocks.provenance(shown_contenders, "Cosine of pooled features (cosine invariance).")

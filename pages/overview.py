@@ -1,24 +1,27 @@
 """Opens on a result: one image, two regimes, what they answer, where they look, and how steady they are."""
 
 from collections.abc import Sequence
+from functools import partial
 
-import pandas as pd
-import plotly.graph_objects as go
 import streamlit as st
 
-from core import pipeline, sweeps
+from core import pipeline
 from core.heads import store as heads
 from core.images import SafeImage
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
-from core.plots import answers, curves, map_pictures, questions, shipped
+from core.plots import answers, map_pictures, questions, shipped
 from core.plots.bars import bars
-from core.plots.style import short_labels, styles
+from core.plots.style import styles
 from core.readout import Contender
 from core.results import store
+from core.talk import on_images, scenes
+from core.talk.parts import Chart, Drag
+from core.talk.stories import Scene, Value
+from core.talk.view import View
 from core.tasks import Task, tasks
 from core.text import plain
-from pages.ui import blocks, inputs, lineup, maps, picture, resources
+from pages.ui import blocks, figures, inputs, maps, picture, resources
 
 SWEEP = "rotation"
 SEEDS = 3
@@ -114,39 +117,31 @@ if far and able:
 
 st.subheader("How steady is it?")
 left, right = st.columns(2, gap="medium")
-turned = lineup.with_floor(contenders, chosen.task.id)
+ids = tuple(contender.encoder.spec.id for contender in contenders)
+asked: dict[str, Value] = {"task": chosen.task.id, "encoders": ids, "augmentation": SWEEP, "seeds": SEEDS}
 
 
-def steadiness() -> tuple[go.Figure, pd.DataFrame, str]:
-    """The chart of the turned image, its table and its words."""
-    augmentation = pipeline.augmentation(SWEEP)
-    points, floors = [], {}
-    for contender in turned:
-        id = contender.encoder.spec.id
-        swept = [
-            resources.point(contender, [chosen.image], SWEEP, strength, SEEDS) for strength in augmentation.strengths
-        ]
-        points.append(pipeline.points_table(swept, id, SWEEP, [chosen.image.digest]))
-        floors[id] = resources.floor(contender)
-    specs = [contender.encoder.spec for contender in turned]
-    labels, table = short_labels(specs), pd.concat(points, ignore_index=True)
-    curve = sweeps.curve(table, floors, corrected=True)
-    untrained = [spec.id for spec in specs if spec.family == "random"]
-    strongest = sweeps.at_strength(table, floors, augmentation.strengths[-1], untrained)
-    title = curves.finding(strongest, augmentation, labels)
-    chart = curves.stacked(
-        curve, augmentation, labels, styles(specs), floors, title, corrected=True, measures=("cosine",)
-    )
-    return chart, curve, curves.curves_alt(curve, augmentation, labels, True)
+def turned() -> Chart:
+    """The image turned, as the page Invariance and a talk draw it."""
+    (drag,) = on_images.what_moves_them(View(asked, chosen.image)).parts
+    assert isinstance(drag, Drag)
+    return drag.chart
 
 
 with left, st.spinner("Turning the image", show_time=True):
-    chart, curve, alt = resources.drawn_of(turned, chosen.image, f"{SWEEP} {SEEDS}", steadiness)
+    turn = resources.drawn_of(contenders, chosen.image, f"{SWEEP} {SEEDS}", turned)
 with left:
-    blocks.figure(chart, curve, alt, "overview_rotation")
+    line = f"invariscope sweep IMAGE --augmentation {SWEEP} --encoders {','.join(ids)} --task {chosen.task.id}"
+    scene = Scene("invariance/curves", "", "", asked | {"image": st.session_state.get("image", "")})
+    more = partial(figures.along, scene, f"{line} --seeds {SEEDS} --out sweep.parquet", chosen.linkable)
+    blocks.figure(turn.figure, turn.table, turn.alt, "overview_rotation", more=more)
     st.caption("Bands span the seeds of this one image; they say nothing about other images.")
 with right:
-    blocks.figure(study.chart, study.table, study.alt, "overview_family")
+    scene = Scene(
+        "study/accuracy", "", "", {"study": family.id, **dict(zip(("first", "second"), shipped.PAIR, strict=True))}
+    )
+    more = partial(figures.along, scene, scenes.command(scene))
+    blocks.figure(study.chart, study.table, study.alt, "overview_family", more=more)
     st.caption(plain(study.caption))
 
 # Last, as maps and sweeps of whole sets take a second to read, once for everybody.

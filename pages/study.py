@@ -189,6 +189,9 @@ if not paired.empty:
         )
     )
 
+if not paired.empty:
+    figures.words("study/compared", "study/limits")
+
 # What is missing, and where everything comes from.
 absent = resources.of_study(info, origin.unfinished)
 failed = absent[absent["state"] == "failed"]

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from core.commands.common import Commands, add_command, say, tell
-from core.errors import DataUnavailable
+from core.errors import DataUnavailable, InvalidRequest
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from core.results.info import StudyInfo
 
 
@@ -32,6 +34,10 @@ def add_parser(commands: Commands) -> None:
         default="accuracy",
         help="accuracy, paired, gap, controls, distances, claims or rows (default: accuracy)",
     )
+    told = "the numbers of this figure instead, such as study/gap, as the menu of each figure names them"
+    export.add_argument("--figure", metavar="PAGE/FIGURE", help=told)
+    told = "what the figure is of, as in the address of its page"
+    export.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help=told)
     export.add_argument("--protocol", metavar="P", help="default: the study's first, and for rows all")
     export.add_argument("--first", metavar="ENCODER", help="of paired and claims (default: the first supervised one)")
     export.add_argument(
@@ -99,14 +105,57 @@ def query(arguments: argparse.Namespace) -> int:
 
 
 def export_table(arguments: argparse.Namespace) -> int:
-    """One table of a study as a file."""
+    """One table of a study, or the numbers of one figure, as a file."""
     from core.results import export, store
 
     info = store.study(arguments.study)
     if not info.done():
         raise DataUnavailable(f"Study '{info.id}' has no finished cell yet.")
     format = export.format_of(arguments.out, arguments.format)
-    pair = (arguments.first, arguments.second)
-    export.write(info, arguments.out, format, arguments.table, arguments.protocol, *pair)
-    told = {"study": info.id, "table": arguments.table, "format": format, "out": arguments.out}
+    if arguments.figure:
+        found = _figure(arguments)
+        export.write_frame(info, arguments.out, format, found, arguments.figure, arguments.protocol or "as set")
+    elif arguments.set:
+        raise InvalidRequest("--set goes with --figure: it says what the figure is of.")
+    else:
+        pair = (arguments.first, arguments.second)
+        export.write(info, arguments.out, format, arguments.table, arguments.protocol, *pair)
+    told = {"study": info.id, "table": arguments.figure or arguments.table, "format": format, "out": arguments.out}
     return tell(arguments, told, [arguments.out])
+
+
+def _figure(arguments: argparse.Namespace) -> "pd.DataFrame":
+    """The table behind a figure; of several charts one below the other, each with its heading.
+
+    Raises:
+        DataUnavailable: the figure cannot be drawn of what is here.
+    """
+    import pandas as pd
+
+    from core.talk import scenes
+    from core.talk.parts import Chart, Marked
+    from core.talk.stories import Scene
+
+    given = {"protocol": arguments.protocol, "first": arguments.first, "second": arguments.second}
+    view = {key: value for key, value in given.items() if value} | dict(map(_parameter, arguments.set))
+    shown = scenes.show(Scene(arguments.figure, "", "", view | {"study": arguments.study}))
+    if isinstance(shown, Marked):
+        raise DataUnavailable(shown.reason)
+    charts = [part for part in shown.parts if isinstance(part, Chart)]
+    if not charts:
+        raise InvalidRequest(f"{arguments.figure} is made of words: it has no table.")
+    if len(charts) == 1:
+        return charts[0].table
+    return pd.concat([chart.table.assign(chart=chart.heading) for chart in charts], ignore_index=True)
+
+
+def _parameter(said: str) -> tuple[str, Any]:
+    """`threshold=0.8` as a key and what it holds: true, false, a number, or a text."""
+    key, equals, value = said.partition("=")
+    if not (key and equals):
+        raise InvalidRequest(f"--set takes NAME=VALUE as in a page's address, such as measured=aid, not '{said}'.")
+    try:
+        read = json.loads(value)
+    except ValueError:
+        return key, value
+    return key, read if isinstance(read, bool | int | float) else value

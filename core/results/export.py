@@ -122,7 +122,21 @@ def write(
         text = latex.accuracy(info, protocol) if table == "accuracy" else latex.paired(info, protocol, *pair)
         write_bytes(out, text.encode())
         return
-    found = SUMMARIES[table](info, protocol, *pair)
+    write_frame(info, out, format, SUMMARIES[table](info, protocol, *pair), table, protocol, pair)
+
+
+def write_frame(
+    info: StudyInfo,
+    out: str,
+    format: str,
+    found: pd.DataFrame,
+    table: str,
+    protocol: str,
+    pair: tuple[str, str] = ("", ""),
+) -> None:
+    """Write what was computed of a study to a file; arguments and errors as of `write`, `table` being its name."""
+    if format not in FORMATS:
+        raise InvalidRequest(f"There is no format '{format}'. Known: {', '.join(FORMATS)}.")
     if format == "latex":
         data = latex.small(info, protocol, found, table).encode()
     elif format.startswith("csv"):

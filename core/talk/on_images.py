@@ -1,18 +1,20 @@
 """The figures of the pages about one image: answers, maps, and what moves them."""
 
+from collections.abc import Mapping, Sequence
+
 import pandas as pd
 
 from core import pipeline, sweeps
 from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
+from core.augmentations.spec import Augmentation
 from core.encoders.registry import encoder_spec
-from core.heads import store as heads
 from core.images import encode_png, thumbnail
 from core.metrics.attribution import overlaps
 from core.plots import answers, curves, map_pictures, questions, strip
 from core.plots.bars import bars
-from core.plots.style import REGIME_NAMES, short_labels, styles
-from core.readout import Contender
+from core.plots.style import REGIME_NAMES, finding_of, short_labels, styles
+from core.readout import Contender, with_floor
 from core.talk.parts import Chart, Drag, Drawn, Picture
 from core.talk.view import OnImage, View, on_image
 
@@ -88,11 +90,7 @@ def what_moves_them(view: View) -> Drawn:
     reach = view.text(f"reach_{augmentation.id}", f"{grid[-1]:g}", [f"{s:g}" for s in grid], "strength")
     strengths = grid[: [f"{s:g}" for s in grid].index(reach) + 1]
     seeds, corrected = int(view.number("seeds", 3, 1, 10)), view.flag("corrected", True)
-    swept = list(on.contenders)
-    families = {contender.encoder.spec.family for contender in swept}
-    floor_is_here = "random" in heads.encoders_for(on.task.id) and heads.is_here(encoder_spec("random"), on.task.id)
-    if view.flag("with_random", True) and "random" not in families and floor_is_here:
-        swept.append(pipeline.load("random", on.task.id))
+    swept = with_floor(on.contenders, on.task.id) if view.flag("with_random", True) else list(on.contenders)
     tables, floors = [], {}
     for contender in swept:
         id = contender.encoder.spec.id
@@ -100,11 +98,8 @@ def what_moves_them(view: View) -> Drawn:
         tables.append(pipeline.points_table(points, id, augmentation.id, [on.image.digest]))
         floors[id] = pipeline.strangers_floor(contender)
     table = pd.concat(tables, ignore_index=True)
-    specs = [contender.encoder.spec for contender in swept]
-    labels, untrained = short_labels(specs), [spec.id for spec in specs if spec.family == "random"]
-    at = sweeps.at_strength(table, floors, strengths[-1], untrained)
-    said, curve = curves.finding(at, augmentation, labels), sweeps.curve(table, floors, corrected)
-    chart = curves.stacked(curve, augmentation, labels, styles(specs), floors, said, corrected, ("cosine",))
+    labels = short_labels([contender.encoder.spec for contender in swept])
+    drawn = kept(table, floors, augmentation, strengths, corrected, ("cosine",))
     found = strip.answers(table, on.image.digest)
     lines = {
         labels[c.encoder.spec.id]: [
@@ -114,6 +109,33 @@ def what_moves_them(view: View) -> Drawn:
         for c in on.contenders
     }
     frames = [encode_png(view.rgb) for view in strip.views(on.contenders[0], on.image, augmentation, strengths)]
-    alt = curves.curves_alt(curve, augmentation, labels, corrected)
-    drawn = Chart(chart, alt, curve, "invariance_curves")
-    return Drawn(said, (Drag(augmentation.unit, strengths, frames, lines, drawn),), on.source)
+    return Drawn(finding_of(drawn.figure), (Drag(augmentation.unit, strengths, frames, lines, drawn),), on.source)
+
+
+def kept(
+    points: pd.DataFrame,
+    floors: Mapping[str, float],
+    augmentation: Augmentation,
+    strengths: Sequence[float],
+    corrected: bool,
+    measures: Sequence[str] = tuple(sweeps.RANGES),
+    turning: Mapping[str, float] = {},
+) -> Chart:
+    """What encoders keep of images over the strength of an augmentation, measure by measure.
+
+    Args:
+        points: of `pipeline.points_table`, of all encoders.
+        floors: cosine between different images, by encoder id.
+        augmentation: that was swept.
+        strengths: of it, the strongest last.
+        corrected: rescale the cosine so that 0 is what different images give.
+        measures: keys of `sweeps.RANGES`.
+        turning: the strength at which an answer first changes, by encoder id.
+    """
+    specs = [encoder_spec(str(id)) for id in points["encoder"].unique()]
+    labels, untrained = short_labels(specs), [spec.id for spec in specs if spec.family == "random"]
+    at = sweeps.at_strength(points, floors, strengths[-1], untrained)
+    said, curve = curves.finding(at, augmentation, labels), sweeps.curve(points, floors, corrected)
+    look = styles(specs)
+    chart = curves.stacked(curve, augmentation, labels, look, floors, said, corrected, measures, turning)
+    return Chart(chart, curves.curves_alt(curve, augmentation, labels, corrected), curve, "invariance_curves")

@@ -5,24 +5,22 @@ A page, a talk and a report call the same function, so they say the same.
 
 from collections.abc import Iterable
 
+import numpy as np
 import pandas as pd
 
 from core.errors import DataUnavailable
+from core.plots import claims as claim_words
+from core.plots import classes as class_charts
 from core.plots import study, study_domains, study_gap
 from core.plots import study_words as words
-from core.results import (
-    distances,
-    origin,
-    pairs,
-    store,
-    summary,
-    training_noise,
-)
+from core.results import claims, classes, distances, origin, pairs, store, summary, training_noise
 from core.results.info import StudyInfo
 from core.results.published import published
+from core.study.protocols import PROTOCOLS
 from core.talk.parts import Chart, Drawn, Grid, Points
 from core.talk.view import View, on_study
 
+DIFFERENCE = "difference"
 CROWD = 4  # encoders that bars of accuracy show without being asked
 FACTS = {"regime": "regime", "method": "method"} | origin.CONTROLLED
 
@@ -141,3 +139,44 @@ def limits(view: View) -> Drawn:
     data = sorted({str(on.info.encoders[id].get("data", "not stated")) for id in on.pair})
     lines.append(f"Architecture: {', '.join(built)}; pre-trained on {'; '.join(data)}. Larger ones were not asked.")
     return Drawn("", (Points(tuple(lines)),), on.source)
+
+
+def every_claim(info: StudyInfo, first: str, second: str) -> dict[str, claims.Judged]:
+    """All claims, as an export in the study's folder holds them, or judged now."""
+    found = claims.kept(info, first, second)
+    return found if found is not None else {id: claims.judge(info, id, first, second) for id in claims.CLAIMS}
+
+
+def ways_to_ask(view: View) -> Drawn:
+    """A claim in every way to ask it, as a specification curve."""
+    on = on_study(view)
+    judged = on.ask(every_claim, *on.pair)
+    known = [id for id, one in judged.items() if len(one.ways)]
+    if not known:
+        raise DataUnavailable(f"Study '{on.info.id}' holds nothing that a claim could be judged by.")
+    one = judged[view.text("claim", known[0], known, "claim that this study says anything of")]
+    said = claim_words.finding(one, *on.both)
+    drawn = claim_words.curve(one, {id: protocol.label for id, protocol in PROTOCOLS.items()}, said)
+    alt = f"Specification curve of {len(one.ways)} ways to ask. {said}."
+    chart = Chart(drawn, alt, pd.concat([one.ways, one.sets], ignore_index=True), "claims")
+    return Drawn(said, (chart,), on.source, "Ways share their images and answers: they are no independent tests.")
+
+
+def confusion(view: View) -> Drawn:
+    """What is taken for what on a data set, by one contender or in the difference of both."""
+    on = on_study(view)
+    where = on.dataset(view, "dataset", on.info.measured("answers", on.pair, on.protocol))
+    kind = view.text("confusion", on.first, (*on.pair, DIFFERENCE))
+    known = [str(name) for name in on.info.datasets[where]["classes"]]
+    shares = [on.ask(classes.confusion, on.protocol, id, where) for id in on.pair]
+    shown = shares[1] - shares[0] if kind == DIFFERENCE else shares[on.pair.index(kind)]
+    off = np.where(np.eye(len(known), dtype=bool), np.nan, shown)
+    said = "Nothing is taken for anything else"
+    if np.isfinite(off).any() and np.nanmax(np.abs(off)) > 0:
+        row, column = np.unravel_index(np.nanargmax(np.abs(off)), off.shape)
+        amount = f"{off[row, column]:+.0%}" if kind == DIFFERENCE else f"{off[row, column]:.0%}"
+        whose = "Largest difference" if kind == DIFFERENCE else f"{on.names[kind]} errs most on"
+        said = f"{whose}: {known[row]} taken for {known[column]}, {amount.replace('-', '−')} of its images"
+    long = pd.DataFrame(shown, index=known, columns=known).rename_axis("class").reset_index()
+    drawn = class_charts.matrix(shown, known, said, kind == DIFFERENCE)
+    return Drawn(said, (Chart(drawn, f"{on.label(where)}. {said}.", long, "confusion_matrix"),), on.source)

@@ -16,18 +16,13 @@ from core.errors import InvalidRequest
 from core.results import choices, pairs, summary
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
-from core.talk import deck, scenes
+from core.talk import citing, deck, scenes
 from core.talk.parts import Chart, Drawn, Marked
 from core.talk.stories import Scene, Value
 from core.talk.view import asked_once
 
 WIDTH, HEIGHT = 680, 420  # px of a chart on a page of A4
 ON_PAGES = ("maps/objects", "representation/")  # how the figures begin that no report has
-OWN = """@article{tendle2021study,
-  title   = {A Study of the Generalizability of Self-Supervised Representations},
-  author  = {Tendle, Atharva and Hasan, Mohammad Rashedul},
-  year    = {2021}, journal = {arXiv:2109.09150}
-}"""
 _SCRIPT = """document.querySelectorAll(".chart").forEach((place) => {
   const { data, layout } = JSON.parse(place.querySelector("script").textContent);
   layout.font = { ...layout.font, color: "#1b2430" };
@@ -94,7 +89,7 @@ def build(
         (f"{second} minus {first}, paired", pairs.paired(info, protocol, first, second)),
     ]
     sections += [f"<section><h2>{escape(name)}</h2>{_table(table)}</section>" for name, table in tables]
-    return _page(info, protocol, sections, left_out).encode()
+    return _page(info, protocol, (first, second), sections, left_out).encode()
 
 
 def _section(heading: str, shown: Drawn) -> str:
@@ -122,7 +117,7 @@ def _table(table: pd.DataFrame) -> str:
     )
 
 
-def _page(info: StudyInfo, protocol: str, sections: list[str], left_out: list[str]) -> str:
+def _page(info: StudyInfo, protocol: str, pair: tuple[str, str], sections: list[str], left_out: list[str]) -> str:
     scripts = [get_plotlyjs(), _SCRIPT]
     policy = (
         f"default-src 'none'; script-src {' '.join(map(deck.allowed, scripts))}; style-src 'unsafe-inline'; "
@@ -144,6 +139,7 @@ def _page(info: StudyInfo, protocol: str, sections: list[str], left_out: list[st
         for name, lines in lists
         if lines
     )
+    cited = citing.bibtex(info, pair, [metric for page in scenes.CITED.values() for metric in page])
     plan = tomli_w.dumps({key: value for key, value in info.manifest["plan"].items() if value is not None})
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
@@ -151,7 +147,7 @@ def _page(info: StudyInfo, protocol: str, sections: list[str], left_out: list[st
         f"<style>{(deck.FOLDER / 'report.css').read_text(encoding='utf-8')}</style></head><body>"
         f"<h1>{escape(info.title)}</h1><p>{escape(made)}.</p>{''.join(sections)}"
         f"<section><h2>Where the numbers come from</h2>{told}<h3>The plan, which makes it again</h3>"
-        f"<pre>{escape(plan)}</pre><h3>To cite</h3><pre>{escape(OWN)}</pre></section>"
+        f"<pre>{escape(plan)}</pre><h3>To cite</h3><pre>{escape(cited)}</pre></section>"
         + "".join(f"<script>{script}</script>" for script in scripts)
         + "</body></html>\n"
     )

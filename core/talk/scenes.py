@@ -3,14 +3,18 @@
 A figure is one function of the bound state and one row here; its page offers it with `pages.ui.stories.offer`.
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from core.errors import InvalidRequest, InvariscopeError, UnknownName
 from core.images import SafeImage
-from core.talk import on_confidence, on_images, on_measures, on_studies
+from core.metrics import accuracy, attribution, calibration, domain, invariance, representation, selective
+from core.results import store
+from core.talk import citing, on_confidence, on_images, on_measures, on_studies
 from core.talk.parts import Drawn, Marked
-from core.talk.stories import Scene
+from core.talk.stories import Scene, Value
 from core.talk.view import Ask, View, asked_once
 
 IMAGE = ("image", "task", "encoders")
@@ -52,6 +56,8 @@ FIGURES: dict[str, SceneFigure] = {
     "study/advantage": SceneFigure("Advantage by distance", (*STUDY, "measure", "features"), on_studies.advantage),
     "study/gap": SceneFigure("Generalization gap", STUDY, on_studies.gap),
     "study/limits": SceneFigure("What the numbers do not support", STUDY, on_studies.limits),
+    "findings/ways": SceneFigure("A claim in every way to ask it", (*STUDY, "claim"), on_studies.ways_to_ask),
+    "samples/confusion": SceneFigure("What is taken for what", (*STUDY, "dataset", "confusion"), on_studies.confusion),
     "confidence/reliability": SceneFigure("Reliability on a data set", SURENESS, on_confidence.calibration),
     "confidence/outcomes": SceneFigure("Confidence of right and wrong answers", SURENESS, on_confidence.outcomes),
     "confidence/risk": SceneFigure("Errors among the surest answers", SURENESS, on_confidence.risks),
@@ -85,9 +91,52 @@ FIGURES: dict[str, SceneFigure] = {
 }
 
 
+CITED: dict[str, tuple[Callable[..., Any], ...]] = {
+    "compare": (calibration.fit_temperature,),
+    "attribution": (attribution.class_activation_map,),
+    "invariance": (invariance.cosine_invariance, invariance.map_equivariance),
+    "study": (accuracy.mcnemar_exact, accuracy.holm, domain.frechet_distance, domain.two_sample_auroc),
+    "findings": (accuracy.mcnemar_exact, accuracy.holm),
+    "samples": (accuracy.error_consistency,),
+    "confidence": (
+        *(calibration.calibration_error, calibration.consistency_band, calibration.fit_temperature),
+        *(selective.misclassification_auroc, selective.risk_coverage, selective.excess_aurc),
+    ),
+    "maps": (
+        *(attribution.class_activation_map, attribution.gini),
+        *(attribution.pointing_hit, attribution.energy_in_mask),
+    ),
+    "fingerprint": (invariance.cosine_invariance,),
+    "explanation": (invariance.cosine_invariance, accuracy.mcnemar_exact),
+    "representation": (representation.linear_cka, representation.mutual_knn),
+}
+"""Of each page the metrics behind its figures; their docstrings name who is to be cited."""
+
+
 def depends_on(figure: SceneFigure, key: str) -> bool:
     """Whether a parameter of the address changes a figure."""
     return any(key == known or (known.endswith("_") and key.startswith(known)) for known in figure.keys)
+
+
+def command(scene: Scene) -> str:
+    """The command that writes the numbers of a study's figure, which are those of its charts."""
+    said = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in scene.view.items() if key != "study"]
+    file = f"{scene.figure.replace('/', '_')}.csv"
+    study = shlex.quote(str(scene.view["study"]))
+    return " ".join(["invariscope results export", study, "--figure", scene.figure, *said, "--out", file])
+
+
+def written(value: Value) -> str:
+    """A parameter as an address and a command hold it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def bibtex(scene: Scene) -> str:
+    """What a scene's figure uses, to be cited."""
+    metrics = CITED[scene.figure.partition("/")[0]]
+    ids = scene.view.get("encoders") or [scene.view.get(role) for role in ("first", "second")]
+    info = store.study(str(scene.view["study"])) if "study" in scene.view else None
+    return citing.bibtex(info, list(map(str, ids if isinstance(ids, (tuple, list)) else ())), metrics)
 
 
 def takes_a_picture(scene: Scene) -> bool:

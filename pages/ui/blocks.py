@@ -160,10 +160,3 @@ def provenance(contenders: Sequence[Contender], extra: str = "") -> None:
     ]
     device = pipeline.device_label(contenders[0].encoder.device)
     st.caption(plain(f"{'; '.join(parts)}. {device}, {pipeline.versions()}. {extra}"))
-
-
-def command(line: str) -> None:
-    """The command that gives the same numbers without the page."""
-    with st.expander("Reproduce this view", icon=":material/terminal:"):
-        st.code(line, language="bash", wrap_lines=True)
-        st.caption("The address holds everything that changes a number here; uploads and photos are not part of it.")

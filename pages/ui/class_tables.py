@@ -2,17 +2,12 @@
 
 from collections.abc import Mapping
 
-import numpy as np
-import pandas as pd
 import streamlit as st
 
-from core.plots import classes as charts
 from core.results import classes
 from core.results.info import StudyInfo
-from core.text import plain
-from pages.ui import blocks, pickers, resources
-
-BOTH = "difference"
+from core.talk.on_studies import DIFFERENCE
+from pages.ui import figures, pickers, resources
 
 
 def show(info: StudyInfo, protocol: str, pair: tuple[str, str], dataset: str, names: Mapping[str, str]) -> None:
@@ -48,21 +43,10 @@ def show(info: StudyInfo, protocol: str, pair: tuple[str, str], dataset: str, na
         f"{told['label'].iloc[0]}, {told['difference'].iloc[0]:+.0%}.",
     )
     st.caption("Intervals are of one class each, over its images; of many classes some differ by chance.")
-    kind = pickers.one(
+    pickers.one(
         "What is taken for what",
-        {id: names[id] for id in pair} | {BOTH: f"{names[second]} minus {names[first]}"},
+        {id: names[id] for id in pair} | {DIFFERENCE: f"{names[second]} minus {names[first]}"},
         "confusion",
         width=260,
     )
-    shares = [resources.of_study(info, classes.confusion, protocol, id, dataset) for id in pair]
-    shown = shares[1] - shares[0] if kind == BOTH else shares[pair.index(kind)]
-    off = np.where(np.eye(len(known), dtype=bool), np.nan, shown)
-    if np.isfinite(off).any() and np.nanmax(np.abs(off)) > 0:
-        row, column = np.unravel_index(np.nanargmax(np.abs(off)), off.shape)
-        amount = f"{off[row, column]:+.0%}" if kind == BOTH else f"{off[row, column]:.0%}"
-        whose = "Largest difference" if kind == BOTH else f"{names[kind]} errs most on"
-        said = f"{whose}: {known[row]} taken for {known[column]}, {amount.replace('-', '−')} of its images"
-    else:
-        said = "Nothing is taken for anything else"
-    long = pd.DataFrame(shown, index=known, columns=known).rename_axis("class").reset_index()
-    blocks.figure(charts.matrix(shown, known, said, kind == BOTH), long, f"{plain(label)}. {said}.", "confusion_matrix")
+    figures.show("samples/confusion")

@@ -47,7 +47,7 @@ def show(id: str, select: Literal["", "point", "area"] = "", **instead: Value) -
     for at, (column, chart) in enumerate(zip(st.columns(len(shown.charts) or 1), shown.charts, strict=False)):
         # On paper all is as on a light page.
         light = (lambda at=at: _drawn(scene, False).charts[at].figure) if dark else None
-        more = partial(stories.offer, id, scene.view) if at == 0 else None
+        more = partial(along, scene, scenes.command(scene)) if at == 0 else None
         with column:
             blocks.figure(chart.figure, chart.table, chart.alt, chart.name, select, light, more)
     return shown
@@ -61,16 +61,34 @@ def _drawn(scene: Scene, dark: bool) -> Shown:
     return Shown(tuple(part for part in found.parts if isinstance(part, Chart)), found.note)
 
 
-def menu(id: str, linkable: bool, **instead: Value) -> None:
+def menu(id: str, line: str, linkable: bool, **instead: Value) -> None:
     """The menu of a page whose figure is no single chart.
 
     Args:
         id: of the figure.
+        line: the command that gives its numbers.
         linkable: whether the address holds all that is shown.
         instead: as of `state`.
     """
     with st.popover(blocks.MENU, icon=":material/ios_share:"):
-        if linkable:
-            stories.offer(id, state(id, **instead))
-        else:
-            st.caption("A story holds addresses, and an upload is in none: choose a sample first.")
+        along(Scene(id, "", "", state(id, **instead)), line, linkable)
+
+
+def words(*ids: str) -> None:
+    """The menu of figures of words, which a page says in its own way: for a talk alone."""
+    with st.popover("What is compared, and its limits, for a talk", icon=":material/ios_share:"):
+        labels = {id: scenes.FIGURES[id].label for id in ids}
+        id = st.selectbox("Figure", list(ids), format_func=lambda id: labels[id], key="words_of") or ids[0]
+        stories.offer(id, state(id))
+
+
+def along(scene: Scene, line: str, linkable: bool = True) -> None:
+    """The part of a menu that says how to make a figure again and what to cite, and takes it into a file or a talk."""
+    file = f"{scene.figure.replace('/', '_')}.bib"
+    blocks.download("What to cite (BibTeX)", lambda: scenes.bibtex(scene).encode(), file)
+    st.caption("The command that gives its numbers again:")
+    st.code(line, language="bash", wrap_lines=True)
+    if linkable:
+        stories.offer(scene.figure, scene.view)
+    else:
+        st.caption("A story holds addresses, and an upload is in none: choose a sample first.")

@@ -1,15 +1,13 @@
-"""What puts encoders into the line-up of the comparing pages: callbacks, and the floor beside a sweep."""
+"""What puts encoders into the line-up of the comparing pages: callbacks."""
 
 from collections.abc import Sequence
 
 import streamlit as st
 
 from core.encoders.files import weights
-from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec
 from core.heads import store
-from core.readout import Contender
-from pages.ui import inputs, resources
+from pages.ui import inputs
 
 
 def common_task(specs: Sequence[EncoderSpec]) -> str | None:
@@ -66,12 +64,3 @@ def compare_button(specs: Sequence[EncoderSpec], key: str) -> None:
         help=f"{why}." if here else f"{why}, once both are downloaded.",
     ):
         st.switch_page("run_study.py", query_params={})
-
-
-def with_floor(contenders: Sequence[Contender], task_id: str) -> list[Contender]:
-    """The contenders and, unless one of them is untrained, the packaged random encoder when it can answer the task."""
-    shown = list(contenders)
-    known = "random" in store.encoders_for(task_id) and store.is_here(encoder_spec("random"), task_id)
-    if known and all(contender.encoder.spec.family != "random" for contender in shown):
-        shown.append(resources.contender("random", task_id))
-    return shown

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.errors import ImageError
 from core.images import SUFFIXES, SafeImage
@@ -53,12 +54,19 @@ def uploaded() -> list[tuple[str, SafeImage]]:
     )
     found: dict[str, tuple[str, SafeImage]] = {}
     for file in files or []:
-        try:
-            image = resources.uploaded(file)
+        image = opened(file)
+        if image is not None:
             found[image.digest] = (file.name, image)
-        except ImageError as error:
-            st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
     return list(found.values())
+
+
+def opened(file: UploadedFile) -> SafeImage | None:
+    """The picture in a file; None where it cannot be read, which is said."""
+    try:
+        return resources.uploaded(file)
+    except ImageError as error:
+        st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
+        return None
 
 
 def kept() -> list[tuple[str, SafeImage]]:
@@ -91,14 +99,9 @@ def pick(uploads: list[tuple[str, SafeImage]]) -> tuple[str, SafeImage]:
 def photo() -> SafeImage | None:
     """The photo that was taken; None before, and where it cannot be read, which is said."""
     shot = st.camera_input("Take a photo", key="camera")
-    if shot is None:
-        return None
-    try:
-        image = resources.uploaded(shot)
-    except ImageError as error:
-        st.error(said(error), icon=":material/error:")
-        return None
-    _hold(image)
+    image = None if shot is None else opened(shot)
+    if image is not None:
+        _hold(image)
     return image
 
 

@@ -2,13 +2,11 @@
 
 import streamlit as st
 
-from core.errors import ImageError, InvariscopeError
+from core.errors import InvariscopeError
 from core.talk import deck, scenes
 from core.talk.stories import Story
-from core.text import plain
-from pages.ui import decks, inputs, resources, routes
+from pages.ui import decks, inputs, own_images, routes
 from pages.ui.own_images import FROM_CAMERA, FROM_UPLOAD, UPLOAD_MB, UPLOAD_TYPES
-from pages.ui.places import said
 
 SHOWN, HELD = "room_shown", "room_held"
 HEIGHT = 640  # px
@@ -39,10 +37,8 @@ def offer(story: Story) -> None:
         if file is None or at is None:
             st.caption("It stays in the memory of this session, and goes with it: it is in no file and in no story.")
             return
-        try:
-            image = resources.uploaded(file)
-        except ImageError as error:
-            st.error(f"{plain(file.name)}: {said(error)}", icon=":material/broken_image:")
+        image = own_images.opened(file)
+        if image is None:
             return
         asked = (image.digest, repr(fit[at]))
         if st.session_state.get(SHOWN, ("",))[:-1] != asked:
