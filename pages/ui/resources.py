@@ -44,14 +44,15 @@ def without_head(encoder_id: str) -> Contender:
     return pipeline.load_without_head(encoder_id)
 
 
-@st.cache_data(show_spinner=False, max_entries=256)
-def _doubts(key: str, _contender: Contender) -> list[str]:
-    return doubting.doubts(_contender)
+@st.cache_data(show_spinner=False, max_size="300MB")
+def _numbers(what: str, key: str, arguments: tuple[Any, ...], _compute: Callable[[], T]) -> T:
+    """What holds no pixel, once for everybody: what it is, whose (a digest), and all else that decides it."""
+    return _compute()
 
 
 def doubts(contender: Contender) -> list[str]:
     """Why a contender may be no trained encoder, in sentences; empty as a rule."""
-    return _doubts(pipeline.key(contender), contender)
+    return _numbers("doubts", pipeline.key(contender), (), lambda: doubting.doubts(contender))
 
 
 def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]:
@@ -125,37 +126,23 @@ def reading(contender: Contender, image: SafeImage) -> Reading:
     return _reading(image, pipeline.key(contender, image), contender)
 
 
-@st.cache_data(show_spinner=False, max_size="64MB")
-def _attribution(
-    key: str, target: int, method: str, _contender: Contender, _image: SafeImage, _reading: Reading
-) -> NDArray[np.float32]:
-    return pipeline.attribute(_contender, _image, _reading, target, method)
-
-
 def attribution(contender: Contender, image: SafeImage, target: int, method: str) -> NDArray[np.float32]:
     """The signed map of a class, on its own grid."""
-    key = pipeline.key(contender, image)
-    return _attribution(key, target, method, contender, image, reading(contender, image))
-
-
-@st.cache_data(show_spinner=False, max_size="64MB")
-def _pair(key: str, _contender: Contender, _image: SafeImage, _other: SafeImage) -> tuple[float, NDArray[np.float32]]:
-    return pipeline.compare_pair(_contender, _image, _other)
+    read = reading(contender, image)
+    key, what = pipeline.key(contender, image), (target, method)
+    return _numbers("map", key, what, lambda: pipeline.attribute(contender, image, read, target, method))
 
 
 def pair(contender: Contender, image: SafeImage, other: SafeImage) -> tuple[float, NDArray[np.float32]]:
     """Cosine of two images and the map of where on the first it comes from."""
-    return _pair(pipeline.key(contender, image, other, head=False), contender, image, other)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _floor(key: str, _contender: Contender) -> float:
-    return pipeline.strangers_floor(_contender)
+    key = pipeline.key(contender, image, other, head=False)
+    return _numbers("pair", key, (), lambda: pipeline.compare_pair(contender, image, other))
 
 
 def floor(contender: Contender) -> float:
     """Mean cosine between different bundled samples for this encoder."""
-    return _floor(pipeline.key(contender, head=False), contender)
+    key = pipeline.key(contender, head=False)
+    return _numbers("floor", key, (), lambda: pipeline.strangers_floor(contender))
 
 
 @st.cache_data(show_spinner=False, max_size="50MB", scope="session")
@@ -163,28 +150,20 @@ def _clean(key: str, _contender: Contender, _images: list[SafeImage]) -> invaria
     return pipeline.clean(_contender, _images)
 
 
-@st.cache_data(show_spinner=False, max_size="64MB")
-def _point(
-    key: str, name: str, strength: float, seeds: int, _contender: Contender, _clean: Callable[[], invariance.Clean]
-) -> invariance.Point:
-    return invariance.measure(_contender, _clean(), pipeline.augmentation(name), strength, seeds)
-
-
 def point(contender: Contender, chosen: list[SafeImage], name: str, strength: float, seeds: int) -> invariance.Point:
     """One strength of a sweep; a sweep that was stopped finds its finished points here."""
-    key = pipeline.key(contender, *chosen)
-    return _point(key, name, strength, seeds, contender, lambda: _clean(key, contender, chosen))
+    key, augmentation = pipeline.key(contender, *chosen), pipeline.augmentation(name)
+
+    def measure() -> invariance.Point:
+        return invariance.measure(contender, _clean(key, contender, chosen), augmentation, strength, seeds)
+
+    return _numbers("point", key, (name, strength, seeds), measure)
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
 def training_log(path: str, modified: float) -> pd.DataFrame:
     """The training log of a packaged encoder."""
     return pd.read_csv(path)
-
-
-@st.cache_data(show_spinner=False, max_size="100MB")
-def _of_study(version: str, what: str, arguments: tuple[Any, ...], _compute: Callable[[], T]) -> T:
-    return _compute()
 
 
 def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
@@ -196,7 +175,7 @@ def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:
         *arguments: hashable and small, such as ids.
     """
     what = f"{RESULT_VERSION} {compute.__module__}.{compute.__qualname__}"
-    return _of_study(info.version, what, arguments, lambda: compute(info, *arguments))
+    return _numbers(what, info.version, arguments, lambda: compute(info, *arguments))
 
 
 # A chart takes longer to put together than to send, and pages only read it.
@@ -287,7 +266,7 @@ def described_set(address: str) -> dict[str, Any]:
     }
 
 
-@st.cache_data(show_spinner=False, max_entries=64)
 def speed(encoder_id: str) -> float:
     """Images a second that a packaged encoder reads here, measured once."""
-    return estimate.images_per_second(residents().get(encoder_id, devices.pick("auto")))
+    encoder = residents().get(encoder_id, devices.pick("auto"))
+    return _numbers("speed", encoder.sha256, (), lambda: estimate.images_per_second(encoder))
