@@ -16,7 +16,7 @@ st.title("Does its confidence mean what it says?")
 chosen = study_inputs.chosen()
 info, protocol = chosen.info, chosen.protocol
 pair = tuple(dict.fromkeys((chosen.first, chosen.second)))
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 untrained = [
     id
     for id, about in info.encoders.items()

@@ -11,7 +11,7 @@ st.title("Does invariance explain who is right?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 sets = explanation.datasets(info, first, second)
 study_measures.require(chosen, sets, "invariance", "attribution")
 

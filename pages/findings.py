@@ -34,7 +34,7 @@ st.title("What does this study say of the paper's claims?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 labels = {id: protocol.label for id, protocol in PROTOCOLS.items()}
 st.caption(
     f"**{plain(info.title)}**, {plain(names[second])} against {plain(names[first])}. Each claim is asked in every way "

@@ -16,7 +16,7 @@ st.title("How alike are the spaces?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 sets = info.measured(geometry.MEASURE, (first, second))
 study_measures.require(chosen, sets, "geometry")
 with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):

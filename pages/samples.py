@@ -69,10 +69,6 @@ def two_digits(value: float) -> str:
     return f"{value:.2f}".replace("-0.00", "0.00").replace("-", "−")
 
 
-def show_cell(name: str) -> None:
-    st.session_state["cell"] = name
-
-
 # A wrong class in the address, or one of another set, gives way to all of them.
 for key in ("label", "predicted"):
     if st.session_state.get(key, EVERY) not in (EVERY, *classes):
@@ -98,8 +94,8 @@ with left:
                     type="primary" if held == name else "secondary",
                     width="stretch",
                     wrap=True,
-                    on_click=show_cell,
-                    args=(name,),
+                    on_click=pickers.choose,
+                    args=("cell", name),
                 )
 with right:
     kappa = together.kappa

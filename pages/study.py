@@ -18,7 +18,7 @@ st.title("How far do the representations carry?")
 chosen = study_inputs.chosen()
 info, protocol, first, second = chosen.info, chosen.protocol, chosen.first, chosen.second
 protocol_label = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 table = resources.of_study(info, summary.accuracy, protocol)
 alone = pd.DataFrame(columns=list(pairs.PAIRED))
 paired = alone if first == second else resources.of_study(info, pairs.paired, protocol, first, second)

@@ -14,7 +14,7 @@ st.title("Do they look at the same places?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 sets = info.measured(attribution.MEASURE, (first, second))
 study_measures.require(chosen, sets, "attribution")
 picked = study_measures.pick(info, sets, together=False)[0]

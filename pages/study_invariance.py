@@ -14,7 +14,7 @@ st.title("Which changes do they not notice?")
 chosen = study_inputs.chosen()
 info = chosen.info
 first, second = study_measures.pair(chosen)
-names, _ = study_measures.looks(info)
+names = study_measures.names(info)
 sets = info.measured(invariance.MEASURE, (first, second))
 study_measures.require(chosen, sets, "invariance")
 

@@ -14,7 +14,7 @@ from core.metrics.attribution import overlaps
 from core.plots import answers, curves, map_pictures, questions, strip
 from core.plots.bars import bars
 from core.plots.style import REGIME_NAMES, finding_of, short_labels, styles
-from core.readout import Contender, with_floor
+from core.readout import with_floor
 from core.talk.parts import Chart, Drag, Drawn, Picture
 from core.talk.view import OnImage, View, on_image
 
@@ -45,15 +45,11 @@ def one_picture(view: View) -> Drawn:
         spec = contender.encoder.spec
         mine = table[table["encoder"] == spec.id]
         verdict = answers.verdict(on.task.classes[prediction.top], on.truth)
-        lines = (REGIME_NAMES[spec.regime], *([verdict] if verdict else []), *_doubt(contender, reading))
+        doubt = pipeline.unfamiliar(contender, reading)
+        lines = (REGIME_NAMES[spec.regime], *filter(None, (verdict, doubt)))
         markup = bars(mine, look[spec.id], answers.bars_alt(mine), highlight)
         parts.append(Picture(b"", "", on.names[spec.id], lines, markup))
     return Drawn(answers.finding(specs, said, on.task.classes), tuple(parts), on.source)
-
-
-def _doubt(contender: Contender, reading: pipeline.Reading) -> list[str]:
-    warning = pipeline.unfamiliar(contender, reading)
-    return [warning] if warning else []
 
 
 def where_they_look(view: View) -> Drawn:

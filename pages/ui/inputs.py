@@ -166,7 +166,9 @@ def _pick_contenders(task_id: str) -> list[Contender]:
                 f"{plain(spec.label)} is not on this machine yet. Fetch it on the Models page.",
                 icon=":material/download:",
             )
-            if st.button(f"Open {plain(id)}", key=f"open_{id}", on_click=open_card, args=(id,), type="tertiary"):
+            if st.button(
+                f"Open {plain(id)}", key=f"open_{id}", on_click=pickers.choose, args=("model", id), type="tertiary"
+            ):
                 st.switch_page("models.py", query_params={})
             continue
         try:
@@ -177,11 +179,6 @@ def _pick_contenders(task_id: str) -> list[Contender]:
         except InvariscopeError as error:
             explain(error)
     return contenders
-
-
-def open_card(id: str) -> None:
-    """Make an encoder the one whose card the Models page shows. For callbacks."""
-    st.session_state["model"] = id
 
 
 def sidebar() -> None:

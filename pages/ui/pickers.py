@@ -25,6 +25,11 @@ def arrive(page: str) -> None:
     st.session_state["page"] = page
 
 
+def choose(key: str, value: object) -> None:
+    """Make something the choice of a picker. For callbacks: over a link's, what the address holds already would win."""
+    st.session_state[key] = value
+
+
 def one(
     label: LiteralString,
     options: Mapping[str, str],

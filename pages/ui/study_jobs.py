@@ -1,13 +1,14 @@
 """A study that runs or ran in the background: how far it is, how it ended, and the way to its results."""
 
 from datetime import datetime
+from functools import partial
 
 import streamlit as st
 
 from core import public
 from core.study import jobs
 from core.text import plain
-from pages.ui import access
+from pages.ui import access, pickers
 from pages.ui.places import said, worded
 
 RESULTS = (
@@ -32,11 +33,6 @@ def stop(job: jobs.Job) -> None:
     # Asked again where it counts: a button that is not drawn is no lock.
     if may_stop(job):
         jobs.cancel(job.folder)
-
-
-def open_study(name: str) -> None:
-    # Set here and not by a link: a choice that the address holds already would win over the link's.
-    st.session_state["study"] = name
 
 
 def show(job: jobs.Job) -> None:
@@ -70,9 +66,8 @@ def show(job: jobs.Job) -> None:
     if done > int(progress.get("failed", 0)):
         with st.container(horizontal=True):
             for page, label in RESULTS:
-                if st.button(
-                    label, key=f"{page}_{name}", on_click=open_study, args=(name,), icon=":material/arrow_forward:"
-                ):
+                on_click, icon = partial(pickers.choose, "study", name), ":material/arrow_forward:"
+                if st.button(label, key=f"{page}_{name}", on_click=on_click, icon=icon):
                     st.switch_page(page, query_params={})
     with st.expander("Log", icon=":material/notes:"):
         st.code(worded(job.log) or "Nothing yet.", language=None, wrap_lines=True)

@@ -6,7 +6,7 @@ from typing import LiteralString
 import streamlit as st
 
 from core.plots import study
-from core.plots.style import Style, short_labels, styles
+from core.plots.style import short_labels
 from core.results import invariance
 from core.results.info import StudyInfo
 from core.study.measures import MEASURES
@@ -25,10 +25,9 @@ def pair(chosen: ChosenStudy) -> tuple[str, str]:
     return chosen.first, chosen.second
 
 
-def looks(info: StudyInfo) -> tuple[dict[str, str], dict[str, Style]]:
-    """Short names and styles of a study's encoders by id."""
-    nets = study.encoders_of(info)
-    return short_labels(nets), styles(nets)
+def names(info: StudyInfo) -> dict[str, str]:
+    """Short names of a study's encoders by id."""
+    return short_labels(study.encoders_of(info))
 
 
 def require(chosen: ChosenStudy, found: Sequence[str], *measures: str) -> None:
@@ -36,7 +35,7 @@ def require(chosen: ChosenStudy, found: Sequence[str], *measures: str) -> None:
     if found:
         return
     info = chosen.info
-    names = " and ".join(MEASURES[id].label.lower() for id in measures)
+    asked = " and ".join(MEASURES[id].label.lower() for id in measures)
     others = [other for other in chosen.studies if all(other.done(measure=id) for id in measures)]
     for other in others:
         st.button(
@@ -44,22 +43,17 @@ def require(chosen: ChosenStudy, found: Sequence[str], *measures: str) -> None:
             icon=":material/arrow_forward:",
             key=f"measured_in_{other.id}",
             type="primary",
-            on_click=_open,
-            args=(other.id,),
+            on_click=pickers.choose,
+            args=("study", other.id),
         )
     st.info(
-        f"The study '{plain(info.id)}' holds answers, and {plain(names)} of these contenders were not measured. "
+        f"The study '{plain(info.id)}' holds answers, and {plain(asked)} of these contenders were not measured. "
         "Measuring goes on in the study's own folder, or in a copy of it:",
         icon=":material/add_chart:",
     )
-    asked = ",".join(("answers", *measures))
-    st.code(f"invariscope study --out PATH/TO/{info.id} --measures {asked}", language="bash")
+    more = ",".join(("answers", *measures))
+    st.code(f"invariscope study --out PATH/TO/{info.id} --measures {more}", language="bash")
     st.stop()
-
-
-def _open(id: str) -> None:
-    # Set here and not by a link: a choice that the address holds already would win over the link's.
-    st.session_state["study"] = id
 
 
 def pick_way(label: LiteralString, options: Sequence[str]) -> str:
