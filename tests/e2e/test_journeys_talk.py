@@ -109,7 +109,7 @@ def test_the_talk_is_given_from_the_page_with_notes_beside_it(server, visit):
 def test_a_view_is_taken_as_a_file_and_into_a_story_that_is_edited(server, visit, tmp_path):
     visitor = visit(server)
     page = visitor.open("/explanation?study=family")
-    page.get_by_text("Take this view along").click()
+    page.get_by_text("Take this view along").first.click()
     page.get_by_label("What readers and audience read").fill("Does it *explain* it?")
     page.get_by_label("What readers and audience read").press("Tab")
     visitor.settle()
