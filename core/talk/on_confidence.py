@@ -57,7 +57,7 @@ def outcomes(view: View) -> Drawn:
     said = selective.outcome_finding(tables.differences, tables.figures, on.names, _with_floor(view, on))
     chart = selective.outcome_chart(tables.outcomes, on.names, on.look, said)
     alt = selective.outcome_alt(tables.outcomes, on.names)
-    return Drawn(said, (Chart(chart, alt, tables.outcomes, "confidence_outcomes"),), on.source, f"{on.label(where)}.")
+    return on.drawn(said, chart, alt, tables.outcomes, "confidence_outcomes", f"{on.label(where)}.")
 
 
 def risks(view: View) -> Drawn:
@@ -66,7 +66,7 @@ def risks(view: View) -> Drawn:
     said = selective.risk_finding(tables.differences, tables.figures, on.names, _with_floor(view, on))
     chart = selective.risk_chart(tables.risks, on.names, on.look, said)
     alt = selective.risk_alt(tables.risks, on.names)
-    return Drawn(said, (Chart(chart, alt, tables.risks, "confidence_risk"),), on.source, f"{on.label(where)}.")
+    return on.drawn(said, chart, alt, tables.risks, "confidence_risk", f"{on.label(where)}.")
 
 
 def at_threshold(view: View) -> Drawn:
@@ -78,7 +78,7 @@ def at_threshold(view: View) -> Drawn:
     said = selective.threshold_finding(trained if len(trained) else table, on.names, threshold)
     chart = selective.threshold_chart(table, on.names, on.look, threshold, said)
     alt = f"{said}. Accuracy of what is answered, and the share answered, over the threshold."
-    return Drawn(said, (Chart(chart, alt, table, "confidence_threshold"),), on.source, f"{on.label(where)}.")
+    return on.drawn(said, chart, alt, table, "confidence_threshold", f"{on.label(where)}.")
 
 
 def confidence_by_domain(view: View) -> Drawn:
@@ -91,4 +91,4 @@ def confidence_by_domain(view: View) -> Drawn:
     said = reliability.domain_finding(sides, measure, names, tuple(dict.fromkeys(on.pair)))
     chart = reliability.domain_chart(sets, measure, names, on.look, said)
     alt = reliability.domain_alt(sets, measure, names)
-    return Drawn(said, (Chart(chart, alt, sets, "confidence_domains"),), on.source)
+    return on.drawn(said, chart, alt, sets, "confidence_domains")

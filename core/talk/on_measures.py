@@ -28,8 +28,8 @@ def map_agreement(view: View) -> Drawn:
     said = study_attribution.agreement_finding(table, *on.both)
     alt = f"Rank correlation of the two maps of the true class, {len(table)} images of {on.label(where)}. {said}"
     taken = table.drop(columns=["first_map", "second_map"])
-    chart = Chart(study_attribution.agreement_chart(table, said), alt, taken, "map_agreement")
-    return Drawn(said, (chart,), on.source, f"{on.label(where)}, {len(table)} images.")
+    chart = study_attribution.agreement_chart(table, said)
+    return on.drawn(said, chart, alt, taken, "map_agreement", f"{on.label(where)}, {len(table)} images.")
 
 
 def map_concentration(view: View) -> Drawn:
@@ -46,7 +46,7 @@ def map_concentration(view: View) -> Drawn:
     labels = {id: on.label(id) for id in sets}
     chart = study_attribution.concentration_chart(mine, labels, on.names, on.look, on.pair, what, said)
     alt = f"{what} by data set, contender and outcome. {said}"
-    return Drawn(said, (Chart(chart, alt, mine, "map_concentration"),), on.source)
+    return on.drawn(said, chart, alt, mine, "map_concentration")
 
 
 def maps_on_objects(view: View) -> Drawn:
@@ -59,7 +59,7 @@ def maps_on_objects(view: View) -> Drawn:
     said = study_attribution.objects_finding(objects, on.names)
     chart = study_attribution.objects_chart(objects, attribution.OBJECTS, on.names, on.look, said)
     alt = f"Evidence for the answer against masks of the object, {on.label(where)}. {said}"
-    return Drawn(said, (Chart(chart, alt, objects, "map_objects"),), on.source, f"{on.label(where)}.")
+    return on.drawn(said, chart, alt, objects, "map_objects", f"{on.label(where)}.")
 
 
 ALL = "all data sets"
@@ -88,13 +88,12 @@ def fingerprint(view: View) -> Drawn:
     shown = table[~table["augmentation"].isin(list(without))]
     said = study_invariance.finding(shown, whole, on.names, *on.pair)
     alt, kind = study_invariance.alt(shown, on.names, *on.pair), invariance.WAYS[way]
+    note = f"Of the {kind.label}. †: a contender was trained with it."
     if view.flag("outline", False):
         drawn = study_invariance.radar(shown, on.names, on.look, *on.pair, said)
-        chart = Chart(drawn, alt, shown, "fingerprint_radar")
-    else:
-        drawn = study_invariance.fingerprint(shown, on.names, on.look, *on.pair, said, kind.unit)
-        chart = Chart(drawn, alt, shown, "fingerprint")
-    return Drawn(said, (chart,), on.source, f"Of the {kind.label}. †: a contender was trained with it.")
+        return on.drawn(said, drawn, alt, shown, "fingerprint_radar", note)
+    drawn = study_invariance.fingerprint(shown, on.names, on.look, *on.pair, said, kind.unit)
+    return on.drawn(said, drawn, alt, shown, "fingerprint", note)
 
 
 def one_augmentation(view: View) -> Drawn:
@@ -137,7 +136,7 @@ def explained_sets(view: View) -> Drawn:
     said = explaining.across_verdict(over.correlation[prop], known, what, *on.both)
     chart = explaining.sets_chart(over.sets, prop, said, *on.both)
     alt = f"{what} and accuracy by data set. {said}"
-    return Drawn(said, (Chart(chart, alt, over.sets, "explanation_sets"),), on.source)
+    return on.drawn(said, chart, alt, over.sets, "explanation_sets")
 
 
 def explained_images(view: View) -> Drawn:
@@ -157,7 +156,7 @@ def explained_images(view: View) -> Drawn:
     columns = ["data set", "property", "AUROC", "low", "high", "beyond", "beyond low", "beyond high"]
     table = pd.DataFrame(rows, columns=[*columns, "only first", "only second"])
     alt = f"AUROC by data set and property. {said}."
-    return Drawn(said, (Chart(chart, alt, table, "explanation_images"),), on.source)
+    return on.drawn(said, chart, alt, table, "explanation_images")
 
 
 def likeness(view: View) -> Drawn:
@@ -170,7 +169,7 @@ def likeness(view: View) -> Drawn:
     said = representation.kinship_finding(table, measure, on.names, *on.pair)
     chart = representation.matrix(table, measure, on.names, here, said)
     alt = f"Likeness of feature spaces on {on.label(where)}. {said}"
-    return Drawn(said, (Chart(chart, alt, table, "kin"),), on.source, f"{on.label(where)}.")
+    return on.drawn(said, chart, alt, table, "kin", f"{on.label(where)}.")
 
 
 def spaces(view: View) -> Drawn:

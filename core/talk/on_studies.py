@@ -17,7 +17,7 @@ from core.results import claims, classes, distances, origin, pairs, store, summa
 from core.results.info import StudyInfo
 from core.results.published import published
 from core.study.protocols import PROTOCOLS
-from core.talk.parts import Chart, Drawn, Grid, Points
+from core.talk.parts import Drawn, Grid, Points
 from core.talk.view import View, on_study
 
 DIFFERENCE = "difference"
@@ -69,9 +69,9 @@ def accuracy(view: View) -> Drawn:
     marks = literature(on.protocol, drawn["dataset"]) if view.flag("study_published", False) else None
     ink = study.INK["dark" if view.dark else "light"]
     bars = study.accuracy_bars(drawn, beside, names, on.look, said, on.info.id, marks, ink)
-    taken = words.accuracy_table(table, beside, answered)
-    chart = Chart(bars, words.accuracy_alt(drawn, on.names, beside), taken, "study_accuracy")
-    return Drawn(said, (chart,), on.source, study.controls_note(beside, list(drawn["dataset"]), on.info.id, shown))
+    alt, taken = words.accuracy_alt(drawn, on.names, beside), words.accuracy_table(table, beside, answered)
+    note = study.controls_note(beside, list(drawn["dataset"]), on.info.id, shown)
+    return on.drawn(said, bars, alt, taken, "study_accuracy", note)
 
 
 def advantage(view: View) -> Drawn:
@@ -99,7 +99,7 @@ def advantage(view: View) -> Drawn:
     said = study_domains.advantage_finding(distances.trend(table, measure), *on.both)
     chart = study_domains.advantage_chart(table, floor, measure, *on.both, said)
     alt = study_domains.advantage_alt(table, floor, measure, *on.both)
-    return Drawn(said, (Chart(chart, alt, table, "study_advantage"),), on.source)
+    return on.drawn(said, chart, alt, table, "study_advantage")
 
 
 def gap(view: View) -> Drawn:
@@ -111,7 +111,7 @@ def gap(view: View) -> Drawn:
     noise = training_noise.of_gap(on.info, table, on.pair)
     said = study_gap.gap_finding(table, pairs.gap_difference(on.paired), noise, on.names, *on.pair)
     chart = study_gap.gap_chart(table, on.names, on.look, said)
-    return Drawn(said, (Chart(chart, study_gap.gap_alt(table, on.names), table, "study_gap"),), on.source)
+    return on.drawn(said, chart, study_gap.gap_alt(table, on.names), table, "study_gap")
 
 
 def limits(view: View) -> Drawn:
@@ -158,8 +158,8 @@ def ways_to_ask(view: View) -> Drawn:
     said = claim_words.finding(one, *on.both)
     drawn = claim_words.curve(one, {id: protocol.label for id, protocol in PROTOCOLS.items()}, said)
     alt = f"Specification curve of {len(one.ways)} ways to ask. {said}."
-    chart = Chart(drawn, alt, pd.concat([one.ways, one.sets], ignore_index=True), "claims")
-    return Drawn(said, (chart,), on.source, "Ways share their images and answers: they are no independent tests.")
+    note = "Ways share their images and answers: they are no independent tests."
+    return on.drawn(said, drawn, alt, pd.concat([one.ways, one.sets], ignore_index=True), "claims", note)
 
 
 def confusion(view: View) -> Drawn:
@@ -179,4 +179,4 @@ def confusion(view: View) -> Drawn:
         said = f"{whose}: {known[row]} taken for {known[column]}, {amount.replace('-', '−')} of its images"
     long = pd.DataFrame(shown, index=known, columns=known).rename_axis("class").reset_index()
     drawn = class_charts.matrix(shown, known, said, kind == DIFFERENCE)
-    return Drawn(said, (Chart(drawn, f"{on.label(where)}. {said}.", long, "confusion_matrix"),), on.source)
+    return on.drawn(said, drawn, f"{on.label(where)}. {said}.", long, "confusion_matrix")

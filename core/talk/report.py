@@ -22,7 +22,7 @@ from core.talk.stories import Scene, Value
 from core.talk.view import asked_once
 
 WIDTH, HEIGHT = 680, 420  # px of a chart on a page of A4
-ON_PAGES = ("maps/objects", "representation/")  # how the figures begin that no report has
+ON_PAGES = ("maps/objects", "representation/points")  # figures that no report has
 _SCRIPT = """document.querySelectorAll(".chart").forEach((place) => {
   const { data, layout } = JSON.parse(place.querySelector("script").textContent);
   layout.font = { ...layout.font, color: "#1b2430" };
@@ -34,7 +34,7 @@ document.documentElement.dataset.ready = "yes";"""
 def figures(info: StudyInfo, protocol: str, pair: tuple[str, str]) -> Iterator[tuple[str, Scene]]:
     """What a report shows of a study, in the order of the pages: a heading and the scene behind it.
 
-    Reliability stands once a data set, all else once. What belongs to pictures (masks, points, neighbours) is left to
+    Reliability stands once a data set, all else once. What belongs to pictures (masks, points) is left to
     its pages.
     """
     view: dict[str, Value] = {"study": info.id, "protocol": protocol, "first": pair[0], "second": pair[1]}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import pandas as pd
+import plotly.graph_objects as go
 
 from core import pipeline, samples
 from core.encoders.registry import encoder_spec
@@ -20,6 +21,7 @@ from core.readout import Contender
 from core.results import choices, pairs, store
 from core.results.info import StudyInfo
 from core.study.protocols import PROTOCOLS
+from core.talk.parts import Chart, Drawn
 from core.talk.stories import Value
 from core.tasks import Task, task
 
@@ -129,6 +131,10 @@ class OnStudy:
     def label(self, dataset: str) -> str:
         """A data set as people read it."""
         return str(self.info.datasets[dataset]["label"])
+
+    def drawn(self, said: str, figure: go.Figure, alt: str, table: pd.DataFrame, name: str, note: str = "") -> Drawn:
+        """A figure of one chart; arguments as of `Chart` and `Drawn`."""
+        return Drawn(said, (Chart(figure, alt, table, name),), self.source, note)
 
     def ask(self, compute: Callable[..., T], *arguments: Any) -> T:
         """`compute(info, *arguments)`."""
