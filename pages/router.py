@@ -15,6 +15,9 @@ st.set_page_config(
     menu_items={"About": "Invariscope: how self-supervised and supervised representations generalize."},
 )
 
+# Streamlit's letters on the primary colour are white, on the dark theme's at a contrast of 2.8.
+st.html("<style>:is([data-tag], [data-testid^=stBaseButton-primary]) * { color: light-dark(#fff, #0b1220) }</style>")
+
 # Pages about one image share a sidebar of image, task and contenders; pages about a study another one.
 IMAGE_PAGES = [
     st.Page("overview.py", title="Overview", default=True),

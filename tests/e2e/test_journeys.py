@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from navigation import page_paths
 from photos import BROKEN, encoded, photo
 from PIL import Image
@@ -20,6 +21,8 @@ from pages.ui import inputs
 
 pytestmark = pytest.mark.browser
 
+STREAMLITS = ("katex-display", "stMermaidChart")
+"""What Streamlit draws by itself: a formula that can scroll and is no stop of the keyboard; a placeholder of a diagram."""
 PAGES = [f"/{path}" for path in page_paths().values()]
 POSSIBLE = store.encoders_for(inputs.DEFAULT_TASK)
 DEFAULT = [id for id in inputs.DEFAULT_PAIR if id in POSSIBLE] or POSSIBLE[:2]
@@ -208,6 +211,21 @@ def test_no_page_is_wider_than_a_phone(server, visit):
         )
         assert max(wide) <= 1, f"{path} is {max(wide)} px too wide"
         nothing_broke(page)
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_axe_finds_nothing_serious_and_headings_in_order(server, visit, dark):
+    visitor = visit(server, dark=dark)
+    for path in PAGES:
+        found = Axe().run(visitor.open(path)).response["violations"]
+        wrong = [
+            f"{path}: {rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical") or rule["id"] == "heading-order"
+            for node in rule["nodes"]
+            if not any(part in node["html"] for part in STREAMLITS)
+        ]
+        assert not wrong, "\n".join(wrong)
 
 
 def test_dark_pages_are_dark(server, visit, tmp_path):
