@@ -117,9 +117,12 @@ def test_torchvision_swin() -> None:
         ("mobilenet_v2", "mobilenetv2_100", "torchvision-mobilenet-v2"),
         ("mobilenet_v3_large", "mobilenetv3_large_100", "torchvision-mobilenet-v3"),
         ("mobilenet_v3_small", "mobilenetv3_small_100", "torchvision-mobilenet-v3"),
+        ("regnet_y_400mf", "regnety_004", "torchvision-regnet"),
+        ("regnet_x_400mf", "regnetx_004", "torchvision-regnet"),
+        ("vgg11_bn", "vgg11_bn", "torchvision-vgg"),
     ],
 )
-def test_torchvision_of_inverted_blocks(source: str, usual: str, keys: str) -> None:
+def test_torchvision_networks_of_convolutions(source: str, usual: str, keys: str) -> None:
     theirs = models.get_model(source, weights=None, num_classes=7)
     for layer in theirs.modules():
         if isinstance(layer, nn.BatchNorm2d):

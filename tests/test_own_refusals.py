@@ -97,6 +97,11 @@ OTHER_KINDS: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "list of parts": ("model.safetensors.index.json", lambda path: path.write_text("{}"), "list of the parts"),
     "Flax": ("flax_model.msgpack", lambda path: path.write_bytes(b"\x81\xa6params"), "a file of Flax"),
     "distributed": ("__0_0.distcp", lambda path: torch.save(BODY, path), "dcp_to_torch_save"),
+    "part of ZeRO": (
+        "zero_pp_rank_0_mp_rank_00_optim_states.pt",
+        lambda path: torch.save({"optimizer_state_dict": {}}, path),
+        "an optimizer, not the network",
+    ),
     "ensemble": ("x.pth", lambda path: torch.save([BODY, BODY], path), r"a list of 2 .*torch\.load\(FILE\)\[0\]"),
     "JSON": ("x.pth", lambda path: path.write_text(json.dumps({"a": 1})), "Nothing in it ran"),
 }
@@ -130,6 +135,8 @@ MISFITS: dict[str, tuple[Tensors, str]] = {
     "parameters alone": (dict(NET.named_parameters()), r"only parameters were saved .* state_dict\(\)\.$"),
     "pruned": (PRUNED, r"it is pruned, .* torch\.nn\.utils\.prune\.remove"),
     "prepared": (BODY | {"conv1.weight_fake_quant.scale": torch.ones(1)}, "prepared for quantisation"),
+    "part of FSDP": ({"_flat_param": torch.ones(99), "fc._flat_param": torch.ones(9)}, "FSDP spread over several"),
+    "part of ZeRO-3": ({k: torch.empty(0) for k in BODY}, "its tensors are empty.*zero_to_fp32"),
     "quantised": (changed("conv1.weight", torch.ones(32, 3, 3, 3, dtype=torch.int8)), "quantised"),
 }
 

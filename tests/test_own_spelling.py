@@ -1,6 +1,7 @@
 """Vision transformers under the names of other code, and with patches and inputs of another size than is said."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,9 @@ def patches(side: int, *more: str) -> dict[str, Tensor]:
         ("swin_t", {}, "swin_tiny_patch4_window7_224"),
         ("mobilenet_v2", {}, "mobilenetv2_100"),
         ("mobilenet_v3_small", {}, "mobilenetv3_small_100"),
+        ("regnet_y_400mf", {}, "regnety_004"),
+        ("regnet_x_1_6gf", {}, "regnetx_016"),
+        ("RegNet-Y-128GF", {}, "regnety_1280"),
         ("vit_small", patches(8), "vit_small_patch8_224"),
         ("deit_small", patches(16), "vit_small_patch16_224"),
         ("mae_vit_base_patch16", patches(16), "vit_base_patch16_224"),
@@ -118,6 +122,48 @@ def test_a_table_of_positions_that_is_scaled_is_told(folder: Path) -> None:
     torch.save(larger, folder / "mine.pth")
     spec = own.add(folder / "mine.pth", "mine", Said("vit_tiny_patch16_224"))
     assert "Scaled from an input of another size: pos_embed from 1×577×192 to 1×197×192." in spec.note
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "efficientnet_b0", "densenet121"])
+@pytest.mark.parametrize("taken", ["features", "children", "timm's children"])
+def test_parts_of_a_network_by_number_or_without_their_first_name(name: str, taken: str, folder: Path) -> None:
+    """`network.features` as a backbone, and `nn.Sequential(*network.children())`."""
+    usual = usual_name(name, {})
+    source = timm.create_model(usual, num_classes=0) if taken == "timm's children" else models.get_model(name)
+    for layer in source.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)
+    part = source.features if taken == "features" else nn.Sequential(*list(source.children())[:-1])
+    torch.save(
+        {"state_dict": {f"backbone.{key}": value for key, value in part.state_dict().items()}}, folder / "mine.pth"
+    )
+    spec = own.add(folder / "mine.pth", "mine", Said(usual, preprocessing={"size": 64, "resize": 64}))
+    assert "These fit too" not in spec.note
+    loaded, images = encoder.load("mine", torch.device("cpu")), torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        ours = loaded.trunk(images).feature_map
+        theirs = (
+            source.eval().forward_features(images) if taken == "timm's children" else source.eval().features(images)
+        )
+    # torchvision's DenseNet rectifies behind its features.
+    theirs = theirs.relu() if name == "densenet121" else theirs
+    torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_blocks_in_chunks_and_a_decoder_beside(folder: Path) -> None:
+    vit = timm.create_model("vit_tiny_patch16_224", num_classes=0).state_dict()
+    chunked = {re.sub(r"^blocks\.(\d+)", lambda m: f"blocks.{int(m[1]) // 6}.{m[1]}", k): v for k, v in vit.items()}
+    beside = {
+        "mask_token": torch.ones(9),
+        "decoder_embed.weight": torch.ones(9),
+        "decoder_blocks.0.norm1.weight": torch.ones(9),
+    }
+    torch.save({"teacher": {f"backbone.{key}": value for key, value in chunked.items()}}, folder / "chunks.pth")
+    torch.save({"model": vit | beside}, folder / "decoder.pth")
+    for id, said in (("chunks", "'chunked-vit' changed"), ("decoder", "left out: decoder_blocks, decoder_embed")):
+        assert said in own.add(folder / f"{id}.pth", id, Said("vit_tiny_patch16_224")).note
+        found = encoder.load(id, torch.device("cpu")).network.state_dict()
+        assert all(torch.equal(found[key], value) for key, value in vit.items())
 
 
 def test_an_unknown_name_is_still_unknown(folder: Path) -> None:

@@ -2,8 +2,10 @@
 of weights lie side by side they differ, so that a mix-up shows."""
 
 import argparse
+import collections
 import copy
 import pathlib
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +29,7 @@ FULL = BODY | {"fc.weight": torch.randn(7, 256), "fc.bias": torch.zeros(7)}
 PROJECTOR = {"projector.0.weight": torch.randn(128, 256)}
 OPTIMISER = {"state": {0: {"momentum_buffer": torch.zeros(10)}}, "param_groups": [{"lr": 0.1, "params": [0]}]}
 LIGHTNING: dict[str, Any] = {"epoch": 9, "pytorch-lightning_version": "2.4.0", "optimizer_states": [OPTIMISER]}
+TEN = torch.ones(10)
 BAG = argparse.Namespace(lr=0.1, arch="x")
 
 
@@ -124,6 +127,59 @@ WRAPPED: dict[str, tuple[Any, str]] = {
     "float16": (cast(torch.float16), "the file's top."),
     "bfloat16": (cast(torch.bfloat16), "the file's top."),
     "without counters": ({k: v for k, v in BODY.items() if "num_batches" not in k}, "the file's top."),
+    "network and head in a row": (pre("0.", BODY) | {"1.weight": torch.ones(7, 256)}, "prefix '0.'; left out: 1."),
+    "mmselfsup": (
+        {"state_dict": pre("encoder_q.0.", BODY) | pre("encoder_k.0.", BODY2) | {"encoder_q.1.w": torch.ones(9)}},
+        "'state_dict', prefix 'encoder_q.0.'; left out: encoder_q.1. These fit too:",
+    ),
+    "OpenCLIP": (
+        {"state_dict": pre("module.visual.trunk.", BODY) | {"module.text.w": torch.ones(3)}},
+        "'state_dict', prefix 'module.visual.trunk.'; left out: module.text.",
+    ),
+    "SwAV": (
+        pre("module.", BODY) | {"module.projection_head.0.weight": torch.ones(9), "module.prototypes.weight": TEN},
+        "prefix 'module.'; left out: projection_head, prototypes.",
+    ),
+    "averaged": ({"n_averaged": torch.tensor(5)} | pre("module.", BODY), "prefix 'module.'; left out: n_averaged."),
+    "DINO with its heads": (
+        {
+            "teacher": pre("backbone.", BODY) | {"head.last_layer.weight_v": TEN},
+            "student": pre("module.backbone.", BODY2) | {"module.head.last_layer.weight_v": TEN},
+        },
+        "'teacher', prefix 'backbone.'; left out: head. These fit too: 'student'",
+    ),
+    "DINOv2": (
+        {"model": pre("student.backbone.", BODY2) | pre("teacher.backbone.", BODY) | {"teacher.dino_head.w": TEN}},
+        "'model', prefix 'teacher.backbone.'; left out: teacher.dino_head.",
+    ),
+    "lightly, DINO": (
+        {"state_dict": pre("student_backbone.", BODY2) | pre("teacher_backbone.", BODY)},
+        "prefix 'teacher_backbone.'.",
+    ),
+    "query and key": (pre("query_encoder.", BODY) | pre("key_encoder.", BODY2), "prefix 'query_encoder.'."),
+    "FSDP": (
+        {
+            "_fsdp_wrapped_module." + re.sub(r"^(layer\d)\.", r"\1._fsdp_wrapped_module.", name): value
+            for name, value in BODY.items()
+        },
+        "prefix '_fsdp_wrapped_module.', '_fsdp_wrapped_module.' cut out of names.",
+    ),
+    "checkpointed parts": (
+        {re.sub(r"^(layer\d\.\d)\.", r"\1._checkpoint_wrapped_module.", name): value for name, value in BODY.items()},
+        "'_checkpoint_wrapped_module.' cut out of names.",
+    ),
+    "compiled parts": (
+        pre("net.", {re.sub(r"^(layer\d)\.", r"\1._orig_mod.", name): value for name, value in BODY.items()}),
+        "prefix 'net.', '_orig_mod.' cut out of names.",
+    ),
+    "ensemble": (
+        {key: value for i in range(8) for key, value in pre(f"models.{i}.", BODY2 if i else BODY).items()},
+        "prefix 'models.0.'. These fit too: the file's top, prefix 'models.1.'",
+    ),
+    "a small part of much": (pre("visual.", BODY) | {f"text.{i}.w": TEN for i in range(600)}, "prefix 'visual.'"),
+    "detector": (pre("backbone.body.", BODY) | {"backbone.fpn.w": TEN, "rpn.w": TEN}, "prefix 'backbone.body.'"),
+    "float64": (cast(torch.float64), "the file's top."),
+    "its EMA inside": (BODY2 | pre("ema.", BODY), "prefix 'ema.'. These fit too: the file's top."),
     "in a class of CLIP": (
         pre("visual.", BODY) | {"transformer.w": torch.ones(3)},
         "'visual.'; left out: transformer.",
@@ -189,6 +245,8 @@ HOLDING_OBJECTS: dict[str, Callable[[], Any]] = {
     "whole DataParallel": lambda: nn.DataParallel(copy.deepcopy(NET)),
     "module in a dictionary": lambda: {"model": copy.deepcopy(NET), "epoch": 3},
     "NumPy's numbers": lambda: {"args": BAG, "state_dict": pre("module.", BODY), "best_acc1": np.float64(71.5)},
+    "a queue": lambda: {"model": BODY, "log": collections.deque([1]), "ids": {1, 2}},
+    "random state": lambda: {"model": BODY, "rng": np.random.default_rng(0).bit_generator.state, "more": np.ones(3)},
     "paths": lambda: LIGHTNING | {"hyper_parameters": {"dir": pathlib.PurePosixPath("x")}, "state_dict": BODY},
 }
 

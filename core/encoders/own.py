@@ -13,12 +13,10 @@ from typing import Any
 import torch
 
 from core import public
-from core.encoders import encoder, own_entries, preprocess, skeletons, timm_files, trial
-from core.encoders.architectures import Network
+from core.encoders import encoder, own_entries, own_namings, preprocess, skeletons, timm_files, trial
 from core.encoders.files.hashes import sha256_of
 from core.encoders.opening import converting, finding, kinds, reading
-from core.encoders.opening.keymaps import BUILT, KEYMAPS
-from core.encoders.opening.mismatch import HEADS
+from core.encoders.opening.keymaps import BUILT
 from core.encoders.own_networks import is_known, like_which, named_inside
 from core.encoders.own_spelling import patch_of, usual_name, with_patches
 from core.encoders.partners import network
@@ -168,9 +166,7 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
     """The entry with the place of its weights, and every place that fits, the one that was taken first."""
     blank = skeletons.blank(spec.architecture, spec.options)
     wanted = blank.state_dict()
-    namings = {"": lambda tensors: tensors, **KEYMAPS, "timm": _by_timm(blank)}
-    if said.drop:
-        namings = {keys: _without(said.drop, naming) for keys, naming in namings.items()}
+    namings = own_namings.namings(blank, said.drop)
     found, nearest = finding.places(content, wanted, namings, spec.weights.absent)
     fitting = [place for place in found if _is_asked(place, said)]
     file = spec.weights.file
@@ -191,7 +187,7 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
             + (f" Say --arch {other}." if other else "")
         )
     taken = fitting[0]
-    by_timm = taken.keys == "timm"
+    by_timm = taken.keys.endswith(own_namings.BY_TIMM)
     weights = replace(
         spec.weights,
         # timm's loader does the naming; a conversion, an archive or a container is opened on the way to it alike.
@@ -199,9 +195,9 @@ def _placed(spec: EncoderSpec, reader: str, content: object, said: Said) -> tupl
         container=taken.container,
         prefix=taken.prefix,
         drop=(*said.drop, *taken.drop),
-        keys="" if by_timm else taken.keys,
+        keys=taken.keys.removesuffix(own_namings.BY_TIMM).strip(),
     )
-    if by_timm and not any(name.startswith(HEADS) for name in taken.drop):
+    if by_timm and not {"head.", "fc."} & {*taken.drop}:
         # timm's loader would look for a classifier.
         spec = replace(spec, options=(*spec.options, ("num_classes", 0)))
     return replace(spec, weights=weights, options=(*spec.options, *BUILT.get(taken.keys, ()))), fitting
@@ -230,27 +226,11 @@ def _note(spec: EncoderSpec, places: list[finding.Place], like: EncoderSpec | No
     return text
 
 
-def _by_timm(blank: Network) -> finding.Naming:
-    """timm's own naming, but for files of other patches, which timm would scale without a word."""
-    naming, own = timm_files.naming(blank), patch_of(blank.state_dict())
-
-    def named(tensors: finding.Tensors) -> finding.Tensors:
-        if patch_of(tensors) not in (0, own):
-            raise WeightsInvalid("its patches are of another size")
-        return naming(tensors)
-
-    return named
-
-
 def _better(architecture: str, content: object) -> str:
     """The network that differs from the named one in the side of its patches alone, as the file has them."""
     patch = patch_of(finding.every_tensor(content))
     other = with_patches(architecture, patch) if patch else architecture
     return other if other != architecture and is_known(other) else ""
-
-
-def _without(drop: tuple[str, ...], naming: finding.Naming) -> finding.Naming:
-    return lambda tensors: {key: value for key, value in naming(tensors).items() if not key.startswith(drop)}
 
 
 def _is_asked(place: finding.Place, said: Said) -> bool:

@@ -11,6 +11,7 @@ SIZES = {"t": "tiny", "s": "small", "b": "base", "l": "large", "h": "huge"}
 VIT = re.compile(r"(?:\w+?_)?(?:vit|deit)_(tiny|small|base|large|huge|[tsblh])(?:_(?:patch)?(\d+))?(?:_\w+)?")
 SWIN = re.compile(r"swin_(tiny|small|base|[tsb])")
 MOBILENET = re.compile(r"mobilenet_(v2|v3_large|v3_small)")
+REGNET = re.compile(r"regnet_([xy])_(?:(\d+)mf|(\d+)(?:_(\d))?gf)")
 PATCHES = ("patch_embed.proj.weight", "patch_embeddings.projection.weight", "conv_proj.weight")
 """Ends of the names of a vision transformer's first weight, in timm and DINO, transformers and torchvision."""
 
@@ -30,6 +31,10 @@ def usual_name(name: str, tensors: Mapping[str, Tensor]) -> str:
         return f"swin_{SIZES.get(match[1], match[1])}_patch4_window7_224"
     if match := MOBILENET.fullmatch(plain):
         return f"mobilenet{match[1]}_100"
+    if match := REGNET.fullmatch(plain):
+        # timm counts in hundreds of millions of multiplications.
+        hundreds = int(match[2]) // 100 if match[2] else 10 * int(match[3]) + int(match[4] or 0)
+        return f"regnet{match[1]}_{hundreds:03d}"
     if not (match := VIT.fullmatch(plain)):
         return name
     size = SIZES.get(match[1], match[1])

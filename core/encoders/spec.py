@@ -64,7 +64,7 @@ class WeightFile:
         prefix: what every wanted key starts with; it is cut off.
         drop: keys with these beginnings, after the cut, are expected and not used.
         absent: keys of the network with these beginnings are not in the file and keep their first values.
-        keys: how the published names become the network's, a key of `opening.keymaps.KEYMAPS`; may be empty.
+        keys: how the published names become the network's, as `opening.keymaps.keymap` knows it; may be empty.
         terms: the licence to accept before a download, a key of `files.licences.TERMS`; may be empty.
     """
 

@@ -61,6 +61,8 @@ def build(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Networ
 def _filter_of(network: Network) -> Callable[[dict[str, Tensor], Network], dict[str, Tensor]]:
     """What timm turns published names of this family of networks into its own with."""
     home: Any = sys.modules[type(network).__module__]
+    if hasattr(home, "_filter_torchvision_pretrained"):  # DenseNet's, which asks for no network
+        return lambda tensors, _: dict(home._filter_torchvision_pretrained(tensors))
     return cast("Callable[[dict[str, Tensor], Network], dict[str, Tensor]]", home.checkpoint_filter_fn)
 
 

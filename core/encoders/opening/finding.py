@@ -14,13 +14,24 @@ from torch import Tensor
 
 from core.encoders.opening.mismatch import HEADS, PROJECTORS, Mismatch
 from core.encoders.opening.reading import compare
+from core.encoders.opening.renaming import WRAPPERS, unwrapped
 from core.errors import WeightsInvalid
 
 Tensors = dict[str, Tensor]
 Naming = Callable[[Tensors], Tensors]
 
 DEEPEST = 4
-PREFERRED = {"ema": -2, "swa": -2, "averaged": -2, "teacher": -1, "student": 1, "momentum": 2, "k": 2, "target": 2}
+PREFERRED = {
+    "ema": -2,
+    "swa": -2,
+    "averaged": -2,
+    "teacher": -1,
+    "student": 1,
+    "momentum": 2,
+    "k": 2,
+    "target": 2,
+    "key": 2,
+}
 """Words in a container's name or a prefix. Averaged weights are what is published and evaluated, and DINO's teacher is
 such an average; of MoCo the query encoder is, of BYOL the online one."""
 DOES_NOT_APPLY = (
@@ -29,7 +40,7 @@ DOES_NOT_APPLY = (
 )
 """What namings, timm's among them, raise at names that are not theirs."""
 SHARE = 0.2
-"""Of a container's tensors that a prefix must have to be tried."""
+"""Of a container's tensors that a prefix must have to be tried, or half as many as the network has."""
 COMPUTED = ("relative_position_index", "attn_mask", "relative_coords_table", "inv_freq", "num_batches_tracked")
 """Ends of names that are tables a layer computes for itself, and counters."""
 OF_A_TRUNK = r"(norm|ln|bn|conv|block|layer|stage|stem|features|patch_embed|pos_embed|(cls|reg|dist)_token)\w*"
@@ -47,6 +58,7 @@ class Place:
         drop: beginnings of names, after the prefix is cut and the names are changed, that the network does not have.
         left: what of the file is not used, in words.
         fitted: what was scaled to the network's input, in words.
+        marks: of wrapped parts that were cut out of names behind the prefix.
     """
 
     container: tuple[str, ...]
@@ -55,6 +67,7 @@ class Place:
     drop: tuple[str, ...]
     left: tuple[str, ...] = ()
     fitted: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
@@ -81,11 +94,17 @@ def every_tensor(content: object) -> Tensors:
     return {key: value for _, tensors in bags(content) for key, value in tensors.items()}
 
 
-def prefixes(names: Iterable[str]) -> list[str]:
-    """Beginnings that many of the names share, none first: `module.`, `module.encoder_q.`, …"""
+def prefixes(names: Iterable[str], wanted: int) -> list[str]:
+    """Beginnings that many of the names share, none first: `module.`, `module.encoder_q.`, …
+
+    Args:
+        names: of a container's tensors.
+        wanted: how many tensors the network has.
+    """
     names = list(names)
+    enough = min(SHARE * len(names), wanted / 2)
     counted = Counter(name[: dot.end()] for name in names for dot in re.finditer(r"\.", name))
-    return ["", *(beginning for beginning, count in counted.items() if count >= SHARE * len(names))]
+    return ["", *(beginning for beginning, count in counted.items() if count >= enough)]
 
 
 def places(
@@ -107,11 +126,15 @@ def places(
     nearest: tuple[int, Mismatch] | None = None
     for container, tensors in bags(content):
         inside: list[Place] = []
-        for prefix in prefixes(tensors):
+        for prefix in prefixes(tensors, len(wanted)):
             cut = {key[len(prefix) :]: value for key, value in tensors.items() if key.startswith(prefix)}
+            if all(name.startswith(WRAPPERS) for name in cut):
+                continue  # of which the longer prefix tells more
+            if any(_is_part(prefix, place) for place in inside):
+                continue
             for keys, naming in namings.items():
                 try:
-                    named = naming(cut)
+                    named = naming(unwrapped(cut))
                 except DOES_NOT_APPLY:
                     continue
                 mismatch = compare(wanted, named, absent)
@@ -119,7 +142,9 @@ def places(
                 mismatch = replace(mismatch, extra=_of_the_trunk(extra, wanted))
                 if not mismatch.listing:
                     drop = beginnings_of(extra, wanted)
-                    inside.append(Place(container, prefix, keys, drop, _words(drop, named), _fitted(cut, named)))
+                    marks = tuple(wrapper for wrapper in WRAPPERS if any(wrapper in name for name in cut))
+                    words, fitted = _words(drop, named), _fitted(cut, named)
+                    inside.append(Place(container, prefix, keys, drop, words, fitted, marks))
                     break
                 common = len(wanted.keys() & named.keys())
                 if nearest is None or common > nearest[0]:
@@ -128,6 +153,11 @@ def places(
         found += _with_neighbours(inside, tensors)
     found.sort(key=lambda place: (_unusual(place), len(place.container), place.prefix))
     return found, None if found or nearest is None else nearest[1]
+
+
+def _is_part(prefix: str, place: Place) -> bool:
+    """Whether names with a longer prefix are those of a place already, and not what is left out there."""
+    return prefix.startswith(place.prefix) and not f"{prefix[len(place.prefix) :]}.".startswith(place.drop or ("\0",))
 
 
 def _of_the_trunk(extra: Iterable[str], wanted: Iterable[str]) -> tuple[str, ...]:
@@ -198,6 +228,7 @@ def said(places: list[Place]) -> str:
     """What was taken, what was left out, and what would have fitted too, as sentences."""
     taken, others = places[0], places[1:]
     text = f"Weights taken from {taken.words}"
+    text += f", {' and '.join(repr(mark) for mark in taken.marks)} cut out of names" if taken.marks else ""
     text += f", names of '{taken.keys}' changed" if taken.keys else ""
     text += f"; left out: {', '.join(taken.left)}." if taken.left else "."
     text += f" Scaled from an input of another size: {', '.join(taken.fitted)}." if taken.fitted else ""

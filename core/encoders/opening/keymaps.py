@@ -12,6 +12,7 @@ import torch
 
 from core.encoders.opening import keymaps_torchvision as torchvision
 from core.encoders.opening.renaming import Tensors, renamed
+from core.errors import UnknownName
 
 
 def facebook_convnext(tensors: Tensors) -> Tensors:
@@ -70,10 +71,20 @@ def mmpretrain_vit(tensors: Tensors) -> Tensors:
     )
 
 
-def numbered_resnet(tensors: Tensors) -> Tensors:
-    """Of a ResNet cut into `nn.Sequential(*children)`, as tutorials do: children by number."""
-    names = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
-    return renamed(tensors, tuple((rf"{number}\.(.+)", rf"{name}.\1") for number, name in names.items()))
+def numbered(*children: str) -> Callable[[Tensors], Tensors]:
+    """Of a network cut into `nn.Sequential(*children)`, as tutorials do: its children by number."""
+    rules = tuple((rf"{number}\.(.+)", rf"{name}.\1") for number, name in enumerate(children))
+    return lambda tensors: renamed(tensors, rules)
+
+
+def inside(child: str) -> Callable[[Tensors], Tensors]:
+    """Of the one child of a network that has all its weights, taken for a backbone: `features` of a DenseNet."""
+    return lambda tensors: {f"{child}.{name}": value for name, value in tensors.items()}
+
+
+def chunked_vit(tensors: Tensors) -> Tensors:
+    """Of a ViT whose blocks stand in chunks, as DINOv2's training has them: `blocks.1.7.` is the seventh block."""
+    return renamed(tensors, ((r"blocks\.\d+\.(\d+)\.(.+)", r"blocks.\1.\2"),))
 
 
 def transformers_vit(tensors: Tensors) -> Tensors:
@@ -137,13 +148,34 @@ KEYMAPS: dict[str, Callable[[Tensors], Tensors]] = {
     "torchvision-deep-efficientnet": torchvision.deep_efficientnet,
     "torchvision-mobilenet-v2": torchvision.mobilenet_v2,
     "torchvision-mobilenet-v3": torchvision.mobilenet_v3,
+    "torchvision-regnet": torchvision.regnet,
+    "torchvision-vgg": torchvision.vgg,
     "facebook-convnext": facebook_convnext,
     "ibot-swin": original_swin,
     "mmpretrain-vit": mmpretrain_vit,
-    "numbered-resnet": numbered_resnet,
+    "numbered-resnet": numbered("conv1", "bn1", "act1", "maxpool", "layer1", "layer2", "layer3", "layer4"),
+    "chunked-vit": chunked_vit,
     "transformers-vit": transformers_vit,
     "transformers-resnet": transformers_resnet,
 }
+
+OF_CHILDREN: dict[str, Callable[..., Callable[[Tensors], Tensors]]] = {"numbered": numbered, "inside": inside}
+"""Key maps that are made of the names of a network's children, which stand behind theirs: `inside features`."""
+
+
+def keymap(keys: str) -> Callable[[Tensors], Tensors]:
+    """The key map that an entry names.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    kind, *children = keys.split(" ")
+    if children and kind in OF_CHILDREN:
+        return OF_CHILDREN[kind](*children)
+    if keys not in KEYMAPS:
+        raise UnknownName("key map", keys, KEYMAPS)
+    return KEYMAPS[keys]
+
 
 BUILT: dict[str, tuple[tuple[str, float], ...]] = {
     "torchvision-deep-efficientnet": (("bn_eps", 0.001),),

@@ -30,6 +30,11 @@ def vit(tensors: Tensors) -> Tensors:
     )
 
 
+def _of_features(tensors: Tensors) -> Tensors:
+    """The tensors of a whole network; what is numbered from the start are its `features` alone, as a backbone."""
+    return {f"features.{name}" if name[:1].isdigit() else name: value for name, value in tensors.items()}
+
+
 def _stage(kind: str) -> Callable[[re.Match[str]], str]:
     """Of `features.N`: odd ones are stages, even ones from 2 on the reduction before the next stage."""
     return lambda match: f"stages.{int(match[1]) // 2}.{kind}.{match[2]}"
@@ -40,7 +45,7 @@ def convnext(tensors: Tensors) -> Tensors:
     block = r"features\.([1357])\.(\d+)\."
     parts = {"0": "conv_dw", "2": "norm", "3": "mlp.fc1", "5": "mlp.fc2"}
     found = renamed(
-        tensors,
+        _of_features(tensors),
         (
             (r"features\.0\.([01])\.(weight|bias)", r"stem.\1.\2"),
             (
@@ -61,7 +66,7 @@ def convnext(tensors: Tensors) -> Tensors:
 
 def swin(tensors: Tensors) -> Tensors:
     """Of torchvision's SwinTransformer: stages at odd positions, the reduction before the next one at even ones."""
-    kept = {key: value for key, value in tensors.items() if not key.endswith("relative_position_index")}
+    kept = {key: value for key, value in _of_features(tensors).items() if not key.endswith("relative_position_index")}
 
     def inside(part: str, more: str = "") -> Callable[[re.Match[str]], str]:
         return lambda match: f"layers.{int(match[1]) // 2}.{part}{match[2]}{more}.{match[3]}"
@@ -86,6 +91,7 @@ def efficientnet(tensors: Tensors) -> Tensors:
     Raises:
         WeightsInvalid: it is B5 or larger.
     """
+    tensors = _of_features(tensors)
     if DEEP in tensors:
         raise WeightsInvalid("EfficientNet B5 and larger are built with another epsilon of BatchNorm")
     return _efficientnet(tensors)
@@ -97,6 +103,7 @@ def deep_efficientnet(tensors: Tensors) -> Tensors:
     Raises:
         WeightsInvalid: it is B4 or smaller.
     """
+    tensors = _of_features(tensors)
     if DEEP not in tensors and "features.1.0.block.0.0.weight" in tensors:
         raise WeightsInvalid("EfficientNet B4 and smaller are built as timm's")
     return _efficientnet(tensors)
@@ -142,7 +149,7 @@ def mobilenet_v2(tensors: Tensors) -> Tensors:
         return f"{place(match)}.{names[match[2]]}.{match[3]}"
 
     return renamed(
-        tensors,
+        _of_features(tensors),
         (
             (r"features\.0\.0\.(.+)", r"conv_stem.\1"),
             (r"features\.0\.1\.(.+)", r"bn1.\1"),
@@ -152,6 +159,44 @@ def mobilenet_v2(tensors: Tensors) -> Tensors:
             (r"classifier\.1\.(.+)", r"classifier.\1"),
         ),
     )
+
+
+def regnet(tensors: Tensors) -> Tensors:
+    """Of torchvision's RegNet: stages and blocks by name, the parts of a block by letter."""
+    parts = {"f.a.": "conv1", "f.b.": "conv2", "f.c.": "conv3", "proj.": "downsample"}
+    block, layers = r"trunk_output\.block(\d)\.block\d-(\d+)\.", ("conv", "bn")
+
+    def place(match: re.Match[str]) -> str:
+        return f"s{match[1]}.b{int(match[2]) + 1}"
+
+    return renamed(
+        tensors,
+        (
+            (r"stem\.([01])\.(.+)", lambda match: f"stem.{layers[int(match[1])]}.{match[2]}"),
+            (block + r"f\.(se\.fc[12]\..+)", lambda match: f"{place(match)}.{match[3]}"),
+            (
+                block + r"(f\.[abc]\.|proj\.)([01])\.(.+)",
+                lambda match: f"{place(match)}.{parts[match[3]]}.{layers[int(match[4])]}.{match[5]}",
+            ),
+            (r"fc\.(.+)", r"head.fc.\1"),
+        ),
+    )
+
+
+def vgg(tensors: Tensors) -> Tensors:
+    """Of torchvision's VGG: the first two linear layers are convolutions in timm, of 7×7 and of one pixel."""
+    found = renamed(
+        tensors,
+        (
+            (r"classifier\.0\.(.+)", r"pre_logits.fc1.\1"),
+            (r"classifier\.3\.(.+)", r"pre_logits.fc2.\1"),
+            (r"classifier\.6\.(.+)", r"head.fc.\1"),
+        ),
+    )
+    for name, side in (("pre_logits.fc1.weight", 7), ("pre_logits.fc2.weight", 1)):
+        if name in found and found[name].ndim == 2:
+            found[name] = found[name].reshape(len(found[name]), -1, side, side)
+    return found
 
 
 def mobilenet_v3(tensors: Tensors) -> Tensors:

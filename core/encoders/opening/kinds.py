@@ -30,6 +30,10 @@ SUFFIXES = {
     ".msgpack": "it is a file of Flax, of JAX. Only PyTorch's weights and safetensors can be read",
     ".distcp": DISTRIBUTED,
     ".metadata": DISTRIBUTED,
+    "optim_states.pt": (
+        "it is DeepSpeed's part of an optimizer, not the network. Join the parts with zero_to_fp32.py, which stands in "
+        "the checkpoint's folder"
+    ),
 }
 """Endings that say what a file is where its first bytes do not."""
 PROTOCOLS = tuple(bytes([number]) for number in range(2, 6))

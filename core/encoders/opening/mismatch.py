@@ -32,6 +32,10 @@ UNFINISHED = {
     "fake_quant": "it is prepared for quantisation: save the network's state_dict() from before that",
     "activation_post_process": "it is prepared for quantisation: save the network's state_dict() from before that",
     "_packed_params": "its weights are quantised, which cannot be undone: save the network's state_dict() from before",
+    "_flat_param": (
+        "it is one process's part of a network that FSDP spread over several: gather it there before saving "
+        "(StateDictType.FULL_STATE_DICT)"
+    ),
     ".lora_": "it holds LoRA's adapters beside or without the network: merge them first (merge_and_unload())",
 }
 """Parts of names that tools of PyTorch leave in a network that is not finished, and how to finish it."""
@@ -92,6 +96,11 @@ class Mismatch:
         for part, clause in UNFINISHED.items():
             if any(part in name for name in self.extra):
                 return clause
+        if self.reshaped and all(0 in self.found[name] or not self.found[name] for name in self.reshaped):
+            return (
+                "its tensors are empty, as DeepSpeed's ZeRO-3 leaves them: join the parts with zero_to_fp32.py, which "
+                "stands in the checkpoint's folder"
+            )
         if self.missing and all(name.endswith(("running_mean", "running_var")) for name in self.missing):
             return (
                 "only parameters were saved (named_parameters()), without BatchNorm's statistics: save the network's "

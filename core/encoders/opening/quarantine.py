@@ -99,7 +99,12 @@ def _convert(file: BinaryIO, size: int, container: list[str], sha256: str) -> di
         found[name] = tensor.clone(memory_format=torch.contiguous_format)
     if not found:
         where = f" under {'.'.join(container)}" if container else ""
-        raise unpickling.Refused(f"it holds no tensors{where}")
+        raise unpickling.Refused(
+            f"it holds no tensors{where}, but arrays of NumPy. Where it came from, save them as tensors: "
+            "torch.save({name: torch.as_tensor(array) for name, array in ...}, NEW)"
+            if any(name.startswith("numpy.") for name in left_out)
+            else f"it holds no tensors{where}"
+        )
     bytes_found = sum(tensor.nbytes for tensor in found.values())
     if bytes_found > room(size):
         raise unpickling.Refused(f"its tensors fill {bytes_found / 1e6:.0f} MB, many times its size")

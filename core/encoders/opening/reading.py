@@ -15,9 +15,10 @@ from torch import Tensor
 from core.encoders import skeletons
 from core.encoders.files import hashes
 from core.encoders.files.weights import path_of, verify
-from core.encoders.opening.keymaps import KEYMAPS
+from core.encoders.opening.keymaps import keymap
 from core.encoders.opening.mismatch import Mismatch, beginnings
 from core.encoders.opening.quarantine import WITHIN
+from core.encoders.opening.renaming import unwrapped
 from core.encoders.opening.unpickling import BAGS, FLOATS, Refused, packed, plain
 from core.encoders.spec import WeightFile
 from core.encoders.training_signs import is_finite
@@ -117,8 +118,7 @@ def arrange(content: Any, file: WeightFile) -> dict[str, Tensor]:
         WeightsInvalid: the content is laid out in another way.
     """
     path = path_of(file)
-    if file.keys and file.keys not in KEYMAPS:
-        raise UnknownName("key map", file.keys, KEYMAPS)
+    naming = keymap(file.keys) if file.keys else dict
     for key in file.container:
         if not isinstance(content, dict) or key not in content:
             raise WeightsInvalid(
@@ -142,10 +142,8 @@ def arrange(content: Any, file: WeightFile) -> dict[str, Tensor]:
             f"{path} has no name that begins with '{file.prefix}'. Probably the prefix is another; its "
             f"{len(tensors)} names begin with {beginnings(tensors)}."
         )
-    if not file.keys:
-        return chosen
     try:
-        return KEYMAPS[file.keys](chosen)
+        return naming(unwrapped(chosen))
     except WeightsInvalid as error:
         raise WeightsInvalid(f"{path} does not fit the key map '{file.keys}': {error}.") from error
 

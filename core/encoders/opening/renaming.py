@@ -12,6 +12,25 @@ Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 """A pattern that a whole name must match, and what becomes of it."""
 
 
+WRAPPERS = ("_fsdp_wrapped_module.", "_checkpoint_wrapped_module.", "_orig_mod.")
+"""What PyTorch puts into names, anywhere in them, where it wraps a part of a network."""
+
+
+def unwrapped(tensors: Tensors) -> Tensors:
+    """The tensors without the marks of wrapped parts in their names.
+
+    Raises:
+        WeightsInvalid: two tensors would get one name.
+    """
+    return renamed(tensors, ((f"(.*(?:{'|'.join(WRAPPERS)}).*)", lambda match: _plain(match[0])),))
+
+
+def _plain(name: str) -> str:
+    for wrapper in WRAPPERS:
+        name = name.replace(wrapper, "")
+    return name
+
+
 def renamed(tensors: Tensors, rules: tuple[Rule, ...]) -> Tensors:
     """The tensors under new names, by the first rule whose pattern matches the whole name.
 

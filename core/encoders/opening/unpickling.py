@@ -118,6 +118,11 @@ class Husk(metaclass=_LikeDict):
         self.__dict__["parts"][key] = value
 
 
+def _queue(*_: object) -> list[object]:
+    """What stands for a `collections.deque`: PyTorch appends to plain lists alone."""
+    return []
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turn whatever the reading of a hostile or damaged file raises, which may be anything, into a refusal."""
@@ -135,6 +140,11 @@ def refusals() -> Iterator[None]:
             raise Refused(f"{MORE} ('{named[1]}' among them)") from error
         if isinstance(error, EOFError) or re.search(TRUNCATED, str(error)):
             raise Refused(ENDS_EARLY) from error
+        if "append to lists" in str(error) or "extend lists" in str(error):
+            raise Refused(
+                "it holds a kind of list of its own beside its tensors, which PyTorch does not read safely. Where it "
+                "came from, save the tensors alone: torch.save(network.state_dict(), NEW)"
+            ) from error
         said = re.split(r"WeightsUnpickler error:|^Weights only load failed.*\n", str(error))[-1]
         text = "".join(c for c in said.strip().partition("\n")[0] if c.isprintable())[:120]
         raise Refused(
@@ -154,7 +164,8 @@ def all_tensors(file: BinaryIO) -> tuple[list[tuple[tuple[str, ...], Tensor]], s
         _require_harmless(name)
     file.seek(0)
     # PyTorch takes its own before it looks at what it was allowed.
-    found = list(_tensors(plain(file, *((Husk, name) for name in names))))
+    stand_ins = ((_queue if name == "collections.deque" else Husk, name) for name in names)
+    found = list(_tensors(plain(file, *stand_ins)))
     return found, {name for name in names if not name.startswith(("torch._utils._rebuild", "collections.Ordered"))}
 
 
