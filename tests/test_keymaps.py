@@ -118,7 +118,7 @@ def test_torchvision_swin() -> None:
         ("mobilenet_v3_large", "mobilenetv3_large_100", "torchvision-mobilenet-v3"),
         ("mobilenet_v3_small", "mobilenetv3_small_100", "torchvision-mobilenet-v3"),
         ("regnet_y_400mf", "regnety_004", "torchvision-regnet"),
-        ("regnet_x_400mf", "regnetx_004", "torchvision-regnet"),
+        ("regnet_x_400mf", "regnetx_004_tv", "torchvision-regnet"),
         ("vgg11_bn", "vgg11_bn", "torchvision-vgg"),
     ],
 )

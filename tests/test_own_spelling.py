@@ -38,6 +38,7 @@ def patches(side: int, *more: str) -> dict[str, Tensor]:
         ("mobilenet_v2", {}, "mobilenetv2_100"),
         ("mobilenet_v3_small", {}, "mobilenetv3_small_100"),
         ("regnet_y_400mf", {}, "regnety_004"),
+        ("regnet_x_400mf", {}, "regnetx_004_tv"),
         ("regnet_x_1_6gf", {}, "regnetx_016"),
         ("RegNet-Y-128GF", {}, "regnety_1280"),
         ("vit_small", patches(8), "vit_small_patch8_224"),

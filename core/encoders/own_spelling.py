@@ -34,7 +34,8 @@ def usual_name(name: str, tensors: Mapping[str, Tensor]) -> str:
     if match := REGNET.fullmatch(plain):
         # timm counts in hundreds of millions of multiplications.
         hundreds = int(match[2]) // 100 if match[2] else 10 * int(match[3]) + int(match[4] or 0)
-        return f"regnet{match[1]}_{hundreds:03d}"
+        # Of one the two libraries have different widths, and timm both.
+        return f"regnet{match[1]}_{hundreds:03d}" + ("_tv" if (match[1], hundreds) == ("x", 4) else "")
     if not (match := VIT.fullmatch(plain)):
         return name
     size = SIZES.get(match[1], match[1])
