@@ -51,7 +51,7 @@ columns = st.columns(max(2, len(contenders)), gap="medium")
 for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contenders, strict=True)):
     spec, name = contender.encoder.spec, task.classes[classes[i]]
     with column:
-        st.markdown(f"##### {plain(spec.label)}")
+        st.markdown(f"## {plain(spec.label)}")
         blocks.badge(spec)
         png = maps.draw(
             contender,
@@ -80,7 +80,7 @@ if target is not None:
 figures.menu("attribution/maps", line, chosen.linkable, encoders=ids)
 
 if len(contenders) > 1:
-    st.subheader("Do they look at the same places?")
+    st.header("Do they look at the same places?")
     if len(set(classes)) > 1:
         st.info(
             "The contenders explain different classes here, their own answers. Choose one class above to compare like "
@@ -137,7 +137,7 @@ if len(contenders) > 1:
             )
             st.caption("Computed on the encoders' own grid: an enlarged map has no more information than its cells.")
 
-st.subheader("What makes two images alike?")
+st.header("What makes two images alike?")
 st.caption(
     "Needs no head: each place's share of the cosine between this image and another one. "
     "With average pooling the shares sum to the cosine."

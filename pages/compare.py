@@ -57,7 +57,7 @@ if held := inputs.study_sample():
         )
     elif task.study:
         st.caption(":material/info: Below, the linear probes answer that the study itself fitted, with its first seed.")
-st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
+st.markdown(f"## {plain(answers.finding(specs, predictions, task.classes))}")
 blocks.control_note(contenders)
 if target is not None:
     said = "; ".join(
@@ -82,7 +82,7 @@ for column, contender, reading, prediction in zip(columns[1:], contenders, readi
     spec = contender.encoder.spec
     with column:
         mine = table[table["encoder"] == spec.id]
-        st.markdown(f"##### {plain(spec.label)}")
+        st.markdown(f"### {plain(spec.label)}")
         blocks.badge(spec)
         blocks.unfamiliar(contender, reading)
         blocks.answer_mark(task.classes[prediction.top], chosen.truth)

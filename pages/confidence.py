@@ -67,7 +67,7 @@ if here:
     seeds = int(tables.figures["seeds"].max())
     units = int(tables.figures["units"].max())
     if len(pair) == 2 and not differences.empty:
-        st.markdown(f"#### {plain(reliability.headline(differences, tables.figures, names, pair))}")
+        st.markdown(f"## {plain(reliability.headline(differences, tables.figures, names, pair))}")
     counted = "few-shot episodes" if tables.episodes else "test images"
     by = PROTOCOLS[protocol].label if protocol in PROTOCOLS else protocol
     st.caption(
@@ -92,7 +92,7 @@ def calibration() -> None:
         "even a perfect model strays far. Bars below: how many answers."
     )
 
-    st.subheader("Every figure")
+    st.header("Every figure")
     st.dataframe(
         confidence_table.figures_table(tables.figures, differences, names, pair),
         hide_index=True,
@@ -225,7 +225,7 @@ if calibrated.open and here:
 if selects.open and here:
     with selects:
         ranking()
-        st.subheader("If it answered only when it is sure (selective prediction)")
+        st.header("If it answered only when it is sure (selective prediction)")
         threshold_section()
 if by_set.open:
     with by_set:

@@ -26,7 +26,7 @@ st.caption(
     "which it is the steadier one. Either can fail."
 )
 
-st.subheader("Over data sets")
+st.header("Over data sets")
 figures.show("explanation/sets")
 over, found = resources.of_study(info, explanation.both, first, second, way)
 known = {key: int(over.sets[key].notna().sum()) for key in explanation.PROPERTIES}
@@ -38,7 +38,7 @@ with st.expander("The other properties", icon=":material/list:"):
             )
             st.markdown(f"- {plain(said)}")
 
-st.subheader("Image by image")
+st.header("Image by image")
 figures.show("explanation/images")
 for id in sets:
     said = charts.verdict(found[id][prop], what, names[first], names[second])

@@ -53,7 +53,7 @@ for place, (id, one) in enumerate(judged.items()):
         st.page_link(BEHIND[id], label="The figures behind it", icon=":material/arrow_forward:")
 
 known = [id for id, one in judged.items() if len(one.ways)]
-st.subheader("Every way to ask")
+st.header("Every way to ask")
 asked = {id: words.sentence(judged[id], names[first], names[second]) for id in known}
 if known:
     pickers.one("Claim", asked, "claim", width=720)

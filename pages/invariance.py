@@ -141,7 +141,7 @@ with left:
     chart = on_images.kept(result["table"], floors, shown, shown_strengths, corrected, turning=turned)
     blocks.figure(chart.figure, chart.table, chart.alt, chart.name)
 with right:
-    st.subheader("What the encoders saw")
+    st.header("What the encoders saw")
     for strength, picture in zip(shown_strengths, views, strict=True):
         # A row that does not wrap: all pictures stand on one line, and so do all answers.
         with st.container(horizontal=True, vertical_alignment="center", gap="small", wrap=False):
@@ -168,7 +168,7 @@ with right:
 @st.fragment
 def cursor() -> None:
     """One strength, looked at closely: the picture, and where each contender looks on it."""
-    st.subheader("At one strength")
+    st.header("At one strength")
     usual = next(iter(turned.values()), shown_strengths[len(shown_strengths) // 2])
     at = st.select_slider(
         f"{plain(shown.label)} ({plain(shown.unit)})",
@@ -192,7 +192,7 @@ def cursor() -> None:
     ):
         with column:
             spec, name = contender.encoder.spec, tasks()[shown_task].classes[answer.prediction]
-            st.markdown(f"##### {plain(labels[spec.id])}")
+            st.markdown(f"### {plain(labels[spec.id])}")
             maps.draw(contender, view, reading, values, scale, name)
             mark = ":material/change_circle: turned to" if answer.flipped else ":material/check:"
             st.markdown(f"{mark} **{plain(name)}**, {answer.confidence:.0%} sure")

@@ -61,7 +61,7 @@ def row(
     predictions = [
         pipeline.predict(contender, reading) for contender, reading in zip(contenders, readings, strict=True)
     ]
-    st.markdown(f"**{plain(answers.finding(specs, predictions, task.classes))}**")
+    st.markdown(f"## {plain(answers.finding(specs, predictions, task.classes))}")
     table, look = answers.answers_table(specs, predictions, task.classes, top=5), styles(specs)
     class_maps = [
         resources.attribution(r, image, p.top, "grad-cam") for r, p in zip(contenders, predictions, strict=True)
@@ -69,7 +69,7 @@ def row(
     scale = map_pictures.scales(class_maps, shared=True)[0]
     columns = st.columns(len(contenders) + 1, gap="medium")
     with columns[0]:
-        st.markdown(f"##### {plain(name)}")
+        st.markdown(f"### {plain(name)}")
         st.badge("the image", color="gray")
         picture.show(image, name, contenders)
         st.caption(f"{image.width:d} × {image.height:d} px. {plain(below)}")
@@ -79,7 +79,7 @@ def row(
         spec = contender.encoder.spec
         answer = task.classes[prediction.top]
         with column:
-            st.markdown(f"##### {plain(spec.label)}")
+            st.markdown(f"### {plain(spec.label)}")
             blocks.badge(spec)
             maps.draw(contender, image, reading, values, scale, answer)
             blocks.unfamiliar(contender, reading)
@@ -108,14 +108,14 @@ blocks.control_note(contenders)
 able = [contender.encoder.spec.id for contender in contenders if shipped.FAR in heads.tasks_of(contender.encoder.spec)]
 if far and able:
     id, truth = far
-    st.subheader("And far from what they learnt on?")
+    st.header("And far from what they learnt on?")
     opened = resources.study_image(resources.gallery(family, shipped.FAR), id)
     task = tasks()[shipped.FAR]
     if opened is not None:
         below = f"{task.label}: of those that the packaged pair answers differently, the one that either is surest of."
         row([resources.contender(able_id, task.id) for able_id in able], opened, id, below, (truth,), task)
 
-st.subheader("How steady is it?")
+st.header("How steady is it?")
 left, right = st.columns(2, gap="medium")
 ids = tuple(contender.encoder.spec.id for contender in contenders)
 asked: dict[str, Value] = {"task": chosen.task.id, "encoders": ids, "augmentation": SWEEP, "seeds": SEEDS}

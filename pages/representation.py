@@ -48,7 +48,7 @@ with right:
         "an untrained network fills its space, too."
     )
 
-st.subheader("Images as points")
+st.header("Images as points")
 with st.container(horizontal=True, gap="medium"):
     pickers.one(
         "Projection",

@@ -68,7 +68,7 @@ def latest() -> None:
 if known_jobs:
     latest()
 
-st.subheader("A new study" if not running else "The next study")
+st.header("A new study" if not running else "The next study")
 left, right = st.columns(2, gap="large")
 with left:
     here_now = partners.order(id for id, spec in encoders().items() if weights.is_here(spec.weights))

@@ -76,7 +76,7 @@ for key in ("label", "predicted"):
 
 paired = resources.of_study(info, pairs.paired, protocol, first, second)
 tested = paired[paired["dataset"] == dataset].iloc[0]
-st.markdown(f"#### {plain(study_words.agreement_finding(counts, tested, len(paired), names[first], names[second]))}")
+st.markdown(f"## {plain(study_words.agreement_finding(counts, tested, len(paired), names[first], names[second]))}")
 left, right = st.columns([3, 2], gap="large")
 with left:
     st.caption(

@@ -54,7 +54,7 @@ if not paired.empty:
         headline, detail = words.card(part, names[first], names[second])
         with column, st.container(border=True, height="stretch"):
             st.markdown(words.DOMAIN_NAMES[str(domain)])
-            st.markdown(f"#### {plain(headline)}")
+            st.markdown(f"## {plain(headline)}")
             st.caption(plain(detail))
 
 # Accuracy by set.
@@ -129,7 +129,7 @@ if opened:
 # Advantage by measured distance, and the gap of each encoder.
 left, right = st.columns([3, 2], gap="large")
 with left:
-    st.subheader("Does distance decide who is ahead?")
+    st.header("Does distance decide who is ahead?")
     measured = resources.of_study(info, distances.distances)
     if not measured.empty and not paired.empty:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
@@ -160,7 +160,7 @@ with left:
             + (f" Without a distance: {plain(', '.join(missing))}." if missing else "")
         )
 with right:
-    st.subheader("Generalization gap")
+    st.header("Generalization gap")
     if figures.show("study/gap").charts:
         st.caption(
             "Mean accuracy on different sets minus that on similar ones. Sets differ in difficulty and number of "
@@ -168,7 +168,7 @@ with right:
         )
 
 if not paired.empty:
-    st.subheader("Paired tests")
+    st.header("Paired tests")
     tests = words.tests_table(paired, names[first], names[second])
     said = words.verdicts(paired, names[first], names[second])
     st.dataframe(
@@ -196,7 +196,7 @@ if not paired.empty:
 absent = resources.of_study(info, origin.unfinished)
 failed = absent[absent["state"] == "failed"]
 if len(failed):
-    st.subheader("What failed")
+    st.header("What failed")
     st.warning(
         "1 part of this study has no results." if len(failed) == 1 else f"{len(failed)} parts of this study have none.",
         icon=":material/error:",

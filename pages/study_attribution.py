@@ -47,14 +47,14 @@ if figures.show("maps/agreement", measured=picked).charts:
                 words = f"Map of {name} for the true class of sample {row['sample_id']}, warm where it speaks for it."
                 place.image(charts.map_png(data), caption=plain(name), width="stretch", alt=words)
 
-st.subheader("How concentrated, right and wrong, near and far")
+st.header("How concentrated, right and wrong, near and far")
 kinds = {id: words.capitalize() for id, words in attribution.FIGURES.items()}
 pickers.one("Figure", kinds, "map_figure", "effective", width=320)
 figures.show("maps/concentration")
 
 objects = resources.of_study(info, attribution.on_objects, (first, second), picked)
 if not objects.empty:
-    st.subheader("Do they look at the object?")
+    st.header("Do they look at the object?")
     figures.show("maps/objects", measured=picked)
     st.caption(
         f"{int(objects['images'].max())} images of {plain(label)} with a mask, cropped as the encoder reads them. "
@@ -63,7 +63,7 @@ if not objects.empty:
         "2020, Zhang et al. 2018."
     )
 
-st.subheader("Can the maps be trusted?")
+st.header("Can the maps be trusted?")
 trust = attribution.means(images)
 columns = st.columns(2, gap="large")
 for column, id in zip(columns, (first, second), strict=True):

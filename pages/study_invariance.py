@@ -56,7 +56,7 @@ clicked = next(iter(blocks.selected(CHART)), None)
 known = image_figures.augmentations(info, (first, second), picked[0])
 if clicked and clicked[0] in known and st.session_state.get("fingerprint_clicked") != clicked[0]:
     st.session_state["fingerprint_clicked"] = st.session_state["curve_of"] = clicked[0]
-st.subheader("One augmentation")
+st.header("One augmentation")
 with st.container(horizontal=True, gap="medium"):
     one = pickers.one(
         "Augmentation",

@@ -25,7 +25,7 @@ with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
     story = known[id]
     deck = kept.found(story)
     asked = deck is None and st.button("Prepare the talk", type="primary", icon=":material/play_arrow:", key="prepare")
-st.markdown(f"#### {plain(story.title)}")
+st.markdown(f"## {plain(story.title)}")
 if asked:
     bar = st.progress(0.0, text="The first scene")
 
@@ -76,7 +76,7 @@ def change(table: pd.DataFrame, title: str) -> Story:
     return read(written(Story(title or story.title, tuple(scenes))).encode(), "The story")
 
 
-st.subheader("Scenes")
+st.header("Scenes")
 labels = [FIGURES[scene.figure].label if scene.figure in FIGURES else scene.figure for scene in story.scenes]
 table = pd.DataFrame(
     {

@@ -22,7 +22,7 @@ COUNT = 6
 
 def show(info: StudyInfo, dataset: str, pair: tuple[str, str], names: Mapping[str, str]) -> None:
     """An upload, or until there is one a bundled sample, with its nearest neighbours among a set's kept images."""
-    st.subheader("Your picture among them")
+    st.header("Your picture among them")
     label, classes = str(info.datasets[dataset]["label"]), [str(name) for name in info.datasets[dataset]["classes"]]
     left, right = st.columns([1, 3], gap="large")
     with left:

@@ -26,7 +26,7 @@ def draw(chosen: Chosen) -> None:
     predictions = [[pipeline.predict(c, resources.reading(c, image)) for c in chosen.contenders] for image in images]
     sizes = [f"{image.width} × {image.height}" for image in images]
     table = uploads.answers(names, sizes, predictions, specs, classes)
-    st.subheader(f"All {len(images)} uploads")
+    st.header(f"All {len(images)} uploads")
     if len(specs) > 1:
         st.markdown(f"The contenders agree on **{int(table['agree'].sum())} of {len(table)}** images.")
     known: dict[str, str] = st.session_state.setdefault(KEPT, {})

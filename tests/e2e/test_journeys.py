@@ -22,7 +22,7 @@ from pages.ui import inputs
 pytestmark = pytest.mark.browser
 
 STREAMLITS = ("katex-display", "stMermaidChart")
-"""What Streamlit draws by itself: a formula that can scroll and is no stop of the keyboard; a placeholder of a diagram."""
+"""What Streamlit draws by itself: a formula that scrolls and is no stop of the keyboard; a diagram's placeholder."""
 PAGES = [f"/{path}" for path in page_paths().values()]
 POSSIBLE = store.encoders_for(inputs.DEFAULT_TASK)
 DEFAULT = [id for id in inputs.DEFAULT_PAIR if id in POSSIBLE] or POSSIBLE[:2]

@@ -35,7 +35,7 @@ def test_evidence_on_the_object_stands_where_the_set_has_masks(study, open_page)
     at = open_page("study_attribution.py", measured="near")
     assert not at.error
     assert_described(at)
-    assert heading in [part.value for part in at.subheader]
+    assert heading in [part.value for part in at.header]
     table = attribution.on_objects(study, PAIR, "near")
     said = charts.objects_finding(table, short_labels(encoders_of(study)))
     findings = [json.loads(chart.proto.spec)["layout"]["meta"]["finding"] for chart in at.get("plotly_chart")]
@@ -43,4 +43,4 @@ def test_evidence_on_the_object_stands_where_the_set_has_masks(study, open_page)
     assert f"{int(table['images'].max())} images of near with a mask" in " ".join(part.value for part in at.caption)
     at.selectbox(key="measured").set_value("far").run()
     assert not at.error
-    assert heading not in [part.value for part in at.subheader]
+    assert heading not in [part.value for part in at.header]

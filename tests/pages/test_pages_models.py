@@ -21,7 +21,7 @@ def rows(at) -> list[str]:
 
 
 def card(at) -> str:
-    (heading,) = at.subheader
+    (heading,) = at.header
     return heading.value
 
 

@@ -67,7 +67,7 @@ def test_shows_every_part_of_a_study_twice_in_a_row(root, open_page):
     for _ in range(2):
         assert [title.value for title in at.title] == [TITLE]
         headings = ["Does distance decide who is ahead?", "Generalization gap", "Paired tests"]
-        assert [heading.value for heading in at.subheader] == headings
+        assert [heading.value for heading in at.header] == headings
         assert_described(at)
         assert len(at.get("plotly_chart")) == 3
         assert not at.error
@@ -154,7 +154,7 @@ def test_one_encoder_alone_is_shown_and_compared_with_nobody(root, open_page):
     at = open_page("study.py")
     assert "Only supervised has results by this protocol" in texts(at)
     assert " ahead" not in texts(at)
-    assert "Paired tests" not in [h.value for h in at.subheader]
+    assert "Paired tests" not in [h.value for h in at.header]
     assert any("reaches" in finding for finding in charts(at))
     assert "A difference takes two contenders." in texts(at)
 

@@ -97,7 +97,7 @@ def test_several_uploads_become_a_table(open_page, use_upload, photos):
     assert not at.exception
     (batch,) = [table.value for table in at.dataframe if "size" in table.value]
     assert list(batch["image"]) == [name for name, _, _ in files]
-    assert f"All {len(files)} uploads" in [heading.value for heading in at.subheader]
+    assert f"All {len(files)} uploads" in [heading.value for heading in at.header]
     at.selectbox(key="upload_shown").set_value(3).run()
     assert not at.exception
     assert "The image that is compared: 3.png." in shown(at)
