@@ -65,7 +65,7 @@ def figure(
         st.plotly_chart(chart, key=key, alt=alt, config=PLOT_CONFIG)
     with st.expander("Table", icon=":material/table:"):
         st.dataframe(table, hide_index=True, alt=f"Table behind the chart. {alt}", key=f"{key}_table")
-    with st.popover(MENU, icon=":material/ios_share:", type="tertiary"):
+    with st.popover(MENU, icon=":material/ios_share:", type="tertiary", key=f"{key}_menu"):
         st.caption("The camera button over the chart saves it as PNG, at twice its size.")
 
         def on_page() -> bytes:

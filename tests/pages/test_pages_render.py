@@ -54,7 +54,7 @@ def test_overview_states_what_the_contenders_answer(open_page, default_ids):
     image = resources.sample_image(inputs.DEFAULT_IMAGE)
     predictions = [pipeline.predict(r, pipeline.read_images(r, [image])[0]) for r in contenders]
     sentence = answers.finding([r.encoder.spec for r in contenders], predictions, tasks()[inputs.DEFAULT_TASK].classes)
-    assert f"**{plain(sentence)}**" in [text.value for text in at.markdown]
+    assert f"## {plain(sentence)}" in [text.value for text in at.markdown]
     assert len(at.image) == 2 * (1 + len(contenders)), "a row for the sample, a row for an image far from the source"
 
 
