@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 
+import pandas as pd
 import streamlit as st
 
 from core import pipeline
+from core.augmentations import AUGMENTATIONS
 from core.heads import store as heads
 from core.images import SafeImage
 from core.metrics.attribution import overlaps
@@ -13,12 +15,11 @@ from core.paths import ASSETS
 from core.plots import answers, map_pictures, questions, shipped
 from core.plots.bars import bars
 from core.plots.style import styles
-from core.readout import Contender
+from core.readout import Contender, with_floor
 from core.results import store
 from core.talk import on_images, scenes
-from core.talk.parts import Chart, Drag
+from core.talk.parts import Chart
 from core.talk.stories import Scene, Value
-from core.talk.view import View
 from core.tasks import Task, tasks
 from core.text import plain
 from pages.ui import blocks, figures, inputs, maps, picture, resources
@@ -122,10 +123,15 @@ asked: dict[str, Value] = {"task": chosen.task.id, "encoders": ids, "augmentatio
 
 
 def turned() -> Chart:
-    """The image turned, as the page Invariance and a talk draw it."""
-    (drag,) = on_images.what_moves_them(View(asked, chosen.image)).parts
-    assert isinstance(drag, Drag)
-    return drag.chart
+    """The image turned, by the points that the page Invariance will ask for."""
+    augmentation, tables, floors = AUGMENTATIONS[SWEEP], [], {}
+    for contender in with_floor(contenders, chosen.task.id):
+        id = contender.encoder.spec.id
+        points = [resources.point(contender, [chosen.image], SWEEP, at, SEEDS) for at in augmentation.strengths]
+        tables.append(pipeline.points_table(points, id, SWEEP, [chosen.image.digest]))
+        floors[id] = resources.floor(contender)
+    table = pd.concat(tables, ignore_index=True)
+    return on_images.kept(table, floors, augmentation, augmentation.strengths, True, ("cosine",))
 
 
 with left, st.spinner("Turning the image", show_time=True):

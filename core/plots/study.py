@@ -1,6 +1,7 @@
 """Accuracy of a study's encoders by data set, grouped by domain, with what each figure must be seen beside."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -65,6 +66,7 @@ def accuracy_bars(
         subplot_titles=[f"<b>{DOMAIN_NAMES[domain]}</b>" for domain, _ in groups],
     )
     shown: set[str] = set()
+    numbers: list[dict[str, Any]] = []
     for row, (_, part) in enumerate(groups, start=1):
         for id in encoders:
             mine = part[part["encoder"] == id]
@@ -72,7 +74,7 @@ def accuracy_bars(
                 figure.add_trace(_bars(mine, id, names[id], look[id], id not in shown, ink), row=row, col=1)
                 shown.add(id)
                 if len(table) < MANY:
-                    _numbers(figure, mine, BAR * (encoders.index(id) - (len(encoders) - 1) / 2), row)
+                    numbers += _numbers(mine, BAR * (encoders.index(id) - (len(encoders) - 1) / 2), row)
         places = part.drop_duplicates("dataset")[["dataset", "name"]]
         for column in CONTROLS:
             lines = places.merge(_seen_beside(controls, column, study, encoders), on="dataset")
@@ -87,8 +89,10 @@ def accuracy_bars(
     figure.update_xaxes(range=[0, 107], tickvals=[0, 20, 40, 60, 80, 100], showgrid=True)
     figure.update_xaxes(title="accuracy (%)", row=len(groups), col=1)
     figure.update_layout(barmode="group", bargap=BETWEEN / (across + BETWEEN), clickmode="event+select")
-    for title in figure.layout.annotations[: len(groups)]:
+    for title in figure.layout.annotations:
         title.update(x=0, xanchor="left", font={"size": 13})
+    # All at once: Plotly looks through those that are there at every one that is added.
+    figure.layout.annotations = (*figure.layout.annotations, *numbers)
     # On a phone the legend breaks into lines, which Plotly makes no room for.
     second_line = 20 if sum(40 + 7 * len(names[id]) for id in encoders) > PHONE else 0
     height = sum(heights) + OVER * (len(groups) - 1) + 110 + second_line
@@ -151,21 +155,21 @@ def controls_note(controls: pd.DataFrame, datasets: Sequence[str], study: str, e
     return f"{capital('; '.join(said))}." if said else ""
 
 
-def _numbers(figure: go.Figure, mine: pd.DataFrame, below: float, row: int) -> None:
+def _numbers(mine: pd.DataFrame, below: float, row: int) -> list[dict[str, Any]]:
     """The accuracies, each behind the interval of its bar, `below` pixels under the middle of the group."""
-    for name, value, high in zip(mine["name"], mine["accuracy"], mine["high"], strict=True):
-        figure.add_annotation(
-            text=f"{100 * value:.1f}",
-            x=100 * high,
-            y=name,
-            xshift=5,
-            yshift=-below,
-            xanchor="left",
-            showarrow=False,
-            font={"size": 12},
-            row=row,
-            col=1,
-        )
+    panel = "" if row == 1 else row
+    return [
+        {
+            "text": f"{100 * value:.1f}",
+            "x": 100 * high,
+            "y": name,
+            "xref": f"x{panel}",
+            "yref": f"y{panel}",
+            "xshift": 5,
+        }
+        | {"yshift": -below, "xanchor": "left", "showarrow": False, "font": {"size": 12}}
+        for name, value, high in zip(mine["name"], mine["accuracy"], mine["high"], strict=True)
+    ]
 
 
 def _seen_beside(controls: pd.DataFrame, column: str, study: str, encoders: Sequence[str]) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def test_a_contender_that_is_not_here_leaves_the_others(open_page):
     at.selectbox(key="task").set_value(inputs.DEFAULT_TASK).run()
     assert not at.exception
     assert not at.warning
-    assert len(at.get("html")) == len(at.multiselect(key="encoders").value)
+    assert len(at.get("html")) == 1 + len(at.multiselect(key="encoders").value), "the style of all pages, and bars"
 
 
 def test_without_any_contender_the_default_ones_stay_and_a_caption_says_so(open_page):
