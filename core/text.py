@@ -49,6 +49,12 @@ _WORDS_TOGETHER = re.compile(r"(?:[A-Z][a-z]+){2,}")
 _SPELLED = {"notumor": "no tumour", "covid 19": "COVID-19"}
 
 
+def signed(value: float, decimals: int = 1) -> str:
+    """A number with its sign: a true minus, and no sign at what rounds to zero."""
+    text = f"{value:+.{decimals}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+
+
 def spoken(names: Iterable[str]) -> tuple[str, ...]:
     """The names of a set's classes as people say them: `BareLand` is bare land, `no_entry` no entry. Labels keep their
     order. Where one has a space already, people wrote them, and only what is known to be misspelled changes."""

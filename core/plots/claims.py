@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from core.plots.style import GREY, UNSURE, finish, whiskers
 from core.results.claim_ways import ON
 from core.results.claims import FAILS, HOLDS, MIXED, NOTHING, UNKNOWN, Judged
+from core.text import signed
 
 WORDS = {
     HOLDS: "holds however one asks",
@@ -35,8 +36,7 @@ def sentence(judged: Judged, first: str, second: str) -> str:
 def amount(judged: Judged, value: float) -> str:
     """A signed estimate in the claim's own unit: percentage points, or two decimals."""
     scale = UNITS.get(judged.claim.id)
-    text = f"{value:+.2f}" if scale is None else f"{scale * value:+.1f}"
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
+    return signed(value, 2) if scale is None else signed(scale * value)
 
 
 def _apart(judged: Judged, noise: float) -> str:

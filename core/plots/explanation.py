@@ -11,6 +11,7 @@ from core.metrics.explanation import Explained
 from core.metrics.interval import Interval
 from core.plots.study_words import DOMAIN_MARKERS
 from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
+from core.text import signed
 
 
 def verdict(found: Explained, what: str, first: str, second: str) -> str:
@@ -71,7 +72,7 @@ def across_verdict(found: RankCorrelation | None, sets: int, what: str, first: s
         return f"{what}: {sets} data set{'' if sets == 1 else 's'} cannot be ranked; four can."
     if found.rho != found.rho:
         return f"{what}: the same on all {sets} sets, which ranks nothing."
-    p = f"ρ = {found.rho:+.2f}, {'exact ' if found.exact else ''}permutation p = {found.p:.3f}".replace("-", "−")
+    p = f"ρ = {signed(found.rho, 2)}, {'exact ' if found.exact else ''}permutation p = {found.p:.3f}"
     if found.p >= 0.05:
         return f"{what}: no relation found between it and accuracy over {sets} data sets ({p}); more sets may show one."
     way = "more accurate" if found.rho > 0 else "less accurate"

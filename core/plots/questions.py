@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from core.metrics.attribution import Overlap
-from core.plots.study_words import signed, verdicts
+from core.plots.study_words import verdicts
 from core.plots.style import UNSURE
 from core.results.steadiness import Overall
+from core.text import signed
 
 
 def accuracy(paired: pd.DataFrame, first: str, second: str) -> str:

@@ -9,6 +9,7 @@ from plotly.subplots import make_subplots
 from core.plots.study_words import capital
 from core.plots.style import GREY, UNSURE, Style, finish, line, rgba, whiskers
 from core.results.measures import Measure
+from core.text import signed
 
 
 def cell(figures: pd.DataFrame, encoder: str, measure: str) -> pd.Series:
@@ -108,7 +109,7 @@ def headline(differences: pd.DataFrame, figures: pd.DataFrame, names: Mapping[st
     first, second = (names[id] for id in pair)
     values = [cell(figures, id, "ece")["value"] for id in pair]
     gap = differences[differences["measure"] == "ece"].iloc[0]
-    interval = f"95 % interval of the difference {gap['low']:+.3f} to {gap['high']:+.3f}"
+    interval = f"95 % interval of the difference {signed(gap['low'], 3)} to {signed(gap['high'], 3)}"
     if not gap["found"]:
         return (
             f"{UNSURE.capitalize()} in calibration between {first} (ECE {values[0]:.3f}) and {second} "
@@ -194,7 +195,7 @@ def domain_finding(sides: pd.DataFrame, measure: Measure, names: Mapping[str, st
         parts = []
         for id in dict.fromkeys(pair):
             for _, r in sides[(sides["encoder"] == id) & (sides["scaled"] == scaled)].iterrows():
-                verdict = f"{r['gap']:+.3f}".replace("-", "−") if r["found"] else UNSURE
+                verdict = signed(r["gap"], 3) if r["found"] else UNSURE
                 change = f"{r['inside']:.3f} in the domain, {r['outside']:.3f} away from it"
                 parts.append(f"{names[id]} {change} ({verdict})")
         if parts:

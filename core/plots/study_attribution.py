@@ -12,6 +12,7 @@ from PIL import Image
 
 from core.plots.overlay import colour
 from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
+from core.text import signed
 
 MAP_SIDE = 168
 
@@ -146,7 +147,8 @@ def trust_lines(table: pd.DataFrame) -> list[str]:
     ):
         if key in rows:
             row = rows[key]
-            reach = f"{row['mean']:+.3f}, 95 % interval {row['low']:+.3f} to {row['high']:+.3f}".replace("-", "−")
+            mean, low, high = (signed(row[end], 3) for end in ("mean", "low", "high"))
+            reach = f"{mean}, 95 % interval {low} to {high}"
             word = "Yes" if row["low"] > 0 else "No, the opposite" if row["high"] < 0 else UNSURE.capitalize()
             lines.append(f"{what[:1].upper()}{what[1:]}: {word} ({reach}, {int(row['images'])} images).")
     for key, what in (("sanity_head", "a random head"), ("sanity_stage", "a random last stage")):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.study_words import DOMAIN_MARKERS, DOMAIN_NAMES, DOMAIN_WORDS, named, signed
+from core.plots.study_words import DOMAIN_MARKERS, DOMAIN_NAMES, DOMAIN_WORDS, named
 from core.plots.style import GREY, UNSURE, finish, whiskers
 from core.results.distances import Trend
+from core.text import signed
 
 DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
 LEVEL = 0.05
@@ -144,8 +145,7 @@ def advantage_finding(trend: Trend, first: str, second: str) -> str:
     if found.p < LEVEL:
         said = f"the difference {'rises' if found.rho > 0 else 'falls'} with distance"
     kind = "exact" if found.exact else "permutation"
-    rho = f"{found.rho:+.2f}".replace("-", "−")
-    return f"{ends}; {said} over {count} sets (Spearman ρ = {rho}, {kind} p = {found.p:.2g})"
+    return f"{ends}; {said} over {count} sets (Spearman ρ = {signed(found.rho, 2)}, {kind} p = {found.p:.2g})"
 
 
 def advantage_alt(table: pd.DataFrame, floor: float, measure: str, first: str, second: str) -> str:

@@ -7,8 +7,8 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from core.metrics.interval import Interval
-from core.plots.study_words import signed
 from core.plots.style import GREY, Style, finish, whiskers
+from core.text import signed
 
 
 def gap_finding(

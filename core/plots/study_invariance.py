@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 from core.augmentations.spec import Augmentation
 from core.plots.style import GREY, UNSURE, Style, add_estimates, add_line, band, finish, line, whiskers
 from core.results.steadiness import Overall
+from core.text import signed
 
 ROW = 26  # pixels of an augmentation
 MARK = " †"
@@ -26,7 +27,7 @@ def finding(table: pd.DataFrame, whole: Overall, names: Mapping[str, str], first
     found = table[table["found"]]
     more, less = int((found["difference"] > 0).sum()), int((found["difference"] < 0).sum())
     mean, noise = whole.difference, whole.noise
-    limits = f"{_signed(mean.estimate)} (95 % interval {_signed(mean.low)} to {_signed(mean.high)})"
+    limits = f"{signed(mean.estimate, 2)} (95 % interval {signed(mean.low, 2)} to {signed(mean.high, 2)})"
     ahead = names[second if mean.estimate > 0 else first]
     verdict = f"{ahead} is the more invariant on the whole" if whole.found else f"On the whole {UNSURE}"
     runs = f"; two training runs of one method lie {noise:.2f} apart" if noise == noise else ""
@@ -34,10 +35,6 @@ def finding(table: pd.DataFrame, whole: Overall, names: Mapping[str, str], first
         f"{verdict}: {names[second]} minus {names[first]} {limits}{runs}. {names[second]} keeps more under {more}, "
         f"{names[first]} under {less} of {len(table)} augmentations; {UNSURE} in {len(table) - more - less}."
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
 
 
 def fingerprint(

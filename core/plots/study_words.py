@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from core.results.pairs import AHEAD
+from core.text import signed
 
 DOMAIN_NAMES = {
     "source": "Source",
@@ -14,12 +15,6 @@ DOMAIN_NAMES = {
 }
 DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
 DOMAIN_WORDS = {"source": "source", "similar": "similar", "different": "different", "unknown": "undeclared domain"}
-
-
-def signed(value: float) -> str:
-    """Points with their sign and one decimal: a true minus, and no sign at zero."""
-    text = f"{value:+.1f}"
-    return "0.0" if float(text) == 0 else text.replace("-", "−")
 
 
 def capital(text: str) -> str:
