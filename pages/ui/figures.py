@@ -6,11 +6,12 @@ from typing import Literal
 
 import streamlit as st
 
+from core.errors import DataUnavailable
 from core.talk import scenes
 from core.talk.parts import Chart, Marked
 from core.talk.stories import Scene, Value
 from core.text import plain
-from pages.ui import blocks, resources, stories
+from pages.ui import blocks, resources, stories, study_inputs
 
 
 def state(id: str, **instead: Value) -> dict[str, Value]:
@@ -54,10 +55,20 @@ def show(id: str, select: Literal["", "point", "area"] = "", **instead: Value) -
 
 
 def _drawn(scene: Scene, dark: bool) -> Shown:
+    # Whatever of the studies at hand a figure reads: a chart takes longer to put together than its numbers to find.
+    studies = (study.version for study in study_inputs.chosen().studies)
+    key = (scene.figure, repr(sorted(scene.view.items())), str(dark), *studies)
+    try:
+        return resources.held(key, partial(_draw, scene, dark))
+    except DataUnavailable as error:
+        st.info(plain(error), icon=":material/info:")
+        return Shown()
+
+
+def _draw(scene: Scene, dark: bool) -> Shown:
     found = scenes.show(scene, ask=resources.of_study, dark=dark)
     if isinstance(found, Marked):
-        st.info(plain(found.reason), icon=":material/info:")
-        return Shown()
+        raise DataUnavailable(found.reason)  # which nothing keeps: what is not here today may be tomorrow
     return Shown(tuple(part for part in found.parts if isinstance(part, Chart)), found.note)
 
 

@@ -199,7 +199,7 @@ def sidebar() -> None:
         task = tasks()[task_id]
         st.caption(f"{plain(task.label)}: {len(task.classes)} classes, {DOMAIN_WORDS[task.domain]}.")
         if task.note:
-            st.caption(f":material/warning: {plain(task.note)}")
+            st.caption(f":material/info: {plain(task.note)}")
         contenders = _pick_contenders(task.id)
     st.session_state[CHOSEN] = Chosen(image, name, linkable, uploads, _truth(linkable, task), task, tuple(contenders))
 
