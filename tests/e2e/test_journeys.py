@@ -93,10 +93,10 @@ def test_the_first_visitor_of_a_server_may_come_by_a_deep_link(fresh_server, vis
 def test_an_upload_is_named_and_changes_the_answers(server, visit):
     visitor = visit(server)
     page = visitor.open("/compare?image=coffee")
-    before = page.locator("strong").all_inner_texts()
+    before = page.locator("h2").all_inner_texts()
     upload(visitor, ("holiday.png", encoded(photo(3), "PNG")))
     expect(page.get_by_alt_text("The image that is compared: holiday.png.")).to_be_visible()
-    assert page.locator("strong").all_inner_texts() != before
+    assert page.locator("h2").all_inner_texts() != before
     nothing_broke(page)
 
 
