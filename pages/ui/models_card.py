@@ -184,7 +184,7 @@ def card(spec: EncoderSpec) -> bool:
     """Draw the card; whether its download was asked for, which is done with everything else on the screen."""
     state = choosing.state(spec)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.header(plain(spec.label), anchor="card", width="content")
+        st.subheader(plain(spec.label), anchor="card", width="content")
         blocks.badge(spec)
         st.badge(plain(state), color=COLOURS.get(state, "green"))
         if models_download.unaccepted(spec):
@@ -196,13 +196,13 @@ def card(spec: EncoderSpec) -> bool:
     models_download.terms_of(spec)
     lineage, recipe, licence = st.columns(3, gap="medium")
     with lineage:
-        st.markdown("### Lineage")
+        st.markdown("#### Lineage")
         st.markdown(_lineage(spec))
     with recipe:
-        st.markdown("### Recipe")
+        st.markdown("#### Recipe")
         st.markdown(_recipe(spec))
     with licence:
-        st.markdown("### Licence and files")
+        st.markdown("#### Licence and files")
         st.markdown(f"{plain(spec.licence)}: {COMMERCIAL[choosing.commercial(spec)]}.")
         _files(spec)
         _checks(spec)
@@ -210,11 +210,11 @@ def card(spec: EncoderSpec) -> bool:
             st.caption(f"In a terminal: {code(f'invariscope models --fetch {spec.id}')}")
     accuracy, nearest = st.columns([2, 3], gap="large")
     with accuracy:
-        st.markdown("### Accuracy")
+        st.markdown("#### Accuracy")
         _accuracy(spec)
         if spec.weights.packaged:
             training_curves()
     with nearest:
-        st.markdown("### Compare it with")
+        st.markdown("#### Compare it with")
         _partners(spec)
     return asked

@@ -122,8 +122,8 @@ def test_results_are_frozen_and_slotted() -> None:
     ]
     assert len(kinds) > 10
     for kind in kinds:
-        assert dataclasses.is_dataclass(kind)
-        assert kind.__dataclass_params__.frozen
+        named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
+        assert named_tuple or (dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen)
         assert hasattr(kind, "__slots__")
 
 

@@ -21,7 +21,7 @@ def rows(at) -> list[str]:
 
 
 def card(at) -> str:
-    (heading,) = at.header
+    (heading,) = at.subheader
     return heading.value
 
 

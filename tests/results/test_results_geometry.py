@@ -145,4 +145,4 @@ def test_who_is_right_is_read_from_the_answers(measured: StudyInfo) -> None:
     assert geometry.who_is_right(measured, LARGE, *PAIR) == expected
     assert len(set(expected.values())) >= 3
     with pytest.raises(DataUnavailable):
-        geometry.who_is_right(measured, LARGE, *PAIR, protocol="knn")
+        geometry.who_is_right(measured, "nowhere", *PAIR)

@@ -201,7 +201,7 @@ def test_pixels_in_a_file_are_read_once(tmp_path: Path, monkeypatch: pytest.Monk
     for damaged in (False, False, True):
         if damaged:
             file.write_bytes(file.read_bytes()[:-1] + b"!")
-        found = pixels.read(where, 8, lambda rgb: preprocess.model_crop(rgb, recipe), file, lambda: None)
+        found = pixels.read(where, 8, lambda rgb: preprocess.model_crop(rgb, recipe), file)
         assert sorted(reads) == ([1, 1, 2, 2, 3, 3] if damaged else [1, 2, 3]), "again when the file is damaged"
     np.testing.assert_array_equal(found[np.array([0])][0], preprocess.model_crop(part.read(3), recipe))
     assert sorted(entry.name for entry in (tmp_path / "x").iterdir()) == ["p.npy", "p.sha256"]
