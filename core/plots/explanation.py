@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from core.metrics.domain import RankCorrelation
 from core.metrics.explanation import Explained
 from core.metrics.interval import Interval
-from core.plots.study_words import DOMAIN_MARKERS
+from core.plots.study_words import DOMAIN_COLOURS, DOMAIN_MARKERS
 from core.plots.style import GREY, UNSURE, Style, add_estimates, apart, finish, rows_axis
 from core.text import signed
 
@@ -94,7 +94,8 @@ def sets_chart(sets: pd.DataFrame, prop: str, said: str, first: str, second: str
             text=part["label"],
             name=str(domain),
             textposition=[places[str(id)] for id in part["dataset"]],
-            marker={"symbol": DOMAIN_MARKERS[str(domain)], "size": 11},
+            # Plotly's own blue and orange are those of contenders here.
+            marker={"symbol": DOMAIN_MARKERS[str(domain)], "color": DOMAIN_COLOURS[str(domain)], "size": 11},
             cliponaxis=False,
             hovertemplate="%{text}: %{x:+.3f}, %{y:+.1f} points<extra></extra>",
         )

@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from core.plots.study_words import DOMAIN_MARKERS, DOMAIN_NAMES, DOMAIN_WORDS, named
+from core.plots.study_words import DOMAIN_COLOURS, DOMAIN_MARKERS, DOMAIN_NAMES, DOMAIN_WORDS, named
 from core.plots.style import GREY, UNSURE, finish, whiskers
 from core.results.distances import Trend
 from core.text import signed
 
-DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
 LEVEL = 0.05
 MEASURES = {
     "frechet": "Fréchet distance",

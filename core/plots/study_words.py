@@ -14,6 +14,7 @@ DOMAIN_NAMES = {
     "unknown": "Domain not declared",
 }
 DOMAIN_MARKERS = {"source": "star", "similar": "circle", "different": "diamond", "unknown": "x"}
+DOMAIN_COLOURS = {"source": "#8a6d1f", "similar": "#b0569a", "different": "#2f9e77", "unknown": "#6f5fc9"}
 DOMAIN_WORDS = {"source": "source", "similar": "similar", "different": "different", "unknown": "undeclared domain"}
 
 
