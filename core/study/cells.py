@@ -59,7 +59,8 @@ def cells_of(plan: Plan, encoder: str, images: ImageSet) -> list[Cell]:
     found = []
     counts = {name: len(part) for name, part in images.parts.items()}
     for id in plan.protocols if ANSWERS in plan.measures else ():
-        found += [Cell(encoder, images.spec.id, id, seed) for seed in range(PROTOCOLS[id].seeds(counts, plan.seeds))]
+        seeds = PROTOCOLS[id].seeds(counts, plan.asked(id))
+        found += [Cell(encoder, images.spec.id, id, seed) for seed in range(seeds)]
     others = [id for id in plan.measures if id != ANSWERS]
     return found + [Cell(encoder, images.spec.id, LINEAR.id, 0, id) for id in others]
 
@@ -70,7 +71,7 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
         "cell": [cell.encoder, cell.dataset, cell.protocol, cell.seed],
         "protocol_version": PROTOCOLS[cell.protocol].version,
         "features_version": features.VERSION,
-        "options": plan.options.get(cell.protocol, {}),
+        "options": plan.settings(cell.protocol),
         "weights": sha256,
         "preprocessing": repr(spec.preprocessing),
         "pooling": spec.pooling,
@@ -83,7 +84,7 @@ def key_of(cell: Cell, plan: Plan, spec: EncoderSpec, sha256: str, images: Image
         facts |= {
             "cell": [cell.encoder, cell.dataset, cell.measure],
             "measure_version": MEASURES[cell.measure].version,
-            "options": plan.options.get(cell.measure, {}),
+            "options": plan.settings(cell.measure),
             "logits": False,
         }
         if images.parts["test"].mask is not None:
@@ -118,7 +119,7 @@ def run(cell: Cell, plan: Plan, encoder: Encoder, images: ImageSet, cache: Path,
         images=images,
         encoder=lambda: encoder,
         checkpoint=cache / "checkpoints" / key[:32],
-        options=plan.options.get(cell.protocol if cell.measure == ANSWERS else cell.measure, {}),
+        options=plan.settings(cell.protocol if cell.measure == ANSWERS else cell.measure),
         probe=linear.kept_in(cache, part_key("train"), cell.seed),
     )
     if cell.measure != ANSWERS:

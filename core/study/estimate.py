@@ -65,7 +65,7 @@ def cost(plan: Plan, sets: Iterable[Mapping[str, int]], speeds: Mapping[str, flo
     told = [id for id in plan.protocols if id not in UNTOLD] if ANSWERS in plan.measures else []
     for counts in sets:
         test = counts["test"]
-        fits = sum(PROTOCOLS[id].seeds(counts, plan.seeds) for id in told)
+        fits = sum(PROTOCOLS[id].seeds(counts, plan.asked(id)) for id in told)
         measures = [(MEASURES[id], plan.options.get(id, {})) for id in plan.measures if id != ANSWERS]
         read = sum(counts.values()) + sum(measure.passes(given, test) for measure, given in measures)
         seconds += sum(read / speeds[id] + fits * FIT for id in plan.encoders)

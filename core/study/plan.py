@@ -12,8 +12,10 @@ from core.encoders.registry import encoder_spec
 from core.errors import InvalidRequest, UnknownName
 from core.study.measures import ANSWERS, MEASURES
 from core.study.protocols import PROTOCOLS
+from core.study.settings import Settings
 
 MAX_SEEDS = 32
+SEEDS = "seeds"
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -29,7 +31,8 @@ class Plan:
         seeds: how many, where there is randomness: 0 to seeds − 1.
         title: as people read it.
         logits: whether to keep the logits of every sample in the side table.
-        options: settings by protocol or measure id, such as `{"fine-tune": {"steps": 2000}}`.
+        options: settings by protocol or measure id, such as `{"fine-tune": {"steps": 2000}}`. Any protocol may be
+            given its own, smaller number of `seeds`.
         measures: what is measured: `answers`, which is what protocols give, and ids of `core.study.measures`.
     """
 
@@ -75,7 +78,7 @@ class Plan:
         for id, settings in self.options.items():
             if id not in PROTOCOLS and id not in MEASURES:
                 raise UnknownName("protocol", id, (*PROTOCOLS, *MEASURES))
-            known = PROTOCOLS[id].options if id in PROTOCOLS else MEASURES[id].options
+            known = (*PROTOCOLS[id].options, SEEDS) if id in PROTOCOLS else MEASURES[id].options
             if strange := sorted(set(settings) - set(known)):
                 listed = ", ".join(known) or "none"
                 kind = "protocol" if id in PROTOCOLS else "measure"
@@ -84,6 +87,15 @@ class Plan:
             raise InvalidRequest(f"A study takes 1 to {MAX_SEEDS} seeds, not {self.seeds}.")
         return self
 
+    def settings(self, id: str) -> dict[str, Any]:
+        """What a protocol or measure is given; how often a protocol is asked is no business of its own."""
+        own = self.options.get(id, {})
+        return {name: value for name, value in own.items() if name != SEEDS} if id in PROTOCOLS else own
+
+    def asked(self, protocol: str) -> int:
+        """How many seeds a protocol is asked with."""
+        return int(min(self.seeds, self.options.get(protocol, {}).get(SEEDS, self.seeds)))
+
     def check_options(self) -> None:
         """Nothing, when every option is in range; asked of what is to be run, while any plan can be read.
 
@@ -91,8 +103,10 @@ class Plan:
             InvalidRequest: one is not.
             UnknownName: one names what does not exist.
         """
-        for id, settings in self.options.items():
-            (PROTOCOLS[id] if id in PROTOCOLS else MEASURES[id]).check(settings)
+        for id, given in self.options.items():
+            (PROTOCOLS[id] if id in PROTOCOLS else MEASURES[id]).check(self.settings(id))
+            if id in PROTOCOLS:
+                Settings(f"protocol {id}", given, given).whole(SEEDS, 1, 1, MAX_SEEDS)
 
 
 def read(path: Path) -> Plan:

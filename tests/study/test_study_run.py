@@ -159,6 +159,16 @@ def test_seeds_choose_the_validation_split() -> None:
     assert (first != second).any()
 
 
+def test_a_protocol_may_take_fewer_seeds_and_more_later(setup) -> None:
+    made = setup(datasets=DATASETS[:1], options={"linear": {"seeds": 1}})
+    list(running.study(made))
+    assert set(cells_on_disk(made)) == {"near.linear.random.0", "near.knn.random.0"}
+    more = setup(datasets=DATASETS[:1], options={"linear": {"seeds": 2}})
+    run = [event.what for event in running.study(more) if event.kind == "cell"]
+    assert len(run) == 1, "how often a protocol is asked is no part of what its cells were made from"
+    assert set(cells_on_disk(made)) == {"near.linear.random.0", "near.linear.random.1", "near.knn.random.0"}
+
+
 def test_a_set_with_its_own_validation_part_needs_one_seed(setup, tmp_path: Path) -> None:
     val = tmp_path / "data/near/val"
     for word, colour in (("blue", (40, 60, 200)), ("green", (40, 180, 60)), ("red", (200, 50, 40))):
@@ -178,6 +188,7 @@ def test_a_set_with_its_own_validation_part_needs_one_seed(setup, tmp_path: Path
         ({"protocols": ("magic",)}, UnknownName, "no protocol called 'magic'"),
         ({"seeds": 0}, InvalidRequest, "1 to 32 seeds"),
         ({"options": {"linear": {"C": 1}}}, InvalidRequest, "linear has no option C"),
+        ({"options": {"linear": {"seeds": 0}}}, InvalidRequest, "'seeds' of protocol linear must be a whole number"),
         ({"encoders": ()}, InvalidRequest, "at least one encoder"),
         ({"encoders": ("random", "random")}, InvalidRequest, "repeats one"),
         ({"datasets": ("folder:near", "folder:far?id=near")}, InvalidRequest, "called 'near'"),
