@@ -14,31 +14,18 @@ from core.augmentations.occlusion import BORDER, OCCLUSION
 from core.augmentations.patches import PATCH_SHUFFLE, PIXELATE
 from core.augmentations.photometric import BRIGHTNESS, HUE
 from core.augmentations.recipe import TRAINING_RECIPE
-from core.augmentations.seeding import seeded_normal, seeded_sign, seeded_uniform, seeded_uniforms
-from core.augmentations.spec import FILL, Augmentation
+from core.augmentations.spec import Augmentation
 from core.augmentations.tone import CONTRAST, GAMMA, GREYSCALE, POSTERISE, SATURATION, SOLARISE
 from core.augmentations.warping import ELASTIC, PERSPECTIVE, SHEAR
 
-_GEOMETRIC = (
-    *(ROTATION, TRANSLATION, SCALE, SHEAR, PERSPECTIVE, ELASTIC),
-    *(HORIZONTAL_FLIP, VERTICAL_FLIP, RANDOM_CROP, PATCH_SHUFFLE),
-)
-_PHOTOMETRIC = (BRIGHTNESS, CONTRAST, GAMMA, SATURATION, HUE, GREYSCALE, SOLARISE, POSTERISE)
-_DEGRADATION = (BLUR, MOTION_BLUR, PIXELATE, SHARPNESS, NOISE, SHOT_NOISE, SALT_AND_PEPPER, JPEG)
-_OCCLUSION = (OCCLUSION, BORDER)
-_COMBINED = (TRAINING_RECIPE,)
-
 AUGMENTATIONS: dict[str, Augmentation] = {
     augmentation.id: augmentation
-    for augmentation in (*_GEOMETRIC, *_PHOTOMETRIC, *_DEGRADATION, *_OCCLUSION, *_COMBINED)
+    for augmentation in (
+        *(ROTATION, TRANSLATION, SCALE, SHEAR, PERSPECTIVE, ELASTIC),
+        *(HORIZONTAL_FLIP, VERTICAL_FLIP, RANDOM_CROP, PATCH_SHUFFLE),
+        *(BRIGHTNESS, CONTRAST, GAMMA, SATURATION, HUE, GREYSCALE, SOLARISE, POSTERISE),
+        *(BLUR, MOTION_BLUR, PIXELATE, SHARPNESS, NOISE, SHOT_NOISE, SALT_AND_PEPPER, JPEG),
+        *(OCCLUSION, BORDER),
+        TRAINING_RECIPE,
+    )
 }
-
-__all__ = [
-    "AUGMENTATIONS",
-    "FILL",
-    "Augmentation",
-    "seeded_normal",
-    "seeded_sign",
-    "seeded_uniform",
-    "seeded_uniforms",
-]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from core.augmentations.sampling import separable
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 REFERENCE_SIDE = 224  # pixels at which sigma is stated
 
@@ -26,7 +26,6 @@ def gaussian(size: int, sigma: Tensor) -> Tensor:
     return (cosines.T * gain[:, None, :]) @ cosines
 
 
-@exact_at(0.0)
 def blur(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images under a Gaussian of `strengths` pixels at 224, scaled with the shorter side."""
     height, width = images.shape[-2:]
@@ -41,11 +40,8 @@ BLUR = Augmentation(
     family="degradation",
     unit="pixels of sigma at 224",
     description="Blurs with a Gaussian of this standard deviation, scaled to the image's side; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=8.0,
     # Holds the levels of ImageNet-C's Gaussian blur: 1, 2, 3, 4, 6.
     strengths=(0, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     seeded=False,
-    apply=blur,
+    transform=blur,
 )

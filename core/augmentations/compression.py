@@ -6,12 +6,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 UNCOMPRESSED = 100.0
 
 
-@exact_at(UNCOMPRESSED)
 def compress(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images after a round trip through JPEG of quality `strengths`, to the nearest whole one.
 
@@ -37,10 +36,7 @@ JPEG = Augmentation(
     family="degradation",
     unit="JPEG quality",
     description="Compresses to a JPEG of this quality and back; 100 stands for no compression, no seed is used.",
-    identity=UNCOMPRESSED,
-    minimum=5.0,
-    maximum=UNCOMPRESSED,
     strengths=(100, 90, 80, 65, 50, 35, 25, 15, 10, 5),
     seeded=False,
-    apply=compress,
+    transform=compress,
 )

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.augmentations.sampling import cubic, offsets, resampled, separable
 from core.augmentations.seeding import seeded_uniforms
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 # --- flips ------------------------------------------------------------------------------------------------------
 
@@ -18,13 +18,11 @@ def _flipped(images: Tensor, strengths: Tensor, axis: int) -> Tensor:
     return torch.where(flips, images.flip(axis), images)
 
 
-@exact_at(0.0)
 def flip_sideways(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with left and right exchanged where `strengths` is 1."""
     return _flipped(images, strengths, -1)
 
 
-@exact_at(0.0)
 def flip_over(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with top and bottom exchanged where `strengths` is 1."""
     return _flipped(images, strengths, -2)
@@ -86,7 +84,6 @@ def reduce(maps: Tensor, size: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
     return resampled(maps, (x - right * width) / across, (y - below * height) / down)
 
 
-@exact_at(0.0)
 def crop(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Crops that leave out `strengths` of each image's area, resized to the whole frame; the seed picks which."""
     return enlarge(images, *cropped(strengths, seeded_uniforms(seeds, 3)))
@@ -106,12 +103,9 @@ HORIZONTAL_FLIP = Augmentation(
     family="geometric",
     unit="times",
     description="Exchanges left and right at 1 and leaves the image at 0; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 1),
     seeded=False,
-    apply=flip_sideways,
+    transform=flip_sideways,
     inverse_warp=unflip_sideways,
 )
 
@@ -121,12 +115,9 @@ VERTICAL_FLIP = Augmentation(
     family="geometric",
     unit="times",
     description="Exchanges top and bottom at 1 and leaves the image at 0; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 1),
     seeded=False,
-    apply=flip_over,
+    transform=flip_over,
     inverse_warp=unflip_over,
 )
 
@@ -136,12 +127,9 @@ RANDOM_CROP = Augmentation(
     family="geometric",
     unit="share of the area cut away",
     description="Cuts this share of the area away and enlarges the rest; the seed picks place and aspect of the crop.",
-    identity=0.0,
-    minimum=0.0,
     # Training crops commonly go down to .08 of the area, a share cut away of .92.
-    maximum=0.9,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     seeded=True,
-    apply=crop,
+    transform=crop,
     inverse_warp=uncrop,
 )

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from core.augmentations.seeding import seeded_uniform
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 LONGEST = 0.25  # of the shorter side, for motion blur
 
@@ -35,13 +35,11 @@ def smear(images: Tensor, lengths: Tensor, angles: Tensor) -> Tensor:
     return torch.fft.irfft2(spectrum, s=shape)[..., margin : margin + height, margin : margin + width]
 
 
-@exact_at(0.0)
 def blur_motion(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images moved by `strengths` times their shorter side while the shutter was open, in the seed's direction."""
     return smear(images, strengths * min(images.shape[-2:]), seeded_uniform(seeds, 0, math.pi))
 
 
-@exact_at(0.0)
 def sharpen(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images plus `strengths` times what a smoothing over 3 x 3 pixels takes from them; edge pixels stay.
 
@@ -62,12 +60,9 @@ MOTION_BLUR = Augmentation(
     family="degradation",
     unit="fraction of the shorter side",
     description="Averages along a line of this length, as an unsteady camera does; the seed picks its angle.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=LONGEST,
     strengths=(0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25),
     seeded=True,
-    apply=blur_motion,
+    transform=blur_motion,
 )
 
 SHARPNESS = Augmentation(
@@ -76,10 +71,7 @@ SHARPNESS = Augmentation(
     family="degradation",
     unit="× the detail of 3 × 3 pixels",
     description="Adds this multiple of the detail that a smoothing over 3 × 3 pixels removes; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=8.0,
     strengths=(0, 0.5, 1, 1.5, 2, 3, 4, 5, 6, 8),
     seeded=False,
-    apply=sharpen,
+    transform=sharpen,
 )

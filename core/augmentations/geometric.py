@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.augmentations.sampling import coverage, cubic, filled, offsets, resampled, sample, sample_alike, separable
 from core.augmentations.seeding import seeded_sign, seeded_uniform
-from core.augmentations.spec import FILL, Augmentation, exact_at
+from core.augmentations.spec import FILL, Augmentation
 
 # --- rotation ---------------------------------------------------------------------------------------------------
 
@@ -20,7 +20,6 @@ def _turned(height: int, width: int, degrees: Tensor) -> tuple[Tensor, Tensor]:
     return x * cos + y * sin, y * cos - x * sin
 
 
-@exact_at(0.0)
 def rotate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images turned about their centre by `strengths` degrees, counter-clockwise or clockwise by the seed."""
     height, width = images.shape[-2:]
@@ -61,7 +60,6 @@ def _shift(height: int, width: int, strengths: Tensor, seeds: Tensor) -> tuple[T
     return distance * direction.cos(), distance * direction.sin()
 
 
-@exact_at(0.0)
 def translate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images shifted by `strengths` times their shorter side, to the nearest whole pixel, as the seed points.
 
@@ -102,7 +100,6 @@ def _shrinking(size: int, zoom: Tensor) -> Tensor:
     return weights / weights.sum(dim=2, keepdim=True)
 
 
-@exact_at(1.0)
 def shrink(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images shrunk about their centre by the factor `strengths`, antialiased, with a grey border."""
     height, width = images.shape[-2:]
@@ -126,12 +123,9 @@ ROTATION = Augmentation(
     family="geometric",
     unit="degrees",
     description="Turns the image about its centre by this angle, leaving grey corners, to a side drawn at random.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=180.0,
     strengths=(0, 10, 20, 30, 45, 60, 75, 90, 120, 150, 180),
     seeded=True,
-    apply=rotate,
+    transform=rotate,
     inverse_warp=unrotate,
 )
 
@@ -141,12 +135,9 @@ TRANSLATION = Augmentation(
     family="geometric",
     unit="fraction of the shorter side",
     description="Shifts the image by this distance, in whole pixels, grey coming in; the seed picks the direction.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.5,
     strengths=(0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5),
     seeded=True,
-    apply=translate,
+    transform=translate,
     inverse_warp=untranslate,
 )
 
@@ -158,11 +149,8 @@ SCALE = Augmentation(
     family="geometric",
     unit="× zoom",
     description="Shrinks the image to this multiple of its size, on grey; nothing is cropped and no seed is used.",
-    identity=1.0,
-    minimum=0.25,
-    maximum=1.0,
     strengths=(1, 0.84, 0.71, 0.59, 0.5, 0.42, 0.35, 0.3, 0.25),
     seeded=False,
-    apply=shrink,
+    transform=shrink,
     inverse_warp=unshrink,
 )

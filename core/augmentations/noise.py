@@ -4,17 +4,15 @@ import torch
 from torch import Tensor
 
 from core.augmentations.seeding import seeded_bits, seeded_normal
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 
-@exact_at(0.0)
 def add_noise(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images plus `strengths` times the seed's noise field, independent for each pixel and channel."""
     field = seeded_normal(seeds, images[0].numel()).view_as(images)
     return images + strengths.view(-1, 1, 1, 1) * field
 
 
-@exact_at(0.0)
 def count_photons(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images plus noise whose variance is the value times the square of `strengths`, the seed's field scaled.
 
@@ -26,7 +24,6 @@ def count_photons(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     return torch.addcmul(images, images.clamp(min=0).sqrt() * strengths.view(-1, 1, 1, 1), field)
 
 
-@exact_at(0.0)
 def lose_pixels(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with `strengths` of their pixels, as the seed picks, black or white, with even odds.
 
@@ -45,13 +42,10 @@ NOISE = Augmentation(
     family="degradation",
     unit="standard deviation, of the range 0 to 1",
     description="Adds noise of this standard deviation to each pixel and channel; the seed picks the noise field.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.5,
     # Holds the levels of ImageNet-C's Gaussian noise: .08, .12, .18, .26, .38.
     strengths=(0, 0.02, 0.04, 0.08, 0.12, 0.18, 0.26, 0.32, 0.38, 0.5),
     seeded=True,
-    apply=add_noise,
+    transform=add_noise,
 )
 
 SHOT_NOISE = Augmentation(
@@ -60,13 +54,10 @@ SHOT_NOISE = Augmentation(
     family="degradation",
     unit="standard deviation at white, of the range 0 to 1",
     description="Adds noise that grows with the root of the value, this strong at white; the seed picks its field.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.58,
     # Holds, rounded, the levels of ImageNet-C's shot noise: 60, 25, 12, 5 and 3 photons at white.
     strengths=(0, 0.03, 0.06, 0.09, 0.13, 0.2, 0.29, 0.37, 0.45, 0.58),
     seeded=True,
-    apply=count_photons,
+    transform=count_photons,
 )
 
 SALT_AND_PEPPER = Augmentation(
@@ -75,11 +66,8 @@ SALT_AND_PEPPER = Augmentation(
     family="degradation",
     unit="share of the pixels",
     description="Turns this share of the pixels black or white; the seed picks which.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.5,
     # Holds the levels of ImageNet-C's impulse noise: .03, .06, .09, .17, .27.
     strengths=(0, 0.01, 0.03, 0.06, 0.09, 0.13, 0.17, 0.22, 0.27, 0.38, 0.5),
     seeded=True,
-    apply=lose_pixels,
+    transform=lose_pixels,
 )

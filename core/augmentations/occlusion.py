@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from core.augmentations.sampling import offsets
-from core.augmentations.spec import FILL, Augmentation, exact_at
+from core.augmentations.spec import FILL, Augmentation
 
 
-@exact_at(0.0)
 def occlude(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with a grey square at their centre, its side `strengths` times their shorter side.
 
@@ -21,7 +20,6 @@ def occlude(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     return torch.where(hidden[:, None], FILL, images)
 
 
-@exact_at(0.0)
 def enframe(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images behind a grey border, `strengths` times their shorter side wide; it hides the pixels centred in it."""
     height, width = images.shape[-2:]
@@ -37,12 +35,9 @@ OCCLUSION = Augmentation(
     family="occlusion",
     unit="fraction of the shorter side",
     description="Hides the centre behind a grey square with this side; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.8,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8),
     seeded=False,
-    apply=occlude,
+    transform=occlude,
 )
 
 BORDER = Augmentation(
@@ -51,10 +46,7 @@ BORDER = Augmentation(
     family="occlusion",
     unit="fraction of the shorter side",
     description="Hides all that is this near to an edge behind a grey border; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.4,
     strengths=(0, 0.04, 0.08, 0.12, 0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4),
     seeded=False,
-    apply=enframe,
+    transform=enframe,
 )

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from core.augmentations.sampling import separable
 from core.augmentations.seeding import seeded_bits
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 MOST = 16  # patches a side: those of a ViT at 224
 
@@ -75,7 +75,6 @@ def _sides(strengths: Tensor) -> Tensor:
     return strengths.round().long().clamp(1, MOST)
 
 
-@exact_at(1.0)
 def shuffle(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images cut into `strengths` patches a side, to the nearest whole number, in the order that the seed picks.
 
@@ -106,7 +105,6 @@ def _averaging(size: int, block: Tensor) -> Tensor:
     return alike / alike.sum(dim=2, keepdim=True)
 
 
-@exact_at(0.0)
 def pixelate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images of square blocks, each of its mean colour, with a side of `strengths` times the shorter side.
 
@@ -127,12 +125,9 @@ PATCH_SHUFFLE = Augmentation(
     family="geometric",
     unit="patches a side",
     description="Cuts the image into so many patches a side and moves each to another's place; the seed picks where.",
-    identity=1.0,
-    minimum=1.0,
-    maximum=float(MOST),
     strengths=(1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16),
     seeded=True,
-    apply=shuffle,
+    transform=shuffle,
     inverse_warp=unshuffle,
 )
 
@@ -142,11 +137,8 @@ PIXELATE = Augmentation(
     family="degradation",
     unit="block side, as a fraction of the shorter side",
     description="Replaces square blocks with this side by their mean colour; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.25,
     # From blocks of 7 pixels at 224 on: much smaller ones are no blocks in small images.
     strengths=(0, 0.03125, 0.04, 0.05, 0.0625, 0.08, 0.1, 0.125, 0.16, 0.2, 0.25),
     seeded=False,
-    apply=pixelate,
+    transform=pixelate,
 )

@@ -4,10 +4,9 @@ import torch
 from torch import Tensor
 
 from core.augmentations.seeding import seeded_sign
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 
-@exact_at(0.0)
 def brighten(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images times 1 + `strengths` or 1 - `strengths`, by the seed; what exceeds white is white."""
     return images * (1 + strengths * seeded_sign(seeds)).view(-1, 1, 1, 1)
@@ -32,7 +31,6 @@ def hue_turned(images: Tensor, degrees: Tensor) -> Tensor:
     return value[:, None] - chroma[:, None] * empty
 
 
-@exact_at(0.0)
 def turn_hue(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with their HSV hue turned by `strengths` degrees, either way by the seed."""
     return hue_turned(images, strengths * seeded_sign(seeds))
@@ -46,12 +44,9 @@ BRIGHTNESS = Augmentation(
     family="photometric",
     unit="± share of each pixel's value",
     description="Multiplies every pixel by one plus or minus this share; the seed picks brighter or darker.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.9,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     seeded=True,
-    apply=brighten,
+    transform=brighten,
 )
 
 HUE = Augmentation(
@@ -60,11 +55,8 @@ HUE = Augmentation(
     family="photometric",
     unit="degrees of the HSV colour circle",
     description="Turns every colour by this angle, greys staying grey, to a side drawn at random.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=180.0,
     # 72 degrees is a fifth of a turn, the most that SimCLR trained with.
     strengths=(0, 18, 36, 54, 72, 90, 108, 126, 144, 162, 180),
     seeded=True,
-    apply=turn_hue,
+    transform=turn_hue,
 )

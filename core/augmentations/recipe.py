@@ -8,7 +8,7 @@ from core.augmentations.cropping import cropped, enlarge, reduce
 from core.augmentations.photometric import hue_turned
 from core.augmentations.sampling import separable
 from core.augmentations.seeding import seeded_uniforms
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 from core.augmentations.tone import contrasted, saturated
 
 # Chen et al. 2020, appendix A, at strength 1.
@@ -58,7 +58,6 @@ def _views(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     return separable(views, rows, rows if width == height else gaussian(width, sigma))
 
 
-@exact_at(0.0)
 def train(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images after random crop, flip, colour jitter, grey and blur, each at `strengths` of SimCLR's own amount.
 
@@ -83,11 +82,8 @@ TRAINING_RECIPE = Augmentation(
     family="combined",
     unit="of SimCLR's amount",
     description="Crops, flips, recolours and blurs as SimCLR's training does, times this; the seed draws each part.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
     seeded=True,
-    apply=train,
+    transform=train,
     inverse_warp=retrace,
 )

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
 
 import torch
 from torch import Tensor
@@ -31,14 +30,11 @@ class Augmentation:
         family: "geometric", "photometric", "degradation", "occlusion", or "combined" for several of them at once.
         unit: what strength counts.
         description: one sentence for people: what strength means and what the seed chooses.
-        identity: the strength that changes no pixel, exactly.
-        minimum: smallest strength allowed.
-        maximum: largest strength allowed.
-        strengths: default grid, from the identity to the strongest.
+        strengths: default grid, from the identity, which changes no pixel, to the strongest that is allowed.
         seeded: whether the seed changes the outcome.
-        apply: (images (B, 3, H, W) in [0, 1], strengths (B,), seeds (B,) int64) to images of the same shape,
-            dtype and device, in [0, 1]. Each row depends on nothing but its own image, strength and seed. It does
-            not check strengths, which would wait for the device: `check` does, once, where a request comes in.
+        transform: (images (B, 3, H, W) in [0, 1], strengths (B,), seeds (B,) int64) to images of the same shape, of
+            float32 on one device. Each row depends on nothing but its own image, strength and seed. Values may leave
+            [0, 1], and rows at the identity may be rounded: `apply` sees to both.
         inverse_warp: for those that move content (maps (B, h, w) of the augmented images, strengths, seeds) to the maps
             resampled into the clean image's frame, and a (B, h, w) mask, True where the augmented image still
             shows that location; else None, as places do not move.
@@ -49,13 +45,25 @@ class Augmentation:
     family: str
     unit: str
     description: str
-    identity: float
-    minimum: float
-    maximum: float
     strengths: tuple[float, ...]
     seeded: bool
-    apply: Transform
+    transform: Transform
     inverse_warp: InverseWarp | None = None
+
+    @property
+    def identity(self) -> float:
+        """The strength that changes no pixel, exactly."""
+        return float(self.strengths[0])
+
+    @property
+    def minimum(self) -> float:
+        """The smallest strength allowed."""
+        return float(min(self.strengths))
+
+    @property
+    def maximum(self) -> float:
+        """The largest strength allowed."""
+        return float(max(self.strengths))
 
     def check(self, strength: float) -> float:
         """The strength itself, when it is in range.
@@ -70,36 +78,24 @@ class Augmentation:
             )
         return strength
 
+    def apply(self, images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
+        """Images (B, 3, H, W) in [0, 1], each changed by its strength (B,) and seed (B,); same dtype and device.
 
-def exact_at(identity: float) -> Callable[[Transform], Transform]:
-    """A decorator that turns plain float32 image arithmetic into what `Augmentation.apply` promises.
-
-    The wrapped function gets float32 images and strengths on the images' device and may return values outside
-    [0, 1]. Rows at the identity come back as they went in, bit by bit, whatever rounding the arithmetic did.
-    Autocast is off inside, since half precision would show in coordinates and filters. No gradient passes.
-
-    Args:
-        identity: strength at which a row is left alone.
-    """
-
-    def decorate(transform: Transform) -> Transform:
-        @wraps(transform)
-        def apply(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
-            if images.ndim != 4 or strengths.shape != images.shape[:1] or seeds.shape != images.shape[:1]:
-                raise ValueError(
-                    "images must be (B, 3, H, W) with strengths (B,) and seeds (B,), not "
-                    f"{tuple(images.shape)}, {tuple(strengths.shape)} and {tuple(seeds.shape)}"
-                )
-            device = images.device
-            strengths, seeds = strengths.to(device, torch.float32), seeds.to(device)
-            with torch.no_grad(), torch.autocast(device.type, enabled=False):
-                changed = transform(images.float(), strengths, seeds).clamp(0, 1).to(images.dtype)
-                still = strengths == identity
-                # Asked first where the answer is at hand: a GPU would have to be waited for.
-                if device.type == "cpu" and not still.any():
-                    return changed
-                return torch.where(still.view(-1, 1, 1, 1), images, changed)
-
-        return apply
-
-    return decorate
+        Rows at the identity come back as they went in, bit by bit, whatever rounding the arithmetic did. Autocast is
+        off inside, since half precision would show in coordinates and filters. No gradient passes. Strengths are not
+        checked, which would wait for the device: `check` does, once, where a request comes in.
+        """
+        if images.ndim != 4 or strengths.shape != images.shape[:1] or seeds.shape != images.shape[:1]:
+            raise ValueError(
+                "images must be (B, 3, H, W) with strengths (B,) and seeds (B,), not "
+                f"{tuple(images.shape)}, {tuple(strengths.shape)} and {tuple(seeds.shape)}"
+            )
+        device = images.device
+        strengths, seeds = strengths.to(device, torch.float32), seeds.to(device)
+        with torch.no_grad(), torch.autocast(device.type, enabled=False):
+            changed = self.transform(images.float(), strengths, seeds).clamp(0, 1).to(images.dtype)
+            still = strengths == self.identity
+            # Asked first where the answer is at hand: a GPU would have to be waited for.
+            if device.type == "cpu" and not still.any():
+                return changed
+            return torch.where(still.view(-1, 1, 1, 1), images, changed)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from core.augmentations.seeding import seeded_sign
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 
 def luma(images: Tensor) -> Tensor:
@@ -23,37 +23,31 @@ def saturated(images: Tensor, factors: Tensor) -> Tensor:
     return torch.lerp(luma(images), images, factors.view(-1, 1, 1, 1))
 
 
-@exact_at(0.0)
 def change_contrast(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with 1 + `strengths` or 1 - `strengths` times their contrast about the mean grey, by the seed."""
     return contrasted(images, 1 + strengths * seeded_sign(seeds))
 
 
-@exact_at(0.0)
 def saturate(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images with 1 + `strengths` or 1 - `strengths` times their saturation, by the seed."""
     return saturated(images, 1 + strengths * seeded_sign(seeds))
 
 
-@exact_at(0.0)
 def curve_tone(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images to the power of 2 to the plus or minus `strengths`, by the seed; above 1 darkens, below 1 brightens."""
     return images.pow(torch.exp2(strengths * seeded_sign(seeds)).view(-1, 1, 1, 1))
 
 
-@exact_at(0.0)
 def drain(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images blended with their grey: `strengths` of the grey, the rest as it was."""
     return saturated(images, 1 - strengths)
 
 
-@exact_at(0.0)
 def solarise(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images whose values from 1 - `strengths` on are inverted."""
     return torch.where(images >= (1 - strengths).view(-1, 1, 1, 1), 1 - images, images)
 
 
-@exact_at(0.0)
 def posterise(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images of 2 to the 8 - `strengths` levels a channel, to the nearest whole number of them, values cut down.
 
@@ -70,12 +64,9 @@ CONTRAST = Augmentation(
     family="photometric",
     unit="± share of the distance from the mean grey",
     description="Multiplies contrast by one plus or minus this share; the seed picks more or less.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.9,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
     seeded=True,
-    apply=change_contrast,
+    transform=change_contrast,
 )
 
 SATURATION = Augmentation(
@@ -84,12 +75,9 @@ SATURATION = Augmentation(
     family="photometric",
     unit="± share of the distance from grey",
     description="Multiplies saturation by one plus or minus this share; the seed picks more or less.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
     seeded=True,
-    apply=saturate,
+    transform=saturate,
 )
 
 GAMMA = Augmentation(
@@ -98,12 +86,9 @@ GAMMA = Augmentation(
     family="photometric",
     unit="± log2 of the exponent",
     description="Raises values to a power, doubled or halved this many times; the seed picks darker or brighter.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=3.0,
     strengths=(0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3),
     seeded=True,
-    apply=curve_tone,
+    transform=curve_tone,
 )
 
 GREYSCALE = Augmentation(
@@ -112,12 +97,9 @@ GREYSCALE = Augmentation(
     family="photometric",
     unit="share of grey",
     description="Blends the image with its grey, of which this is the share; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
     seeded=False,
-    apply=drain,
+    transform=drain,
 )
 
 SOLARISE = Augmentation(
@@ -126,12 +108,9 @@ SOLARISE = Augmentation(
     family="photometric",
     unit="of the range inverted",
     description="Inverts the values in this share of the range, from white down; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=1.0,
     strengths=(0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1),
     seeded=False,
-    apply=solarise,
+    transform=solarise,
 )
 
 POSTERISE = Augmentation(
@@ -140,11 +119,8 @@ POSTERISE = Augmentation(
     family="photometric",
     unit="bits removed of 8",
     description="Leaves 256 levels a channel divided by 2 to this power, halves allowed; no seed is used.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=7.0,
     # Halves between few levels: 11 and 6 and 3 lie between 16, 8, 4 and 2.
     strengths=(0, 1, 2, 3, 4, 4.5, 5, 5.5, 6, 6.5, 7),
     seeded=False,
-    apply=posterise,
+    transform=posterise,
 )

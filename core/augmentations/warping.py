@@ -7,7 +7,7 @@ from torch import Tensor
 
 from core.augmentations.sampling import coverage, cubic, filled, offsets, resampled, sample
 from core.augmentations.seeding import seeded_normal, seeded_sign, seeded_uniform
-from core.augmentations.spec import Augmentation, exact_at
+from core.augmentations.spec import Augmentation
 
 # --- shear ------------------------------------------------------------------------------------------------------
 
@@ -17,7 +17,6 @@ def _slope(strengths: Tensor, seeds: Tensor) -> Tensor:
     return (torch.deg2rad(strengths).tan() * seeded_sign(seeds)).view(-1, 1, 1)
 
 
-@exact_at(0.0)
 def shear(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images whose upright lines lean by `strengths` degrees, to the left or to the right by the seed."""
     channels, height, width = images.shape[1:]
@@ -52,7 +51,6 @@ def _tilt(height: int, width: int, strengths: Tensor, seeds: Tensor) -> tuple[Te
     return distance, tilt.cos(), tilt.sin(), direction.cos(), direction.sin()
 
 
-@exact_at(0.0)
 def tilt(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images as a camera in front of them sees them, tilted by `strengths` degrees; the seed picks the far side.
 
@@ -106,7 +104,6 @@ def _sines(position: Tensor, size: int) -> Tensor:
     return ((position / size + 0.5)[..., None, :] * order[:, None]).sin()
 
 
-@exact_at(0.0)
 def bend(images: Tensor, strengths: Tensor, seeds: Tensor) -> Tensor:
     """Images bent by the seed's smooth field, `strengths` times their shorter side strong in the root mean square."""
     height, width = images.shape[-2:]
@@ -143,12 +140,9 @@ SHEAR = Augmentation(
     family="geometric",
     unit="degrees",
     description="Makes upright lines lean by this angle, grey coming in; the seed picks the side.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=45.0,
     strengths=(0, 5, 10, 15, 20, 25, 30, 35, 40, 45),
     seeded=True,
-    apply=shear,
+    transform=shear,
     inverse_warp=unshear,
 )
 
@@ -158,12 +152,9 @@ PERSPECTIVE = Augmentation(
     family="geometric",
     unit="degrees of tilt",
     description="Tilts the image away from the viewer by this angle, on grey; the seed picks the far side.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=60.0,
     strengths=(0, 6, 12, 18, 24, 30, 36, 42, 48, 54, 60),
     seeded=True,
-    apply=tilt,
+    transform=tilt,
     inverse_warp=untilt,
 )
 
@@ -175,11 +166,8 @@ ELASTIC = Augmentation(
     family="geometric",
     unit="fraction of the shorter side, root mean square",
     description="Bends the image smoothly, its points moving by this on average; the seed picks the bends.",
-    identity=0.0,
-    minimum=0.0,
-    maximum=0.03,
     strengths=(0, 0.003, 0.006, 0.009, 0.012, 0.015, 0.018, 0.021, 0.024, 0.027, 0.03),
     seeded=True,
-    apply=bend,
+    transform=bend,
     inverse_warp=unbend,
 )

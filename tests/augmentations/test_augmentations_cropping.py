@@ -9,9 +9,10 @@ from PIL import Image, ImageOps
 from scipy.stats import kstest
 from torchvision.transforms.functional import InterpolationMode, resized_crop
 
-from core.augmentations import AUGMENTATIONS, seeded_uniforms
+from core.augmentations import AUGMENTATIONS
 from core.augmentations.cropping import STRETCH, cropped, enlarge, reduce
 from core.augmentations.sampling import offsets
+from core.augmentations.seeding import seeded_uniforms
 
 SIDEWAYS, OVER, CROP = (AUGMENTATIONS[name] for name in ("horizontal-flip", "vertical-flip", "random-crop"))
 SEEDS = torch.arange(8)

@@ -9,7 +9,8 @@ from PIL import Image
 from scipy.ndimage import fourier_gaussian, gaussian_filter
 from skimage.data import astronaut
 
-from core.augmentations import AUGMENTATIONS, FILL
+from core.augmentations import AUGMENTATIONS
+from core.augmentations.spec import FILL
 
 BLUR, NOISE, JPEG, OCCLUSION = (AUGMENTATIONS[name] for name in ("blur", "noise", "jpeg", "occlusion"))
 

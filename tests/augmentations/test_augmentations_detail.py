@@ -10,8 +10,10 @@ from scipy.stats import binom, poisson
 from skimage.util import random_noise
 from torchvision.transforms.functional import adjust_sharpness
 
-from core.augmentations import AUGMENTATIONS, FILL, seeded_uniform
+from core.augmentations import AUGMENTATIONS
 from core.augmentations.detail import smear
+from core.augmentations.seeding import seeded_uniform
+from core.augmentations.spec import FILL
 
 MOTION, SHARPNESS, BORDER = (AUGMENTATIONS[name] for name in ("motion-blur", "sharpness", "border"))
 NOISE, SHOT, SALT = (AUGMENTATIONS[name] for name in ("noise", "shot-noise", "salt-and-pepper"))

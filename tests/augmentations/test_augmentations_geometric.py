@@ -6,8 +6,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.augmentations import AUGMENTATIONS, FILL, seeded_sign, seeded_uniform
+from core.augmentations import AUGMENTATIONS
 from core.augmentations.sampling import coverage, offsets, sample, sample_alike
+from core.augmentations.seeding import seeded_sign, seeded_uniform
+from core.augmentations.spec import FILL
 
 ROTATE, TRANSLATE, SCALE = (AUGMENTATIONS[name] for name in ("rotation", "translation", "scale"))
 SEEDS = torch.arange(8)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torchvision.transforms.functional import adjust_hue
 
-from core.augmentations import AUGMENTATIONS, seeded_sign
+from core.augmentations import AUGMENTATIONS
+from core.augmentations.seeding import seeded_sign
 
 BRIGHTNESS, HUE = AUGMENTATIONS["brightness"], AUGMENTATIONS["hue"]
 SEEDS = torch.arange(8)

@@ -10,8 +10,9 @@ from torchvision.transforms.functional import (
     rgb_to_grayscale,
 )
 
-from core.augmentations import AUGMENTATIONS, seeded_uniforms
+from core.augmentations import AUGMENTATIONS
 from core.augmentations.recipe import DRAWS, _frame, _recoloured
+from core.augmentations.seeding import seeded_uniforms
 
 RECIPE = AUGMENTATIONS["training-recipe"]
 MANY = torch.arange(20_000)

@@ -5,8 +5,7 @@ import pytest
 import torch
 from scipy.stats import kstest
 
-from core.augmentations import seeded_normal, seeded_sign, seeded_uniform, seeded_uniforms
-from core.augmentations.seeding import seeded_bits
+from core.augmentations.seeding import seeded_bits, seeded_normal, seeded_sign, seeded_uniform, seeded_uniforms
 
 MASK = (1 << 64) - 1
 

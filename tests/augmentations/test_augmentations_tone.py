@@ -8,7 +8,9 @@ import torch
 from PIL import Image, ImageOps
 from torchvision.transforms.functional import adjust_contrast, adjust_gamma, adjust_saturation, rgb_to_grayscale
 
-from core.augmentations import AUGMENTATIONS, Augmentation, seeded_sign
+from core.augmentations import AUGMENTATIONS
+from core.augmentations.seeding import seeded_sign
+from core.augmentations.spec import Augmentation
 from core.augmentations.tone import luma
 
 CONTRAST, SATURATION, GAMMA = (AUGMENTATIONS[name] for name in ("contrast", "saturation", "gamma"))

@@ -9,8 +9,10 @@ from scipy.ndimage import map_coordinates
 from scipy.spatial.transform import Rotation
 from torchvision.transforms.functional import InterpolationMode, affine, perspective
 
-from core.augmentations import AUGMENTATIONS, FILL, seeded_sign, seeded_uniform
+from core.augmentations import AUGMENTATIONS
 from core.augmentations.sampling import cubic, offsets, sample
+from core.augmentations.seeding import seeded_sign, seeded_uniform
+from core.augmentations.spec import FILL
 from core.augmentations.warping import DISTANCE
 
 SHEAR, PERSPECTIVE, ELASTIC = (AUGMENTATIONS[name] for name in ("shear", "perspective", "elastic"))

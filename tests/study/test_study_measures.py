@@ -98,7 +98,9 @@ def test_a_circular_shift_leaves_a_translation_invariant_network_unmoved(monkeyp
         return torch.stack([torch.roll(image, int(by), 2) for image, by in zip(images, rolls, strict=True)])
 
     like = AUGMENTATIONS["translation"]
-    circular = replace(like, id="circular", apply=shift, inverse_warp=None, strengths=(0.0, 0.25, 0.5), seeded=False)
+    circular = replace(
+        like, id="circular", transform=shift, inverse_warp=None, strengths=(0.0, 0.25, 0.5), seeded=False
+    )
     monkeypatch.setitem(AUGMENTATIONS, "circular", circular)
     found = measured("invariance", toy_material(Shares(), augmentations=["circular"]))
     rows = found.tables["invariance"].to_pandas()
