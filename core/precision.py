@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from core import devices, samples
 from core.encoders import preprocess
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import TrunkOutput
+from core.encoders.layouts.base import TrunkOutput
 from core.encoders.spec import Preprocessing
 from core.errors import InvalidRequest
 from core.heads.linear import LinearHead

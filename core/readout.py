@@ -12,7 +12,7 @@ from torch import Tensor
 from core import precision as precisions
 from core.encoders import encoder as encoders
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import TrunkOutput
+from core.encoders.layouts.base import TrunkOutput
 from core.encoders.registry import encoder_spec
 from core.encoders.resident import residents
 from core.files import Identity, identity
@@ -34,7 +34,7 @@ class Contender:
     @property
     def has_closed_form(self) -> bool:
         """Whether class activation maps follow from the readout alone: average pooling and a linear head."""
-        return self.encoder.layout.is_average(self.head.pooling)
+        return self.head.pooling == self.encoder.layout.average
 
     def logits(self, inputs: Tensor) -> Tensor:
         """(B, C) float32 logits of (B, 3, S, S) normalised inputs, differentiable; for methods that need a function."""

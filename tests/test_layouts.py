@@ -6,7 +6,8 @@ import torch
 from toys import noise, small_vit
 
 from core.encoders import architectures
-from core.encoders.layouts import LAYOUTS, MapLayout, TokenLayout, TrunkOutput
+from core.encoders.layouts import LAYOUTS
+from core.encoders.layouts.base import TrunkOutput
 from core.errors import InvalidRequest
 
 
@@ -15,7 +16,7 @@ def test_map_layout_is_timms_forward(name: str, size: int, grid: int) -> None:
     torch.manual_seed(0)
     network = architectures.build(name).eval()
     inputs = noise(2, size)
-    layout = MapLayout()
+    layout = LAYOUTS["map"]
     with torch.inference_mode():
         state = layout.trunk(network, inputs)
         whole = network(inputs)
@@ -35,7 +36,7 @@ def vit() -> torch.nn.Module:
 
 def test_token_is_the_cls_token_of_timm(vit: torch.nn.Module) -> None:
     inputs = noise(2, 224)
-    layout = TokenLayout()
+    layout = LAYOUTS["tokens"]
     with torch.inference_mode():
         state = layout.trunk(vit, inputs)
         torch.testing.assert_close(layout.pool(vit, state, "token"), vit.forward_features(inputs)[:, 0])
@@ -44,7 +45,7 @@ def test_token_is_the_cls_token_of_timm(vit: torch.nn.Module) -> None:
 
 def test_cls4_is_the_last_four_cls_tokens_in_order(vit: torch.nn.Module) -> None:
     inputs = noise(2, 224)
-    layout = TokenLayout()
+    layout = LAYOUTS["tokens"]
     with torch.inference_mode():
         found = layout.pool(vit, layout.trunk(vit, inputs), "cls4")
         layers = vit.get_intermediate_layers(inputs, n=4, return_prefix_tokens=True, norm=True)
@@ -60,7 +61,7 @@ def test_map_is_the_last_norm1_in_row_order(vit: torch.nn.Module) -> None:
     with torch.inference_mode():
         vit.forward_features(inputs)
         handle.remove()
-        found = TokenLayout().trunk(vit, inputs).feature_map
+        found = LAYOUTS["tokens"].trunk(vit, inputs).feature_map
     # Row 3, column 5 of the grid is patch 3 * 14 + 5, after one CLS token.
     torch.testing.assert_close(found[0, :, 3, 5], seen["tokens"][0, 1 + 3 * 14 + 5])
 
@@ -104,6 +105,4 @@ def test_unknown_pooling_names_the_known_ones(layout: str) -> None:
 
 
 def test_only_plain_averages_have_a_closed_form() -> None:
-    assert LAYOUTS["map"].is_average("avg")
-    assert not LAYOUTS["map"].is_average("head")
-    assert not any(LAYOUTS["tokens"].is_average(recipe) for recipe in ("token", "cls4", "avg"))
+    assert {id: layout.average for id, layout in LAYOUTS.items() if layout.average} == {"map": "avg"}

@@ -11,7 +11,7 @@ from torch.nn import functional
 from toys import CPU, noise
 
 from core.encoders import architectures, encoder, timm_files
-from core.encoders.layouts import LAYOUTS, TokenLayout
+from core.encoders.layouts import LAYOUTS
 from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import WeightFile
@@ -35,7 +35,7 @@ def vit(**options: object) -> nn.Module:
 
 
 def pooled(network: nn.Module, inputs: Tensor, recipe: str) -> Tensor:
-    return TokenLayout().pool(network, TokenLayout().trunk(network, inputs), recipe)
+    return LAYOUTS["tokens"].pool(network, LAYOUTS["tokens"].trunk(network, inputs), recipe)
 
 
 def recipe_of(id: str) -> str:

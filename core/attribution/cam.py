@@ -11,7 +11,7 @@ from torch import Tensor
 
 from core import devices
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import TrunkOutput
+from core.encoders.layouts.base import TrunkOutput
 from core.readout import Contender, Readout
 
 
@@ -27,7 +27,7 @@ def along(encoder: Encoder, state: TrunkOutput, recipe: str, directions: Tensor)
     Returns:
         (B, h, w) float32. With average pooling its cells sum to the score.
     """
-    if encoder.layout.is_average(recipe):
+    if recipe == encoder.layout.average:
         height, width = state.feature_map.shape[-2:]
         scores = torch.bmm(directions[:, None], state.feature_map.flatten(2).float())
         return scores.view(-1, height, width) / (height * width)

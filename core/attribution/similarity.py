@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from core.attribution.cam import along
 from core.encoders.encoder import Encoder
-from core.encoders.layouts import TrunkOutput
+from core.encoders.layouts.base import TrunkOutput
 
 
 def similarity_map(encoder: Encoder, state: TrunkOutput, pooled: Tensor, reference: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from core import devices, samples
 from core.encoders import preprocess, skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.files import weights
-from core.encoders.layouts import LAYOUTS, Layout, TrunkOutput
+from core.encoders.layouts import LAYOUTS
+from core.encoders.layouts.base import Layout, TrunkOutput
 from core.encoders.opening import reading
 from core.encoders.registry import encoder_spec
 from core.encoders.spec import EncoderSpec

@@ -4,8 +4,8 @@ A layout cuts the network in two: the `trunk` up to the attributed map, and `poo
 feature. The second half is differentiable in the map alone, so Grad-CAM needs neither hooks nor a whole backward pass.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from torch import Tensor
 
@@ -24,17 +24,17 @@ class TrunkOutput:
         return replace(self, feature_map=feature_map)
 
 
-class Layout(Protocol):
-    """One way of cutting a network."""
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One way of cutting a network.
 
-    def trunk(self, network: Network, inputs: Tensor) -> TrunkOutput:
-        """The attributed map and what pooling needs, of (B, 3, H, W) normalised inputs."""
-        ...
+    Attributes:
+        trunk: (network, (B, 3, H, W) normalised inputs) to the attributed map and what pooling needs.
+        pool: (network, that, name of a recipe) to the (B, D) feature; raises InvalidRequest for another's recipe.
+        average: the recipe that is plain average pooling of the map, for which Grad-CAM has a closed form; empty where
+            there is none.
+    """
 
-    def pool(self, network: Network, state: TrunkOutput, recipe: str) -> Tensor:
-        """(B, D) feature by the named recipe."""
-        ...
-
-    def is_average(self, recipe: str) -> bool:
-        """Whether the recipe is plain average pooling of the map, for which Grad-CAM has a closed form."""
-        ...
+    trunk: Callable[[Network, Tensor], TrunkOutput]
+    pool: Callable[[Network, TrunkOutput, str], Tensor]
+    average: str = ""
