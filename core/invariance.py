@@ -99,12 +99,6 @@ def seeds_for(augmentation: Augmentation, seeds: int) -> int:
     return seeds if augmentation.seeded else 1
 
 
-def augmented(images: Tensor, augmentation: Augmentation, strengths: Tensor, seeds: Tensor) -> Tensor:
-    """(V, 3, H, W) views in [0, 1] of as many images: what a sweep reads and a page shows."""
-    device = images.device
-    return augmentation.apply(images, strengths.to(device, torch.float32), seeds.to(device))
-
-
 def view(
     contender: Contender,
     reference: Clean,
@@ -129,7 +123,7 @@ def view(
         part = slice(start, start + VIEWS_AT_ONCE[device.type])
         at, seeds = (torch.as_tensor(values[part], device=device) for values in (strengths, numbers))
         at = at.float()
-        views = augmented(reference.unit[owner[part]].to(device), augmentation, at, seeds)
+        views = augmentation.apply(reference.unit[owner[part]].to(device), at, seeds)
         inputs = normalise(views, contender.encoder.spec.preprocessing)
         read = readout.read(contender, inputs, sweeping=True)
         classes = torch.as_tensor(reference.predicted[owner[part]], device=device)

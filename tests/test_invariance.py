@@ -74,7 +74,7 @@ def test_numbers_of_a_point_by_hand() -> None:
     point = invariance.measure(contender, reference, brightness, brightness.strengths[2], 3)
     assert point.cosine.shape == (1, 3)
     strengths = torch.full((3,), float(brightness.strengths[2]))
-    views = invariance.augmented(unit.expand(3, -1, -1, -1), brightness, strengths, torch.arange(3))
+    views = brightness.apply(unit.expand(3, -1, -1, -1), strengths, torch.arange(3))
     for seed, red in enumerate(views[:, 0].mean(dim=(1, 2)).tolist()):
         assert red != pytest.approx(0.5)
         assert point.cosine[0, seed] == pytest.approx(1)

@@ -8,6 +8,7 @@ from plot_specs import SSL
 
 from core import invariance, pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
+from core.augmentations.spec import Augmentation
 from core.encoders import preprocess
 from core.plots import overlay, strip, whole
 
@@ -97,8 +98,8 @@ def test_the_strip_shows_the_very_pixels_that_a_sweep_measures(augmentation, mon
     strengths = (augmentation.strengths[0], augmentation.strengths[-1])
     shown = strip.views(contender, image, augmentation, strengths)
     read = []
-    real = invariance.augmented
-    monkeypatch.setattr(invariance, "augmented", lambda *a, **k: read.append(real(*a, **k)) or read[-1])
+    real = Augmentation.apply
+    monkeypatch.setattr(Augmentation, "apply", lambda *a: read.append(real(*a)) or read[-1])
     clean = pipeline.clean(contender, [image])
     for strength in strengths:
         invariance.measure(contender, clean, augmentation, strength, seeds=2)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core import invariance
 from core.augmentations.spec import Augmentation
 from core.encoders import preprocess
 from core.images import SafeImage
@@ -31,7 +30,7 @@ def views(
     crop = preprocess.model_crop(image.rgb, contender.encoder.spec.preprocessing)
     unit = preprocess.to_unit(crop[None]).expand(len(strengths), -1, -1, -1)
     at = torch.tensor([augmentation.check(strength) for strength in strengths])
-    made = invariance.augmented(unit, augmentation, at, torch.zeros(len(strengths), dtype=torch.int64))
+    made = augmentation.apply(unit, at, torch.zeros(len(strengths), dtype=torch.int64))
     pixels = [np.ascontiguousarray((view.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)) for view in made]
     for view in pixels:
         view.setflags(write=False)

@@ -83,7 +83,7 @@ def _alignment(material: Material, count: int) -> float:
             part = slice(start, start + 64)
             unit = to_unit(chosen.crops[part]).to(encoder.device)
             strengths = torch.full((len(unit),), augmentation.maximum, device=unit.device)
-            made = augmentation.apply(unit, strengths, numbers[part].to(unit.device))
+            made = augmentation.apply(unit, strengths, numbers[part])
             parts.append(features_of(encoder, normalise(made, encoder.spec.preprocessing)).cpu().numpy())
         views.append(np.concatenate(parts))
     there = views[0].any(axis=1) & views[1].any(axis=1)
