@@ -259,15 +259,6 @@ def device_label(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
 
 
-def load_without_head(encoder_id: str, device: str = "auto") -> Contender:
-    """An encoder by name, shared, for similarity alone: its head is a stand-in that answers nothing.
-
-    Raises:
-        InvariscopeError: the name is unknown, or a file is missing or wrong.
-    """
-    return readout.shared_without_head(encoder_id, devices.pick(device))
-
-
 def load(encoder_id: str, task_id: str, device: str = "auto") -> Contender:
     """A contender on a device by name, shared, for callers outside `core` that know only ids.
 

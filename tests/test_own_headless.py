@@ -10,7 +10,7 @@ import torch
 from command_line import refused, strict
 from safetensors.torch import load_file
 
-from core import devices, pipeline, sweeps
+from core import devices, pipeline, readout, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.cli import main
 from core.encoders import own
@@ -67,7 +67,10 @@ def test_a_sweep_refuses_a_task_that_does_not_exist(mine: str, picture: Path, tm
 
 
 def test_what_makes_two_images_alike_needs_no_head(mine: str) -> None:
-    without, like = pipeline.load_without_head(mine, "cpu"), pipeline.load("supervised", "tiny-imagenet", "cpu")
+    without, like = (
+        readout.shared_without_head(mine, torch.device("cpu")),
+        pipeline.load("supervised", "tiny-imagenet", "cpu"),
+    )
     (cosine, found), (expected, theirs) = (
         pipeline.compare_pair(c, image("cat"), image("coffee")) for c in (without, like)
     )

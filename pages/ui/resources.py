@@ -14,7 +14,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core import devices, images, invariance, pipeline, samples
+from core import devices, images, invariance, pipeline, readout, samples
 from core import doubts as doubting
 from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
@@ -41,7 +41,7 @@ def contender(encoder_id: str, task_id: str) -> Contender:
 
 def without_head(encoder_id: str) -> Contender:
     """As `contender`, for what compares features alone."""
-    return pipeline.load_without_head(encoder_id)
+    return readout.shared_without_head(encoder_id, devices.pick("auto"))
 
 
 @st.cache_data(show_spinner=False, max_size="300MB")

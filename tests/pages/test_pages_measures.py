@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import study_manifests
+import torch
 from measured_studies import AUGMENTATIONS, CLASSES, LARGE, NAME, PAIR, SETS
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from test_pages_render import assert_described
 from toy_studies import toy
 
-from core import pipeline, samples
+from core import pipeline, readout, samples
 from core.augmentations import AUGMENTATIONS as KNOWN
 from core.plots import explanation as explanation_words
 from core.plots import representation as representation_words
@@ -217,7 +218,7 @@ def test_the_nearest_neighbours_of_a_picture_are_those_of_its_features(study: St
     assert_described(at)
     tables = []
     for id in PAIR:
-        contender = pipeline.load_without_head(id)
+        contender = readout.shared_without_head(id, torch.device("cpu"))
         feature = pipeline.read_images(contender, [samples.image("cat")])[0].pooled.astype(np.float64)
         ids, labels, spaces = geometry.features(study, LARGE)
         values = spaces[id].astype(np.float64)
