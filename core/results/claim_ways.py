@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from core.augmentations.training import trained_in
 from core.metrics.interval import Interval, difference_of_means, student_interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results import attribution, confidence, explanation, invariance, pairs, steadiness, training_noise
@@ -143,9 +142,7 @@ def elsewhere(info: StudyInfo, first: str, second: str) -> Iterator[Way]:
 def invariant(info: StudyInfo, first: str, second: str) -> Iterator[Way]:
     """By what is compared and how, with and without what either was pre-trained with, and side."""
     sets = info.measured(invariance.MEASURE, (first, second))
-    recipes = (trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second))
-    learned = frozenset[str]().union(*recipes)
-    sorts = {"all": frozenset[str](), "without those of pre-training": learned}
+    sorts = {"all": frozenset[str](), "without those of pre-training": invariance.learned(info, first, second)}
     for way, about in invariance.WAYS.items():
         table = invariance.areas(info, way, (first, second), sets)
         for name, without in sorts.items():

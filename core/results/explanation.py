@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
 from core.metrics.domain import RankCorrelation, rank_correlation
 from core.metrics.explanation import Explained, explains
@@ -63,7 +62,6 @@ def images(info: StudyInfo, first: str, second: str, chosen: Sequence[str], way:
             "SELECT encoder, dataset, sample_id, label, prediction = label AS correct, confidence FROM rows "
             "WHERE seed = 0"
         )
-    learned = frozenset().union(*(trained_in(str(info.encoders[id].get("augmentation", ""))) for id in pair))
     areas = invariance.areas(info, way, pair, chosen)
     maps = invariance.per_image(invariance.areas(info, "maps", pair, chosen))
     looked = attribution.images(info, pair, chosen)
@@ -71,7 +69,9 @@ def images(info: StudyInfo, first: str, second: str, chosen: Sequence[str], way:
         "correct": answers.rename(columns={"correct": "value"}),
         "confidence": answers.rename(columns={"confidence": "value"}),
         "invariance": invariance.per_image(areas).rename(columns={"invariance": "value"}),
-        "untrained": invariance.per_image(areas, learned).rename(columns={"invariance": "value"}),
+        "untrained": invariance.per_image(areas, invariance.learned(info, *pair)).rename(
+            columns={"invariance": "value"}
+        ),
         "maps": maps.rename(columns={"invariance": "value"}),
         "concentration": looked.rename(columns={"gini": "value"}),
     }

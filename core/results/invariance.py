@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from core.augmentations import AUGMENTATIONS
+from core.augmentations.training import trained_in
 from core.metrics.invariance import area_from_identity
 from core.results.info import StudyInfo
 from core.results.reading import Results
@@ -52,6 +53,12 @@ WAYS: dict[str, Way] = {
 }
 """What invariance is read of. The first four are of the feature and differ in what counts as alike."""
 NORMALISATIONS = ("cosine", "centred", "whitened", "rank")
+
+
+def learned(info: StudyInfo, *encoders: str) -> frozenset[str]:
+    """Ids of the augmentations that pre-training of one of some encoders had, as far as it says so."""
+    recipes = (str(info.encoders[id].get("augmentation", "")) for id in encoders)
+    return frozenset[str]().union(*map(trained_in, recipes))
 
 
 def floors(info: StudyInfo, dataset: str, way: str) -> dict[str, float]:

@@ -8,13 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from core.augmentations import AUGMENTATIONS
-from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
 from core.metrics.interval import LEVEL, Interval
 from core.metrics.resampling import Bootstrapped, mean_of, resamples
 from core.results import training_noise
 from core.results.info import StudyInfo
-from core.results.invariance import areas, per_image
+from core.results.invariance import areas, learned, per_image
 
 DRAWS = 4000
 FINGERPRINT = (
@@ -80,7 +79,6 @@ def _fingerprint(info: StudyInfo, table: pd.DataFrame, first: str, second: str, 
     by_set = table.groupby(["augmentation", "encoder", "dataset"], observed=True)["area"].mean()
     means = by_set.groupby(["augmentation", "encoder"], observed=True).mean()
     rng = np.random.default_rng(0)
-    learned = {id: trained_in(str(info.encoders[id].get("augmentation", ""))) for id in (first, second)}
     found: dict[str, dict[str, list[Bootstrapped]]] = {}
     drawn = None
     for dataset in chosen:
@@ -107,7 +105,7 @@ def _fingerprint(info: StudyInfo, table: pd.DataFrame, first: str, second: str, 
                 *(value for interval in intervals for value in interval),
                 noise,
                 together.found and not abs(together.estimate) <= noise,
-                *(id in learned[encoder] for encoder in (first, second)),
+                *(id in learned(info, encoder) for encoder in (first, second)),
             )
         )
     if not rows:

@@ -6,7 +6,6 @@ A page, a talk and a report call the same function, so they say the same.
 import pandas as pd
 
 from core.augmentations import AUGMENTATIONS
-from core.augmentations.training import trained_in
 from core.errors import DataUnavailable
 from core.metrics.explanation import Explained
 from core.plots import explanation as explaining
@@ -73,15 +72,10 @@ def _invariance(view: View) -> tuple[OnStudy, tuple[str, ...], str]:
     return on, tuple(found) if where == ALL else (where,), view.text("way", "whitened", invariance.WAYS)
 
 
-def trained_in_either(on: OnStudy) -> frozenset[str]:
-    """The augmentations that pre-training of one of the contenders had, as far as it says so."""
-    return frozenset().union(*(trained_in(str(on.info.encoders[id].get("augmentation", ""))) for id in on.pair))
-
-
 def fingerprint(view: View) -> Drawn:
     """What leaves the contenders unmoved, augmentation by augmentation."""
     on, chosen, way = _invariance(view)
-    without = frozenset() if view.flag("trained_in", True) else trained_in_either(on)
+    without = frozenset() if view.flag("trained_in", True) else invariance.learned(on.info, *on.pair)
     table, whole = on.ask(steadiness.compared, way, *on.pair, chosen, without)
     if whole is None:
         raise DataUnavailable("Every augmentation of this study was part of a contender's pre-training.")
