@@ -148,28 +148,21 @@ def _look(tree: Tree, samples: Sequence[Sample], tested: NDArray[np.bool_]) -> D
     paths = [sample.path for sample in samples]
     labels = np.array([sample.label for sample in samples])
     digests = _copies(tree, paths)
-    joined = _Joined(len(paths))
-    if digests is not None:
-        first: dict[bytes, int] = {}
-        for i, digest in digests.items():
-            joined.join(first.setdefault(digest, i), i)
+    first: dict[bytes, int] = {}
+    same = [(first.setdefault(digest, i), i) for i, digest in (digests or {}).items()]
     known = {digest for i, digest in (digests or {}).items() if not tested[i]}
     copies = [i for i, digest in (digests or {}).items() if tested[i] and digest in known]
     alike: set[int] | None = None
     close: set[int] | None = None
     if len(paths) <= MAX_IMAGES and sum(tree.files[path].size for path in paths) <= MAX_LOOKED_AT:
         thumbnails, pictures, places = _glimpses(tree, paths)
-        alike = set()
-        for i, j in _pairs(thumbnails, places):
-            joined.join(i, j)
-            if tested[i] != tested[j]:
-                alike.add(i if tested[i] else j)
-        alike -= set(copies)
+        pairs = list(_pairs(thumbnails, places))
+        alike = {i if tested[i] else j for i, j in pairs if tested[i] != tested[j]} - set(copies)
+        same += pairs
         if len(pictures) <= near.MOST:
             told = near.near(near.features_of(pictures), tested[places]) if len(pictures) else []
             close = {int(places[i]) for i in told} - alike - set(copies)
-    groups = joined.groups()
-    mixed = [group for group in groups if len(set(labels[group])) > 1]
+    mixed = [group for group in _groups(same, len(paths)) if len(set(labels[group])) > 1]
 
     def named(found: Iterable[int] | None) -> tuple[str, ...] | None:
         return None if found is None else tuple(paths[i] for i in sorted(found))
@@ -183,28 +176,16 @@ def _look(tree: Tree, samples: Sequence[Sample], tested: NDArray[np.bool_]) -> D
     )
 
 
-class _Joined:
-    """Numbers joined into groups."""
+def _groups(pairs: Sequence[tuple[int, int]], count: int) -> list[NDArray[np.int64]]:
+    """The numbers below `count` that pairs join, group by group, those of a single number left out."""
+    # Listing data sets joins nothing, and is not kept waiting for SciPy.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def __init__(self, count: int) -> None:
-        self._parent = list(range(count))
-
-    def _root(self, i: int) -> int:
-        while self._parent[i] != i:
-            self._parent[i] = self._parent[self._parent[i]]
-            i = self._parent[i]
-        return i
-
-    def join(self, i: int, j: int) -> None:
-        """Make one group of the groups of two numbers."""
-        self._parent[self._root(j)] = self._root(i)
-
-    def groups(self) -> list[list[int]]:
-        """The groups of two and more."""
-        found: dict[int, list[int]] = {}
-        for i in range(len(self._parent)):
-            found.setdefault(self._root(i), []).append(i)
-        return [group for group in found.values() if len(group) > 1]
+    ends = np.array(pairs, np.int64).reshape(-1, 2).T
+    of = connected_components(coo_array((np.ones(len(pairs)), tuple(ends)), (count, count)), directed=False)[1]
+    order = np.argsort(of, kind="stable")
+    return [group for group in np.split(order, np.flatnonzero(np.diff(of[order])) + 1) if len(group) > 1]
 
 
 def _copies(tree: Tree, paths: Sequence[str]) -> dict[int, bytes] | None:
