@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from core import confidence, images, invariance, pipeline, precision, readout, samples
+from core import confidence, invariance, pipeline, precision, readout, samples
 from core.attribution import cam
 from core.augmentations import AUGMENTATIONS
 from core.confidence import Prediction
@@ -31,6 +31,8 @@ from core.encoders import architectures, preprocess
 from core.encoders import encoder as encoders
 from core.encoders.registry import encoder_spec
 from core.heads.linear import LinearHead
+from core.images.image import encode_png
+from core.images.opening import open_image
 from core.plots import overlay
 from core.readout import Contender
 
@@ -234,7 +236,7 @@ def sweep_row(contender: Contender, count: int, repetitions: int) -> Row:
 
 def answer_upload(contenders: Sequence[Contender], data: bytes) -> list[bytes]:
     """What the page shows for an upload, from bytes to one overlay a contender as PNG."""
-    image = images.open_image(data)
+    image = open_image(data)
     maps = []
     for contender in contenders:
         reading = pipeline.read_images(contender, [image])[0]
@@ -242,7 +244,7 @@ def answer_upload(contenders: Sequence[Contender], data: bytes) -> list[bytes]:
     scale = overlay.shared_scale(maps)
     crops = [preprocess.display_crop(image.rgb, contender.encoder.spec.preprocessing) for contender in contenders]
     pairs = zip(crops, maps, strict=True)
-    return [images.encode_png(overlay.blend(crop, values, scale, opacity=0.65)) for crop, values in pairs]
+    return [encode_png(overlay.blend(crop, values, scale, opacity=0.65)) for crop, values in pairs]
 
 
 def upload_row(contenders: Sequence[Contender], megapixels: int, limit: float | None, repetitions: int) -> Row:
@@ -263,7 +265,7 @@ def memory_row(contender: Contender, settled: int, uploads: int) -> Row:
     """Megabytes gained between upload number `settled` and upload number `uploads`, all different."""
     before = 0
     for number in range(1, uploads + 1):
-        pipeline.read_images(contender, [images.open_image(photograph(1, number))])
+        pipeline.read_images(contender, [open_image(photograph(1, number))])
         if number == settled:
             gc.collect()
             before = resident_bytes()

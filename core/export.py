@@ -18,7 +18,7 @@ import core
 from core.encoders.preprocess import display_crop
 from core.errors import InvalidRequest
 from core.files import place, whole_file
-from core.images import SafeImage, encode_png, seen_of
+from core.images.image import SafeImage, encode_png, seen_of
 from core.plots import overlay
 from core.readout import Contender
 from core.tasks import task

@@ -22,7 +22,7 @@ from core.encoders import partners, preprocess
 from core.encoders.encoder import features
 from core.errors import InvalidRequest, UnknownName
 from core.heads import familiarity
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.metrics.attribution import class_activation_map
 from core.metrics.invariance import different_image_floor
 from core.readout import Contender

@@ -7,7 +7,8 @@ from functools import cache
 from typing import Literal
 
 from core.errors import UnknownName
-from core.images import SafeImage, open_image
+from core.images.image import SafeImage
+from core.images.opening import open_image
 from core.paths import ASSETS
 from core.tasks import Task
 

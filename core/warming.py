@@ -32,7 +32,7 @@ def _warm() -> None:
         from core import pipeline, samples
         from core.encoders.registry import encoders
         from core.heads import store
-        from core.images import open_copy_in_time
+        from core.images.apart import open_copy_in_time
     finally:
         # Where it failed, the page meets the same error and shows it.
         _imported.set()

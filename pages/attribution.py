@@ -5,10 +5,11 @@ import shlex
 import numpy as np
 import streamlit as st
 
-from core import choosing, images, pipeline, samples
+from core import choosing, pipeline, samples
 from core.attribution import METHODS
 from core.encoders.preprocess import display_crop
 from core.errors import InvariscopeError
+from core.images import image as pictures
 from core.metrics import attribution as agreement
 from core.plots import map_pictures, overlay
 from core.text import plain
@@ -109,7 +110,7 @@ if len(contenders) > 1:
             crop = display_crop(chosen.image.rgb, specs[0].preprocessing, map_pictures.SIDE)
             picture = overlay.blend(crop, difference, largest, opacity, signed=True)
             st.image(
-                images.encode_png(picture),
+                pictures.encode_png(picture),
                 width="stretch",
                 output_format="PNG",
                 alt=f"Difference of the maps, {label}: red where the first finds more, blue where the second does.",
@@ -177,7 +178,7 @@ for column, contender, (cosine, found), pair_scale in zip(columns[1:], compared,
         crop = display_crop(chosen.image.rgb, spec.preprocessing, map_pictures.SIDE)
         picture = overlay.blend(crop, found, pair_scale, opacity, signed=True)
         st.image(
-            images.encode_png(picture),
+            pictures.encode_png(picture),
             width="stretch",
             output_format="PNG",
             alt=f"{spec.label}: cosine {cosine:.2f}; strongest in the {map_pictures.place_words(found)}.",

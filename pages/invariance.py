@@ -6,7 +6,7 @@ import streamlit as st
 from core import pipeline, sweeps
 from core.augmentations import AUGMENTATIONS
 from core.encoders.registry import encoder_spec
-from core.images import encode_png
+from core.images.image import encode_png
 from core.plots import map_pictures, strip
 from core.plots.style import short_labels
 from core.readout import with_floor

@@ -9,7 +9,7 @@ import streamlit as st
 from core import pipeline
 from core.augmentations import AUGMENTATIONS
 from core.heads import store as heads
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.metrics.attribution import overlaps
 from core.paths import ASSETS
 from core.plots import answers, map_pictures, questions, shipped

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from core.images import FORMATS
+from core.images.formats import FORMATS
 
 ROWS, COLUMNS = np.mgrid[0:32, 0:48]
 PICTURE = np.stack([ROWS * 8, COLUMNS * 5, 255 - ROWS * 4 - COLUMNS * 2], axis=2).astype(np.uint8)

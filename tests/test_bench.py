@@ -73,7 +73,7 @@ def test_deviation_is_a_share_of_the_range() -> None:
 
 
 def test_photographs_differ_and_have_the_size_they_claim() -> None:
-    from core.images import open_image
+    from core.images.opening import open_image
 
     first, second = (open_image(bench.photograph(1, variant)) for variant in (0, 1))
     assert first.digest != second.digest

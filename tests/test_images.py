@@ -10,7 +10,9 @@ from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, encode
 from PIL import Image
 
 from core.errors import InvalidRequest
-from core.images import FORMATS, encode_png, open_image, thumbnail, working_copy
+from core.images.formats import FORMATS
+from core.images.image import encode_png, thumbnail, working_copy
+from core.images.opening import open_image
 
 avif = pytest.mark.skipif("AVIF" not in FORMATS, reason="this Pillow has no AVIF")
 

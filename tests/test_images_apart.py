@@ -13,7 +13,10 @@ from image_files import PICTURE, encode
 from PIL import Image
 
 from core.errors import Cancelled, ImageTooLarge, UnreadableImage
-from core.images import MAX_PIXELS, apart, limits, open_copy, open_copy_in_time
+from core.images import apart, limits
+from core.images.apart import open_copy_in_time
+from core.images.limits import MAX_PIXELS
+from core.images.opening import open_copy
 
 READY = "import os, resource, sys, time; print('ready', flush=True); sys.stdin.buffer.read(8); "
 PICTURE_FILE = encode(PICTURE, "PNG")

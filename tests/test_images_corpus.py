@@ -9,7 +9,7 @@ from image_files import PICTURE
 from PIL import Image
 
 from core.errors import ImageError
-from core.images import open_copy_in_time
+from core.images.apart import open_copy_in_time
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "I;16", "F")
 Image.init()

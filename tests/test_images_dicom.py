@@ -11,7 +11,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from core.errors import ImageTooLarge, UnreadableImage
-from core.images import open_image
+from core.images.opening import open_image
 
 GREY = np.asarray(Image.fromarray(PICTURE).convert("L"))
 

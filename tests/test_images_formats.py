@@ -13,7 +13,7 @@ from image_files import PICTURE, encode, grey_tiff, tiff
 from PIL import Image, ImageCms
 
 from core.errors import ImageTooLarge, InvalidRequest, UnreadableImage
-from core.images import open_image
+from core.images.opening import open_image
 
 GREY = np.asarray(Image.fromarray(PICTURE).convert("L"))
 

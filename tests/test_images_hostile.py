@@ -14,7 +14,9 @@ from image_files import BROKEN_METADATA, MODES, PICTURE, WHOLE, chunk, grey_tiff
 from PIL import AvifImagePlugin, ImageFile, TiffImagePlugin, WebPImagePlugin
 
 from core.errors import ImageError, ImageTooLarge, UnreadableImage
-from core.images import MAX_BYTES, formats, open_image
+from core.images import formats
+from core.images.limits import MAX_BYTES
+from core.images.opening import open_image
 
 
 def refusal(data: bytes, kind: type[ImageError]) -> str:

@@ -13,18 +13,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from core import samples
 from core.encoders import preprocess
 from core.errors import ImageTooLarge
-from core.images import (
-    MAX_PIXELS,
-    crop_told,
-    framed,
-    glimpse,
-    limits,
-    open_copy,
-    open_image,
-    seen_of,
-    working_copy,
-)
-from core.images.image import SafeImage
+from core.images import limits
+from core.images.image import SafeImage, crop_told, framed, seen_of, working_copy
+from core.images.limits import MAX_PIXELS
+from core.images.opening import glimpse, open_copy, open_image
 from core.readout import shared_contender
 
 SMALL = Image.fromarray(PICTURE)

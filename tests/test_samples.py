@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from core.errors import UnknownName
-from core.images import open_image
+from core.images.opening import open_image
 from core.paths import ASSETS
 from core.samples import Sample, read, samples
 

@@ -11,7 +11,7 @@ from core.encoders.encoder import Encoder, freeze
 from core.encoders.small_resnet import SmallResNet
 from core.encoders.spec import EncoderSpec, Preprocessing, Pretraining, WeightFile
 from core.heads.linear import LinearHead
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.readout import Contender
 
 CPU = torch.device("cpu")

@@ -12,7 +12,8 @@ from core.doubts import doubts
 from core.encoders.registry import encoder_spec
 from core.errors import DataUnavailable, ImageError, UnreadableImage
 from core.heads import store
-from core.images import Fit, SafeImage, crop_told, framed, open_copy
+from core.images.image import Fit, SafeImage, crop_told, framed
+from core.images.opening import open_copy
 from core.readout import Contender, shared_contender, shared_without_head
 from core.tasks import task as label_space
 

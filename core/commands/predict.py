@@ -10,7 +10,7 @@ from core.tasks import task
 
 if TYPE_CHECKING:
     from core.confidence import Prediction
-    from core.images import SafeImage
+    from core.images.image import SafeImage
     from core.pipeline import Reading
     from core.readout import Contender
 

@@ -20,7 +20,7 @@ from core.datasets.clutter import is_clutter
 from core.datasets.tree import Entry, Tree, is_image, is_table, printable
 from core.errors import DataUnavailable, UnreadableImage
 from core.files import sealed, unsealed, write_whole
-from core.images import MAX_BYTES
+from core.images.limits import MAX_BYTES
 from core.paths import cache_folder
 
 GIB = 1 << 30

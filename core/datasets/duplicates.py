@@ -18,12 +18,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core import images
 from core.datasets import near
 from core.datasets.groups import Sample, Samples
 from core.datasets.tree import Tree
 from core.errors import ImageError
 from core.files import sealed, unsealed, write_whole
+from core.images import opening
 from core.paths import cache_folder
 
 VERSION = 3
@@ -211,7 +211,7 @@ def _glimpses(tree: Tree, paths: Sequence[str]) -> tuple[NDArray[np.float32], ND
 
     def glimpse(i: int) -> tuple[NDArray[np.float32], NDArray[np.uint8]] | None:
         with suppress(ImageError):
-            thumbnail, picture = images.glimpse(tree.read(paths[i]), SIDE, near.SIDE)
+            thumbnail, picture = opening.glimpse(tree.read(paths[i]), SIDE, near.SIDE)
             grey = (thumbnail.astype(np.float32) @ GREY).ravel()
             grey -= grey.mean()
             return (grey / np.linalg.norm(grey), picture) if grey.std() > FLAT else None

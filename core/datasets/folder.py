@@ -17,7 +17,7 @@ from core.datasets.options import FolderOptions
 from core.datasets.spec import DatasetSpec, ImageSet, Part
 from core.datasets.tree import Tree, scan
 from core.errors import DataUnavailable, ImageError
-from core.images import open_image
+from core.images.opening import open_image
 from core.tasks import Task, tasks
 from core.text import spoken
 

@@ -14,7 +14,7 @@ from core.datasets.parts import PARTS, listed
 from core.datasets.tables import Labelled
 from core.datasets.tree import WORDS, Tree, is_image, is_table
 from core.errors import DataUnavailable, ImageError
-from core.images import SUFFIXES
+from core.images.formats import SUFFIXES
 from core.tasks import distinct_names
 
 DEFAULTS = FolderOptions({})

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from core.datasets import reading
 from core.datasets.layout import unwrapped
 from core.datasets.tree import Tree, is_image
-from core.images import open_image
+from core.images.opening import open_image
 
 FOLDER, ENDING = "masks", ".png"
 BACKGROUND = 2

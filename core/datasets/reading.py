@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import InvalidRequest, UnreadableImage
-from core.images import MAX_BYTES, open_copy
+from core.images.limits import MAX_BYTES
+from core.images.opening import open_copy
 
 Read = Callable[[int], NDArray[np.uint8]]
 

@@ -12,7 +12,8 @@ from core.datasets.options import FolderOptions
 from core.datasets.parts import PARTS, listed, part_of_folder
 from core.datasets.tree import WORDS, Tree, is_image, is_table
 from core.errors import DataUnavailable, ImageError
-from core.images import MAX_BYTES, SUFFIXES
+from core.images.formats import SUFFIXES
+from core.images.limits import MAX_BYTES
 
 NAMES = {
     "label": (

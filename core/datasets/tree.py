@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from core.datasets.clutter import is_clutter
 from core.datasets.reading import file_bytes
 from core.errors import DataUnavailable
-from core.images import SUFFIXES
+from core.images.formats import SUFFIXES
 
 TABLES = frozenset({".csv", ".tsv"})
 WORDS = "words.txt"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core import images
 from core.attribution import without_evidence
 from core.encoders.preprocess import display_crop, seen_box
-from core.images import Pixels, SafeImage
+from core.images import image as pictures
+from core.images.image import Pixels, SafeImage
 from core.pipeline import Reading
 from core.plots import overlay, whole
 from core.readout import Contender
@@ -38,7 +38,7 @@ class Shown:
     @property
     def png(self) -> bytes:
         """The picture, drawn now."""
-        return images.encode_png(self.draw())
+        return pictures.encode_png(self.draw())
 
 
 def scales(maps: Sequence[NDArray[np.float32]], shared: bool) -> list[float]:
@@ -113,7 +113,7 @@ def picture(
             over = overlay.blend(crop, values, scale, opacity, signed)
         if view != "whole":
             return over
-        shown = images.thumbnail(image, WHOLE)
+        shown = pictures.thumbnail(image, WHOLE)
         height, width = shown.shape[:2]
         return whole.placed(shown, seen_box(width, height, spec.preprocessing), over)
 

@@ -10,7 +10,7 @@ import torch
 
 from core.augmentations.spec import Augmentation
 from core.encoders import preprocess
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.readout import Contender
 
 

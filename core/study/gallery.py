@@ -7,7 +7,7 @@ import numpy as np
 
 from core.datasets.spec import ImageSet
 from core.errors import ImageError
-from core.images import SafeImage, working_copy
+from core.images.image import SafeImage, working_copy
 from core.paths import data_folder
 from core.results.info import StudyInfo
 

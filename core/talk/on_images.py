@@ -9,7 +9,7 @@ from core.attribution import METHODS
 from core.augmentations import AUGMENTATIONS
 from core.augmentations.spec import Augmentation
 from core.encoders.registry import encoder_spec
-from core.images import encode_png, thumbnail
+from core.images.image import encode_png, thumbnail
 from core.metrics.attribution import overlaps
 from core.plots import answers, curves, map_pictures, questions, strip
 from core.plots.bars import bars

@@ -10,7 +10,7 @@ import numpy as np
 from core import pipeline, samples
 from core.confidence import Prediction
 from core.errors import InvalidRequest
-from core.images import SafeImage, encode_png, thumbnail
+from core.images.image import SafeImage, encode_png, thumbnail
 from core.metrics.accuracy import mcnemar_exact, wilson_interval
 from core.plots import map_pictures
 from core.plots.style import short_labels

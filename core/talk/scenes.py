@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import InvalidRequest, InvariscopeError, UnknownName
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.metrics import accuracy, attribution, calibration, domain, invariance, representation, selective
 from core.results import store
 from core.talk import citing, on_confidence, on_images, on_measures, on_studies

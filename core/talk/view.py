@@ -14,7 +14,7 @@ from core import pipeline, samples
 from core.encoders.registry import encoder_spec
 from core.errors import DataUnavailable, InvalidRequest, UnknownName, WeightsUnavailable
 from core.heads import store as heads
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.plots import study
 from core.plots.style import Style, short_labels, styles
 from core.readout import Contender

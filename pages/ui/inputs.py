@@ -11,7 +11,7 @@ from core import samples
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.heads import store
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.readout import Contender
 from core.results import store as store_of_studies
 from core.tasks import Task, tasks

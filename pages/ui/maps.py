@@ -7,7 +7,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import export, pipeline
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.pipeline import Reading
 from core.plots import map_pictures
 from core.readout import Contender

@@ -9,7 +9,7 @@ from core import samples
 from core.encoders.files import weights
 from core.encoders.registry import encoders
 from core.errors import DataUnavailable, InvariscopeError
-from core.images import SafeImage
+from core.images.image import SafeImage
 from core.plots import representation as charts
 from core.results import geometry
 from core.results.info import StudyInfo

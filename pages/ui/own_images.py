@@ -6,7 +6,8 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.errors import ImageError
-from core.images import SUFFIXES, SafeImage
+from core.images.formats import SUFFIXES
+from core.images.image import SafeImage
 from core.images.limits import MAX_BYTES
 from core.text import plain
 from pages.ui import resources

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 import streamlit as st
 
-from core import images
 from core.encoders.preprocess import seen_box
-from core.images import SafeImage
+from core.images import image as pictures
+from core.images.image import SafeImage
 from core.plots import whole
 from core.readout import Contender
 from core.text import plain
@@ -19,14 +19,14 @@ def fitted(image: SafeImage) -> SafeImage:
     """Say what was done to show an image, and let the person choose how an oblong one meets a square input."""
     for note in image.notes:
         st.caption(f":material/info: {plain(note[0].upper() + note[1:])}.")
-    told = images.crop_told(image)
+    told = pictures.crop_told(image)
     if not told:
         return image
     st.caption(f":material/crop: {plain(told)}")
     fit = st.segmented_control(
-        "Fit", images.FITS, default="crop", required=True, key="fit", persist_state="session", width="stretch"
+        "Fit", pictures.FITS, default="crop", required=True, key="fit", persist_state="session", width="stretch"
     )
-    return images.framed(image, fit or "crop")
+    return pictures.framed(image, fit or "crop")
 
 
 def boxes(contenders: Iterable[Contender], width: int, height: int) -> list[whole.Box]:
@@ -38,11 +38,11 @@ def boxes(contenders: Iterable[Contender], width: int, height: int) -> list[whol
 
 def show(image: SafeImage, name: str, contenders: Iterable[Contender]) -> None:
     """The whole image, with a frame around what encoders read."""
-    width, height = images.thumbnail_size(image, SIDE)
+    width, height = pictures.thumbnail_size(image, SIDE)
     frames = boxes(contenders, width, height)
 
-    def picture() -> images.Pixels:
-        return whole.with_frames(images.thumbnail(image, SIDE), frames)
+    def picture() -> pictures.Pixels:
+        return whole.with_frames(pictures.thumbnail(image, SIDE), frames)
 
     data = resources.png(image, picture, "framed", tuple(frames))
     st.image(data, width="stretch", alt=f"The image that is compared: {name}.")

@@ -14,14 +14,16 @@ import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from core import devices, images, invariance, pipeline, readout, samples
+from core import devices, invariance, pipeline, readout, samples
 from core import doubts as doubting
 from core.datasets.address import open_address
 from core.encoders.preprocess import display_crop
 from core.encoders.resident import residents
 from core.encoders.spec import Preprocessing
 from core.errors import Cancelled, ImageError
-from core.images import SafeImage
+from core.images import apart
+from core.images import image as pictures
+from core.images.image import SafeImage
 from core.pipeline import RESULT_VERSION, Reading
 from core.readout import Contender
 from core.results.info import StudyInfo
@@ -74,7 +76,7 @@ def _of_picture(max_size: str) -> Callable[[Callable[..., T]], Callable[..., T]]
 @st.cache_resource(show_spinner=False, max_entries=64, scope="session")
 def _uploaded(file_id: str, _file: UploadedFile) -> SafeImage | ImageError:
     try:
-        return images.open_copy_in_time(_file.getvalue(), sessions.left())
+        return apart.open_copy_in_time(_file.getvalue(), sessions.left())
     except ImageError as error:
         return error  # kept, or what took long to refuse would take as long at every run of the page
 
@@ -97,18 +99,18 @@ def sample_image(id: str) -> SafeImage:
 
 
 @_of_picture(max_size="32MB")
-def _png(_image: SafeImage, digest: str, what: tuple[Any, ...], _draw: Callable[[], images.Pixels]) -> bytes:
-    return images.encode_png(_draw())
+def _png(_image: SafeImage, digest: str, what: tuple[Any, ...], _draw: Callable[[], pictures.Pixels]) -> bytes:
+    return pictures.encode_png(_draw())
 
 
-def png(image: SafeImage, draw: Callable[[], images.Pixels], *what: Any) -> bytes:
+def png(image: SafeImage, draw: Callable[[], pictures.Pixels], *what: Any) -> bytes:
     """`draw()` as PNG, for a picture that is made of an image; `what` is hashable, and all else that decides it."""
     return _png(image, image.digest, what, draw)
 
 
 def thumbnail(image: SafeImage, side: int) -> bytes:
     """A small PNG of an image for galleries and tables."""
-    return png(image, lambda: images.thumbnail(image, side), "thumbnail", side)
+    return png(image, lambda: pictures.thumbnail(image, side), "thumbnail", side)
 
 
 def square(image: SafeImage, side: int) -> bytes:
@@ -227,7 +229,9 @@ def gallery(info: StudyInfo, dataset: str) -> Gallery:
 @st.cache_data(show_spinner=False, max_size="64MB")
 def _study_thumbnail(key: tuple[str, str, str], side: int, _opened: Gallery) -> bytes | None:
     image = _opened.image(key[2])
-    return None if image is None else images.encode_png(display_crop(image.rgb, Preprocessing(size=1, resize=1), side))
+    return (
+        None if image is None else pictures.encode_png(display_crop(image.rgb, Preprocessing(size=1, resize=1), side))
+    )
 
 
 def study_thumbnail(opened: Gallery, sample_id: str, side: int = 160) -> bytes | None:

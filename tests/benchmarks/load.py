@@ -150,7 +150,9 @@ async def upload(server: Server, seed: int, ready: asyncio.Barrier) -> tuple[flo
 
 def expected(seeds: range) -> list[str]:
     """What the page should say of each photo, asked of the encoders in this process."""
-    from core import images, pipeline
+    from core import pipeline
+    from core.images.image import working_copy
+    from core.images.opening import open_image
     from core.plots import answers
     from core.tasks import tasks
     from pages.ui.inputs import DEFAULT_PAIR, DEFAULT_TASK
@@ -159,7 +161,7 @@ def expected(seeds: range) -> list[str]:
     specs = [contender.encoder.spec for contender in contenders]
     found = []
     for seed in seeds:
-        image = images.working_copy(images.open_image(encoded(photo(seed), "PNG")))
+        image = working_copy(open_image(encoded(photo(seed), "PNG")))
         predictions = [pipeline.predict(c, pipeline.read_images(c, [image])[0]) for c in contenders]
         found.append(answers.finding(specs, predictions, tasks()[DEFAULT_TASK].classes))
     return found

@@ -13,7 +13,7 @@ from core.datasets import splits
 from core.datasets.address import open_address
 from core.datasets.folder import here, safe_id
 from core.errors import DataUnavailable, ImageTooLarge, InvalidRequest, UnreadableImage
-from core.images import MAX_BYTES
+from core.images.limits import MAX_BYTES
 
 
 @pytest.fixture(autouse=True)

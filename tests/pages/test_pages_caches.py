@@ -10,9 +10,10 @@ import torch
 from streamlit.testing.v1 import AppTest
 from toys import CPU, image, linear_head, small_resnet, spec
 
-from core import images, invariance, pipeline, readout
+from core import invariance, pipeline, readout
 from core.encoders.encoder import freeze
-from core.images import SafeImage
+from core.images import image as pictures
+from core.images.image import SafeImage
 from core.plots import curves
 from core.readout import Contender
 from pages.ui import resources
@@ -108,7 +109,7 @@ def test_of_a_sample_pixels_are_read_once_for_everybody_and_of_an_upload_in_each
     what: str, shown: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture = resources.sample_image("moon") if shown == "sample" else image(seed=2)
-    called = counted(monkeypatch, (pipeline, "read_images"), (images, "encode_png"))
+    called = counted(monkeypatch, (pipeline, "read_images"), (pictures, "encode_png"))
     monkeypatch.setitem(NUMBERS, what, lambda contender: OF_PICTURE[what](contender, picture))
     contender = replaced(sha256=f"{what}{shown}")
     for session in ("one", "two", "one"):
@@ -122,7 +123,9 @@ def test_the_second_visitor_of_the_overview_has_nothing_computed(
 ) -> None:
     monkeypatch.setattr(SESSION, lambda: "the first visitor")
     first = open_page("overview.py")
-    called = counted(monkeypatch, (readout, "read"), (invariance, "clean"), (images, "encode_png"), (curves, "stacked"))
+    called = counted(
+        monkeypatch, (readout, "read"), (invariance, "clean"), (pictures, "encode_png"), (curves, "stacked")
+    )
     monkeypatch.setattr(SESSION, lambda: "the second visitor")
     second = open_page("overview.py")
     assert called == []

@@ -6,7 +6,7 @@ import pytest
 from photos import BROKEN, encoded, photo
 from PIL import Image
 
-from core import images
+from core.images import apart
 from core.samples import samples
 from pages.ui import inputs, uploads
 
@@ -200,8 +200,8 @@ def test_answers_to_a_sample_are_marked(open_page):
 
 
 def test_a_refused_file_is_not_decoded_again_until_it_is_uploaded_again(open_page, use_upload, monkeypatch):
-    decode, asked = images.open_copy_in_time, []
-    monkeypatch.setattr(images, "open_copy_in_time", lambda data, gone: (asked.append(data), decode(data, gone))[1])
+    decode, asked = apart.open_copy_in_time, []
+    monkeypatch.setattr(apart, "open_copy_in_time", lambda data, gone: (asked.append(data), decode(data, gone))[1])
     at = use_upload(open_page("compare.py"))
     name, data = next(iter(BROKEN.items()))
     for _ in range(2):

@@ -10,7 +10,7 @@ from scipy import stats
 
 from core import pipeline, samples
 from core.errors import InvalidRequest
-from core.images import SafeImage, encode_png
+from core.images.image import SafeImage, encode_png
 from core.results import store
 from core.study.gallery import open_gallery
 from core.talk import ballot, quiz, quiz_pages
