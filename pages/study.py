@@ -190,7 +190,9 @@ if not paired.empty:
     )
 
 if not paired.empty:
-    figures.words("study/compared", "study/limits")
+    with st.container(horizontal=True, gap="small"):
+        figures.words("study/compared", "study/limits")
+        figures.report_of(chosen)
 
 # What is missing, and where everything comes from.
 absent = resources.of_study(info, origin.unfinished)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from core.errors import InvariscopeError
-from core.talk import kept
+from core.talk import kept, report
 from core.talk.scenes import FIGURES
 from core.talk.stories import LONGEST, MAX_BYTES, Story, read, written
 from core.text import plain
@@ -88,6 +88,16 @@ table = pd.DataFrame(
 )
 with st.container(horizontal=True, gap="small"):
     blocks.download("Story (TOML)", written(story), f"{id}.toml", key="talk_toml")
+    if story.scenes:
+        blocks.download(
+            "Report of these views (HTML)",
+            lambda: report.of_story(story, show=decks.scene)[0],
+            f"{id}-report.html",
+            icon=":material/summarize:",
+            key="talk_report",
+            help="To read and to print: each view with its finding, settings, tables, licences and what to cite. "
+            "Drawing it takes some seconds, unless the talk is prepared.",
+        )
     if id not in stories.own() and st.button("Copy and edit", icon=":material/edit:", key="talk_copy"):
         st.session_state["story_next"] = stories.keep(story)
         st.rerun()

@@ -1,9 +1,15 @@
 """Own sets with masks beside them: pictures of a bright rectangle, which the mask marks."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from study_runs import FEW, toy_setup
+
+from core.results import store
+from core.results.info import StudyInfo
+from core.study import run as running
 
 WIDE, HIGH = 60, 36
 
@@ -29,3 +35,14 @@ def photographed(top: Path, pictures: str, masks: str = "masks/", ending: str = 
                     draw(top / f"{masks}{part}/{name}/{i}.png", mask * 255)
                     found[f"test/{name}/{i}.{ending}"] = mask
     return found
+
+
+def studied(root: Path, pair: tuple[str, str]) -> StudyInfo:
+    """A study of two such sets, in `root/results`: `near` has masks, `far` has none."""
+    for name in ("near", "far"):
+        photographed(root / "data" / name, "")
+    shutil.rmtree(root / "data/far/masks")
+    options = {"attribution": FEW["attribution"]}
+    setup = toy_setup(root, encoders=pair, measures=("answers", "attribution"), options=options, seeds=1)
+    assert not [event.reason for event in running.study(setup) if event.kind == "failed"]
+    return store.study("toy", [str(root / "results")])

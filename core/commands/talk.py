@@ -1,6 +1,7 @@
 """`invariscope talk`: a story as one HTML file, to be given from a disk without a network."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from core.commands.common import Commands, add_command, html_file, say, tell, write_file
@@ -21,8 +22,15 @@ def run(arguments: argparse.Namespace) -> int:
     story = stories.find(arguments.story)
     page, marked = deck.build(story, lambda done, total: say(f"scene {done} of {total}"))
     write_file(out, page)
+    return told_of(arguments, out, len(story.scenes), page, marked, "scene")
+
+
+def told_of(
+    arguments: argparse.Namespace, out: Path, count: int, page: bytes, marked: list[tuple[int, str]], what: str
+) -> int:
+    """Tell what file a story became, and which of its scenes (views of a report) are marked in it."""
     for number, reason in marked:
-        say(f"scene {number} is marked: {reason}")
-    told: dict[str, Any] = {"file": str(out), "scenes": len(story.scenes), "bytes": len(page)}
-    told["marked"] = [{"scene": number, "reason": reason} for number, reason in marked]
-    return tell(arguments, told, [f"{out}: {len(story.scenes)} scenes, {len(page) / 2**20:.1f} MB"], bool(marked))
+        say(f"{what} {number} is marked: {reason}")
+    told: dict[str, Any] = {"file": str(out), f"{what}s": count, "bytes": len(page)}
+    told["marked"] = [{what: number, "reason": reason} for number, reason in marked]
+    return tell(arguments, told, [f"{out}: {count} {what}s, {len(page) / 2**20:.1f} MB"], bool(marked))

@@ -52,6 +52,9 @@ def fitted(figure: go.Figure, width: int, height: int) -> dict[str, Any]:
     for trace in chart["data"]:
         if str(trace.get("marker", {}).get("symbol")) == "line-ns":
             trace["marker"]["size"] *= share
+        if trace["type"] == "scattergl":  # points for a cursor, which no slide or sheet has: as SVG, and no more
+            trace["type"] = "scatter"
+            trace |= {"customdata": None, "hovertemplate": None, "hoverinfo": "skip"}
     for name in [key for key in layout if key.startswith("yaxis")]:
         _all_rows(chart["data"], layout[name], name)
     layout.pop("template", None)
@@ -61,8 +64,8 @@ def fitted(figure: go.Figure, width: int, height: int) -> dict[str, Any]:
 
 def _all_rows(traces: Sequence[dict[str, Any]], axis: dict[str, Any], name: str) -> None:
     """Let an axis of names show each of them, however near they come."""
-    mine = [t for t in traces if t.get("yaxis", "y") == name.replace("axis", "")]
-    if "tickvals" not in axis and any(isinstance(t.get("y"), list) and isinstance(t["y"][0], str) for t in mine):
+    mine = [t.get("y") for t in traces if t.get("yaxis", "y") == name.replace("axis", "")]
+    if "tickvals" not in axis and any(isinstance(y, list) and isinstance([*y, 0][0], str) for y in mine):
         axis["dtick"] = 1
 
 
@@ -83,7 +86,8 @@ def _data(value: Any, name: str = "") -> str:
     return f'<script type="application/json" class="{name}">{text}</script>'
 
 
-def _image(png: bytes, alt: str, name: str = "", hidden: bool = False) -> str:
+def image(png: bytes, alt: str, name: str = "", hidden: bool = False) -> str:
+    """A PNG as an element that holds it."""
     data = base64.b64encode(png).decode()
     return f'<img class="{name}" alt="{escape(alt)}" src="data:image/png;base64,{data}"{" hidden" if hidden else ""}>'
 
@@ -104,7 +108,7 @@ def panel(part: Part, beside: int) -> str:
             return f"<div>{heading}{chart(part, (WIDTH - GAP * (beside - 1)) // beside, room)}</div>"
         case Picture():
             lines = "".join(f"<p>{escape(line)}</p>" for line in part.lines)
-            picture = _image(part.png, part.alt) if part.png else ""
+            picture = image(part.png, part.alt) if part.png else ""
             bars = f'<div class="bars">{part.markup}</div>' if part.markup else ""
             heading = f"<h3>{escape(part.heading)}</h3>"
             return f'<div class="panel">{heading}{picture}<div class="lines">{lines}</div>{bars}</div>'
@@ -136,7 +140,7 @@ def _figure(parts: Sequence[Part]) -> str:
 
 def _drag(part: Drag) -> str:
     frames = "".join(
-        _image(png, f"The picture at {strength:g} {part.unit}.", "frame", i > 0)
+        image(png, f"The picture at {strength:g} {part.unit}.", "frame", i > 0)
         for i, (png, strength) in enumerate(zip(part.frames, part.strengths, strict=True))
     )
     said = "".join(

@@ -51,7 +51,11 @@ def map_concentration(view: View) -> Drawn:
 def maps_on_objects(view: View) -> Drawn:
     """How much of the evidence lies on the object, where the data set says where that is."""
     on = on_study(view)
-    where = on.dataset(view, "measured", on.info.measured(attribution.MEASURE, on.pair))
+    found = on.info.measured(attribution.MEASURE, on.pair)
+    masked = [id for id in found if not on.ask(attribution.on_objects, on.pair, id).empty]
+    if found and not masked:
+        raise DataUnavailable(f"No data set of study '{on.info.id}' comes with masks of its objects.")
+    where = on.dataset(view, "measured", found, next(iter(masked), ""))
     objects = on.ask(attribution.on_objects, on.pair, where)
     if objects.empty:
         raise DataUnavailable(f"{on.label(where)} comes without masks of its objects.")

@@ -7,7 +7,7 @@ from typing import Literal
 import streamlit as st
 
 from core.errors import DataUnavailable
-from core.talk import scenes
+from core.talk import report, scenes
 from core.talk.parts import Chart, Marked
 from core.talk.stories import Scene, Value
 from core.text import plain
@@ -91,6 +91,18 @@ def words(*ids: str) -> None:
         labels = {id: scenes.FIGURES[id].label for id in ids}
         id = st.selectbox("Figure", list(ids), format_func=lambda id: labels[id], key="words_of") or ids[0]
         stories.offer(id, state(id))
+
+
+def report_of(chosen: study_inputs.ChosenStudy) -> None:
+    """A button that gives every figure of a study with its sources as one file."""
+    blocks.download(
+        "Report of this study (HTML)",
+        partial(report.build, chosen.info, chosen.protocol, chosen.first, chosen.second, ask=resources.of_study),
+        "report.html",
+        icon=":material/summarize:",
+        help="Every figure with its finding, tables, the plan, licences and what to cite. It needs no network, and "
+        "prints on A4. Drawing it takes some seconds.",
+    )
 
 
 def along(scene: Scene, line: str, linkable: bool = True) -> None:

@@ -1,33 +1,25 @@
 """The page about maps of whole data sets, where one set has masks and the other has none."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
-from masked_images import photographed
-from study_runs import FEW, toy_setup
+from masked_images import studied
 from test_pages_render import assert_described
 
 from core.plots import study_attribution as charts
 from core.plots.study import encoders_of
 from core.plots.style import short_labels
-from core.results import attribution, store
-from core.study import run as running
+from core.results import attribution
 
 PAIR = ("supervised", "simclr")
 
 
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for name in ("near", "far"):
-        photographed(tmp_path / "data" / name, "")
-    shutil.rmtree(tmp_path / "data/far/masks")
-    options = {"attribution": FEW["attribution"]}
-    setup = toy_setup(tmp_path, encoders=PAIR, measures=("answers", "attribution"), options=options, seeds=1)
-    assert not [event.reason for event in running.study(setup) if event.kind == "failed"]
+    found = studied(tmp_path, PAIR)
     monkeypatch.setattr("core.results.store.result_roots", lambda: [str(tmp_path / "results")])
-    return store.study("toy", [str(tmp_path / "results")])
+    return found
 
 
 def test_evidence_on_the_object_stands_where_the_set_has_masks(study, open_page) -> None:
