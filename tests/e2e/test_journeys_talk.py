@@ -146,6 +146,14 @@ def test_a_view_is_taken_as_a_file_and_into_a_story_that_is_edited(server, visit
     assert scene.figure == "explanation/sets"
     assert scene.sentence == "Does it *explain* it?"
     assert scene.view["study"] == "family"
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Report of these views").click()
+    assert "<h2>Does it *explain* it?</h2>" in waiting.value.path().read_text(encoding="utf-8")
+    page = visitor.open("/study?protocol=knn")
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Report of this study").click()
+    head = waiting.value.path().read_text(encoding="utf-8").partition("<section>")[0]
+    assert re.search(r"<p>Study family of [\d-]+, k-NN;", head)
 
 
 @pytest.mark.parametrize("of", ["study", "story"])
