@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.commands import models_convert, models_verify
+from core.commands import models_convert, models_export, models_verify
 from core.commands.common import EXIT_PART, Commands, add_command, fetch_progress, say, tell
 from core.encoders.registry import encoder_spec, encoders
 from core.encoders.spec import REGIMES, EncoderSpec
@@ -19,6 +19,7 @@ def add_parser(commands: Commands) -> None:
     actions = models.add_subparsers(dest="action", metavar="ACTION")
     models_verify.add_parser(actions)
     models_convert.add_parser(actions)
+    models_export.add_parser(actions)
     add = add_command(actions, "add", _add, "use a file of weights of your own, where it is", device=False)
     add.add_argument("file", metavar="FILE")
     add.add_argument("--arch", default="", metavar="NAME", help="its network in timm (default: as the file says)")

@@ -125,28 +125,13 @@ def export_table(arguments: argparse.Namespace) -> int:
 
 
 def _figure(arguments: argparse.Namespace) -> "pd.DataFrame":
-    """The table behind a figure; of several charts one below the other, each with its heading.
-
-    Raises:
-        DataUnavailable: the figure cannot be drawn of what is here.
-    """
-    import pandas as pd
-
+    """The table behind a figure; errors as of `scenes.table`."""
     from core.talk import scenes
-    from core.talk.parts import Chart, Marked
     from core.talk.stories import Scene
 
     given = {"protocol": arguments.protocol, "first": arguments.first, "second": arguments.second}
     view = {key: value for key, value in given.items() if value} | dict(map(_parameter, arguments.set))
-    shown = scenes.show(Scene(arguments.figure, "", "", view | {"study": arguments.study}))
-    if isinstance(shown, Marked):
-        raise DataUnavailable(shown.reason)
-    charts = [part for part in shown.parts if isinstance(part, Chart)]
-    if not charts:
-        raise InvalidRequest(f"{arguments.figure} is made of words: it has no table.")
-    if len(charts) == 1:
-        return charts[0].table
-    return pd.concat([chart.table.assign(chart=chart.heading) for chart in charts], ignore_index=True)
+    return scenes.table(Scene(arguments.figure, "", "", view | {"study": arguments.study}))[0]
 
 
 def _parameter(said: str) -> tuple[str, Any]:

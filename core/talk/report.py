@@ -124,8 +124,8 @@ def of_story(
         bound, info = _bound(scene)
         if info is not None:
             studies[info.address] = info
-        else:
-            nets |= dict.fromkeys(map(str, bound.view["encoders"] if isinstance(bound.view["encoders"], tuple) else ()))
+        elif isinstance(named := bound.view.get("encoders"), tuple):
+            nets |= dict.fromkeys(named)
         cited |= dict.fromkeys(scenes.bibtex(bound).strip().split("\n\n"))
         sections.append(paper.figure(scene.sentence, shown, [_settings(bound, shown)], tabled=True))
     sources = paper.Sources(tuple(studies.values()), tuple(nets), "\n\n".join(cited or [citing.OWN]) + "\n")
@@ -135,17 +135,19 @@ def of_story(
 
 def _bound(scene: Scene) -> tuple[Scene, StudyInfo | None]:
     """A scene that can be shown, with what its view leaves to be the default, and its study if it is of one."""
-    if "study" not in scenes.FIGURES[scene.figure].keys:
-        return replace(scene, view={"encoders": ("supervised", "simclr")} | dict(scene.view)), None
-    on = on_study(View(scene.view), alone=True)
-    given: dict[str, Value] = {"study": on.info.id, "protocol": on.protocol, "first": on.first, "second": on.second}
-    return replace(scene, view=given | dict(scene.view)), on.info
+    keys, given, info = scenes.FIGURES[scene.figure].keys, dict[str, Value](), None
+    if "study" in keys:
+        on = on_study(View(scene.view), alone=True)
+        given, info = {"study": on.info.id, "protocol": on.protocol, "first": on.first, "second": on.second}, on.info
+    elif "encoders" in keys:
+        given = {"encoders": ("supervised", "simclr")}
+    return replace(scene, view=given | dict(scene.view)), info
 
 
 def _settings(scene: Scene, shown: Drawn) -> str:
     """What a figure is of, in a line: as the command that writes its numbers, where it has any that are a study's."""
     label = scenes.FIGURES[scene.figure].label
-    if "study" in scene.view and any(isinstance(part, Chart) for part in shown.parts):
-        return f"{label}. Its numbers again: {scenes.command(scene)}"
+    if (line := scenes.command(scene)) and any(isinstance(part, Chart) for part in shown.parts):
+        return f"{label}. Its numbers again: {line}"
     held = {key: ", ".join(value) if isinstance(value, tuple) else value for key, value in scene.view.items()}
     return f"{label} ({scene.figure}): {'; '.join(f'{key} = {scenes.written(value)}' for key, value in held.items())}."

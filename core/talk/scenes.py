@@ -8,17 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import InvalidRequest, InvariscopeError, UnknownName
+import pandas as pd
+
+from core.errors import DataUnavailable, InvalidRequest, InvariscopeError, UnknownName
 from core.images.image import SafeImage
 from core.metrics import accuracy, attribution, calibration, domain, invariance, representation, selective
 from core.results import store
-from core.talk import citing, on_confidence, on_images, on_measures, on_studies
-from core.talk.parts import Drawn, Marked
+from core.talk import citing, on_confidence, on_images, on_measures, on_models, on_studies
+from core.talk.parts import Chart, Drawn, Marked
 from core.talk.stories import Scene, Value
 from core.talk.view import Ask, View, asked_once
 
 IMAGE = ("image", "task", "encoders")
 STUDY = ("study", "version", "protocol", "first", "second")
+OF_MODELS = "models/"
+"""How figures of the models' cards begin, which are of no study and of no picture."""
 SURENESS = (*STUDY, "dataset", "probabilities", "bins", "confidence_floor")
 
 
@@ -88,6 +92,7 @@ FIGURES: dict[str, SceneFigure] = {
     "representation/points": SceneFigure(
         "Images as points", (*STUDY, "measured", "projection", "colour"), on_measures.spaces
     ),
+    "models/training": SceneFigure("Training of the packaged encoders", (), on_models.training_curves),
 }
 
 
@@ -109,6 +114,7 @@ CITED: dict[str, tuple[Callable[..., Any], ...]] = {
     "fingerprint": (invariance.cosine_invariance,),
     "explanation": (invariance.cosine_invariance, accuracy.mcnemar_exact),
     "representation": (representation.linear_cka, representation.mutual_knn),
+    "models": (),
 }
 """Of each page the metrics behind its figures; their docstrings name who is to be cited."""
 
@@ -119,9 +125,13 @@ def depends_on(figure: SceneFigure, key: str) -> bool:
 
 
 def command(scene: Scene) -> str:
-    """The command that writes the numbers of a study's figure, which are those of its charts."""
-    said = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in scene.view.items() if key != "study"]
+    """The command that writes the numbers of a figure, which are those of its charts; none of a picture's figure."""
     file = f"{scene.figure.replace('/', '_')}.csv"
+    if scene.figure.startswith(OF_MODELS):
+        return f"invariscope models export --figure {scene.figure} --out {file}"
+    if "study" not in scene.view:
+        return ""
+    said = [f"--set {shlex.quote(f'{key}={written(value)}')}" for key, value in scene.view.items() if key != "study"]
     study = shlex.quote(str(scene.view["study"]))
     return " ".join(["invariscope results export", study, "--figure", scene.figure, *said, "--out", file])
 
@@ -135,6 +145,8 @@ def bibtex(scene: Scene) -> str:
     """What a scene's figure uses, to be cited."""
     metrics = CITED[scene.figure.partition("/")[0]]
     ids = scene.view.get("encoders") or [scene.view.get(role) for role in ("first", "second")]
+    if scene.figure.startswith(OF_MODELS):
+        ids = [spec.id for spec in on_models.trained_here()]
     info = store.study(str(scene.view["study"])) if "study" in scene.view else None
     return citing.bibtex(info, list(map(str, ids if isinstance(ids, (tuple, list)) else ())), metrics)
 
@@ -163,3 +175,21 @@ def show(scene: Scene, picture: SafeImage | None = None, ask: Ask | None = None,
         return figure.draw(View(scene.view, picture, ask or asked_once(), dark))
     except InvariscopeError as error:
         return Marked(str(error))
+
+
+def table(scene: Scene) -> tuple[pd.DataFrame, str]:
+    """The table behind a figure, of several charts one below the other, each with its heading; and its finding.
+
+    Raises:
+        DataUnavailable: the figure cannot be drawn of what is here.
+        InvalidRequest: it is made of words.
+    """
+    shown = show(scene)
+    if isinstance(shown, Marked):
+        raise DataUnavailable(shown.reason)
+    charts = [part for part in shown.parts if isinstance(part, Chart)]
+    if not charts:
+        raise InvalidRequest(f"{scene.figure} is made of words: it has no table.")
+    if len(charts) == 1:
+        return charts[0].table, shown.finding
+    return pd.concat([chart.table.assign(chart=chart.heading) for chart in charts], ignore_index=True), shown.finding

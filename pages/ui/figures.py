@@ -1,4 +1,4 @@
-"""A figure of a study on its page, as talks and reports draw it, with one menu: its numbers, files, and talks."""
+"""A figure of a study, or of the cards, as talks and reports draw it, with one menu: its numbers, files, and talks."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -36,7 +36,7 @@ class Shown:
 
 
 def show(id: str, select: Literal["", "point", "area"] = "", **instead: Value) -> Shown:
-    """Draw a figure of a study, charts side by side; where it cannot be drawn, say why.
+    """Draw a figure of a study or of the cards, charts side by side; where it cannot be drawn, say why.
 
     Args:
         id: of the figure.
@@ -56,7 +56,8 @@ def show(id: str, select: Literal["", "point", "area"] = "", **instead: Value) -
 
 def _drawn(scene: Scene, dark: bool) -> Shown:
     # Whatever of the studies at hand a figure reads: a chart takes longer to put together than its numbers to find.
-    studies = (study.version for study in study_inputs.chosen().studies)
+    of_study = "study" in scenes.FIGURES[scene.figure].keys
+    studies = [study.version for study in study_inputs.chosen().studies] if of_study else []
     key = (scene.figure, repr(sorted(scene.view.items())), str(dark), *studies)
     try:
         return resources.held(key, partial(_draw, scene, dark))

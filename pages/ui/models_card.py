@@ -8,15 +8,11 @@ from core import choosing
 from core.encoders import checked, partners
 from core.encoders.files import hashes, weights
 from core.encoders.registry import card as card_of
-from core.encoders.registry import encoders
 from core.encoders.spec import EncoderSpec, WeightFile
 from core.heads import store
-from core.paths import ASSETS
-from core.plots import training
-from core.plots.style import short_labels, styles
 from core.tasks import tasks
 from core.text import code, plain
-from pages.ui import blocks, lineup, models_download, resources
+from pages.ui import blocks, figures, lineup, models_download
 from pages.ui.places import said, worded
 
 COLOURS: dict[str, Literal["gray", "red"]] = {choosing.TO_FETCH: "gray", choosing.MISSING: "red"}
@@ -127,18 +123,6 @@ def _accuracy(spec: EncoderSpec) -> None:
         st.caption("No accuracy of it is published in a form that can be compared, and none was measured here.")
 
 
-def training_curves() -> None:
-    """How the packaged encoders were trained."""
-    packaged = [spec for spec in encoders().values() if spec.weights.packaged]
-    paths = {spec.id: ASSETS / "models" / spec.id / "training.csv" for spec in packaged}
-    logs = {id: resources.training_log(str(path), path.stat().st_mtime) for id, path in paths.items() if path.is_file()}
-    curves = training.curves_table(logs)
-    if not curves.empty:
-        labels = short_labels(packaged)
-        chart = training.curves(curves, labels, styles(packaged))
-        blocks.figure(chart, curves, training.curves_alt(curves, labels), "training_curves")
-
-
 def _partners(spec: EncoderSpec) -> None:
     found = partners.closest(spec)
     if not found:
@@ -213,7 +197,7 @@ def card(spec: EncoderSpec) -> bool:
         st.markdown("#### Accuracy")
         _accuracy(spec)
         if spec.weights.packaged:
-            training_curves()
+            figures.show("models/training")
     with nearest:
         st.markdown("#### Compare it with")
         _partners(spec)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -160,12 +159,6 @@ def point(contender: Contender, chosen: list[SafeImage], name: str, strength: fl
         return invariance.measure(contender, _clean(key, contender, chosen), augmentation, strength, seeds)
 
     return _numbers("point", key, (name, strength, seeds), measure)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def training_log(path: str, modified: float) -> pd.DataFrame:
-    """The training log of a packaged encoder."""
-    return pd.read_csv(path)
 
 
 def of_study(info: StudyInfo, compute: Callable[..., T], *arguments: Any) -> T:

@@ -32,6 +32,14 @@ def test_every_encoder_is_a_row_and_one_a_card(open_page):
     assert [heading.value for heading in at.header] == ["Pairs to start with", "All encoders", "Bring your own"]
 
 
+def test_the_training_curves_have_the_menu_of_every_figure(open_page):
+    at = open_page("models.py", model="simclr")
+    assert "invariscope models export --figure models/training --out models_training.csv" in [c.value for c in at.code]
+    keys = {button.proto.id.rpartition("-")[2] for button in at.get("download_button")}
+    assert {"models_training_bib", "training_curves_csv", "training_curves_tex", "training_curves_html"} <= keys
+    assert "story_models/training_add" in {button.key for button in at.button}
+
+
 @pytest.mark.parametrize(
     "id", ["simclr", "random", "resnet50-dino", "resnet50-moco-v2-800", "vit_base_patch16_224.mae"]
 )

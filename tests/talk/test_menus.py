@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -46,6 +47,25 @@ def test_the_command_of_a_figure_gives_its_numbers(
     assert len(written) == len(drawn)
     for column in drawn.select_dtypes("float"):
         assert written[column].tolist() == pytest.approx(drawn[column].tolist(), nan_ok=True), column
+
+
+def test_the_curves_of_the_cards_have_a_command_and_sources_of_their_own(tmp_path, monkeypatch, capsys) -> None:
+    scene = Scene("models/training", "", "", {})
+    (chart,) = scenes.show(scene).parts
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(shlex.split(scenes.command(scene))[1:]) == 0
+    written = pd.read_csv("models_training.csv")
+    assert written["knn_top1"].tolist() == pytest.approx(chart.table["knn_top1"].tolist())
+    log = pd.read_csv(ASSETS / "models" / "simclr" / "training.csv")
+    assert written.loc[written["encoder"] == "simclr", "knn_top1"].tolist() == log["knn_top1"].tolist()
+    assert "title = {SimCLR}" in scenes.bibtex(scene)
+    assert cli.main(["models", "export", "--figure", "models/training", "--out", "curves.tex"]) == 0
+    assert Path("curves.tex").read_text(encoding="utf-8").count("simclr") == 2 * len(log)
+    capsys.readouterr()
+    assert cli.main(["models", "export", "--figure", "study/gap", "--out", "x.csv"]) == 2
+    assert "is of no card" in capsys.readouterr().err
+    assert cli.main(["models", "export", "--figure", "models/training", "--out", "x.png"]) == 2
+    assert "takes a .csv or .tex file" in capsys.readouterr().err
 
 
 def test_a_command_says_what_the_page_was_turned_to() -> None:
