@@ -16,9 +16,8 @@ st.set_page_config(
 )
 
 # Streamlit's letters on the primary colour are white, on the dark theme's at a contrast of 2.8.
-st.html(
-    "<style>:is([data-tag], [data-testid^=stBaseButton-primary]:not(:disabled)) * { color: light-dark(#fff, #0b1220) }</style>"
-)
+FILLED = ":is([data-tag], [data-testid^=stBaseButton-primary]:not(:disabled))"
+st.html(f"<style>{FILLED} * {{ color: light-dark(#fff, #0b1220) }}</style>")
 
 # Pages about one image share a sidebar of image, task and contenders; pages about a study another one.
 IMAGE_PAGES = [
