@@ -16,12 +16,15 @@ from scipy import special
 from core.metrics import _checks as check
 from core.metrics._checks import BoolArray, FloatArray
 
+CELLS = (-2, -1)
+"""Axes of a map."""
+
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Intersection over union of two regions, and about what two random regions of that size would have."""
+    """Intersection over union (…) of pairs of regions, and about what two random regions of that size would have."""
 
-    iou: float
+    iou: FloatArray
     chance: float
 
 
@@ -63,18 +66,21 @@ def degenerate(map: ArrayLike, logit_scale: float, epsilon: float = 1e-3) -> boo
     return bool(max(values.max(), 0.0) * values.size < check.number("epsilon", epsilon, 0, inside=True) * scale)
 
 
-def spearman_agreement(a: ArrayLike, b: ArrayLike) -> float:
-    """Spearman rank correlation of two maps over their cells, ties sharing their mean rank.
+def spearman_agreement(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Spearman rank correlation of two maps over their cells, or of many pairs, ties sharing their mean rank.
 
     Args:
-        a: (h, w).
-        b: (h, w).
+        a: (…, h, w).
+        b: (…, h, w).
 
     Returns:
-        In [−1, 1], higher is more alike, chance 0; nan when a map is constant.
+        (…) in [−1, 1], higher is more alike, chance 0; nan when a map is constant.
     """
     first, second = _pair(a, b)
-    return float(spearman(first[None], second[None], np.full((1, *first.shape), True))[0])
+    grid = first.shape[-2:]
+    shared = np.ones((math.prod(first.shape[:-2]), *grid), np.bool_)
+    agreement = spearman(first.reshape(-1, *grid), second.reshape(-1, *grid), shared)
+    return agreement.reshape(first.shape[:-2])[()]
 
 
 def spearman(a: NDArray[np.generic], b: NDArray[np.generic], shared: BoolArray) -> FloatArray:
@@ -118,23 +124,24 @@ def _ranks(values: FloatArray) -> FloatArray:
 
 
 def iou_at(a: ArrayLike, b: ArrayLike, share: float = 0.2) -> Overlap:
-    """Intersection over union of the regions that hold the largest values of two maps.
+    """Intersection over union of the regions that hold the largest values of two maps, or of many pairs.
 
     Each region has n = round(share · h·w) cells, at least 1. Of cells tied for the last places each belongs in part, as
     if drawn at random: two constant maps agree by chance and not by the order of their cells.
 
     Args:
-        a: (h, w).
-        b: (h, w).
+        a: (…, h, w).
+        b: (…, h, w).
         share: size of the regions, in (0, 1).
 
     Returns:
-        IoU in [0, 1], higher is more alike, with its chance level q / (2 − q), q = n / (h·w).
+        IoU (…) in [0, 1], higher is more alike, with its chance level q / (2 − q), q = n / (h·w).
     """
     first, second = _pair(a, b)
-    size = max(1, round(check.number("share", share, 0, 1, inside=True) * first.size))
-    common = float(np.sum(_largest(first, size) * _largest(second, size)))
-    q = size / first.size
+    cells = math.prod(first.shape[-2:])
+    size = max(1, round(check.number("share", share, 0, 1, inside=True) * cells))
+    common = np.sum(_largest(first, size) * _largest(second, size), axis=CELLS)
+    q = size / cells
     return Overlap(iou=common / (2 * size - common), chance=q / (2 - q))
 
 
@@ -149,26 +156,30 @@ def overlaps(maps: Sequence[ArrayLike], share: float = 0.2) -> list[Overlap]:
 
 
 def _largest(values: FloatArray, size: int) -> FloatArray:
-    """Membership in [0, 1] of each cell in the region of the `size` largest; sums to `size`."""
-    last = np.partition(values, values.size - size, axis=None)[values.size - size]
+    """Membership in [0, 1] of each cell of (…, h, w) maps in the region of a map's `size` largest; sums to `size`."""
+    flat = values.reshape(*values.shape[:-2], -1)
+    last = np.partition(flat, -size, axis=-1)[..., -size, None, None]
     above, tied = values > last, values == last
-    return above + tied * ((size - np.count_nonzero(above)) / np.count_nonzero(tied))
+    part = (size - np.count_nonzero(above, axis=CELLS, keepdims=True)) / np.count_nonzero(
+        tied, axis=CELLS, keepdims=True
+    )
+    return above + tied * part
 
 
-def mass_overlap(a: ArrayLike, b: ArrayLike) -> float:
-    """Mass that two maps have in common, Σ min(a', b'), each map's positive part scaled to sum to 1.
+def mass_overlap(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Mass that two maps, or the maps of many pairs, have in common: Σ min(a', b'), each positive part summing to 1.
 
     The similarity (SIM) of the saliency literature, one minus the total variation distance (Bylinskii et al. 2019).
 
     Args:
-        a: (h, w).
-        b: (h, w).
+        a: (…, h, w).
+        b: (…, h, w).
 
     Returns:
-        In [0, 1], higher is more alike; nan when a map has no positive part.
+        (…) in [0, 1], higher is more alike; nan when a map has no positive part.
     """
     first, second = (_mass(values) for values in _pair(a, b))
-    return float(np.minimum(first, second).sum())
+    return np.minimum(first, second).sum(axis=CELLS)
 
 
 def centre_shift(a: ArrayLike, b: ArrayLike) -> float:
@@ -183,7 +194,7 @@ def centre_shift(a: ArrayLike, b: ArrayLike) -> float:
     Returns:
         In [0, 100), lower is more alike; nan when a map has no positive part.
     """
-    first, second = (_mass(values) for values in _pair(a, b))
+    first, second = (_mass(values) for values in _pair(a, b, "(h, w)"))
     down, right = (float(np.sum((first - second) * place)) for place in np.indices(first.shape))
     return 100 * math.hypot(down, right) / math.hypot(*first.shape)
 
@@ -258,14 +269,14 @@ def centred_gaussian(height: int, width: int) -> FloatArray:
 
 
 def _mass(values: FloatArray) -> FloatArray:
-    """The positive part scaled to sum to 1; nan everywhere when there is none."""
+    """The positive part of each map of (…, h, w) scaled to sum to 1; nan everywhere when there is none."""
     positive = np.maximum(values, 0.0)
-    total = positive.sum()
-    return positive / (total if total > 0 else np.nan)
+    total = positive.sum(axis=CELLS, keepdims=True)
+    return positive / np.where(total > 0, total, np.nan)
 
 
-def _pair(a: ArrayLike, b: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    first, second = check.floats("a", a, "(h, w)"), check.floats("b", b, "(h, w)")
+def _pair(a: ArrayLike, b: ArrayLike, shape: str = "(…, h, w)") -> tuple[FloatArray, FloatArray]:
+    first, second = check.floats("a", a, shape), check.floats("b", b, shape)
     check.same_shape("b", second, "a", first)
     return first, second
 

@@ -122,12 +122,13 @@ def agreement(info: StudyInfo, first: str, second: str, dataset: str) -> pd.Data
             """,
             {"first": first, "second": second},
         )
-    rows = []
-    names = ("first_map", "second_map", "height", "width")
-    for first_map, second_map, height, width in zip(*(found[name] for name in names), strict=True):
-        one, two = (np.asarray(m, np.float64).reshape(int(height), int(width)) for m in (first_map, second_map))
+    table = found.reindex(columns=list(AGREEMENT))
+    for (height, width), part in found.groupby(["height", "width"]):
+        grid = len(part), int(height), int(width)
+        one, two = (np.stack(list(part[name])).astype(np.float64).reshape(grid) for name in ("first_map", "second_map"))
         overlap = metrics.iou_at(one, two)
-        rows.append((metrics.spearman_agreement(one, two), overlap.iou, overlap.chance, metrics.mass_overlap(one, two)))
-    scores = pd.DataFrame(rows, columns=["spearman", "iou", "chance", "mass"])
-    table = pd.concat([found, scores], axis=1)[list(AGREEMENT)]
+        table.loc[part.index, "spearman"] = metrics.spearman_agreement(one, two)
+        table.loc[part.index, "iou"] = overlap.iou
+        table.loc[part.index, "chance"] = overlap.chance
+        table.loc[part.index, "mass"] = metrics.mass_overlap(one, two)
     return table.sort_values(["spearman", "sample_id"], ascending=[False, True], ignore_index=True)
