@@ -5,6 +5,7 @@ file does not hold (tables that a layer computes for itself, weights that an ent
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -41,18 +42,37 @@ def blank(architecture: str, options: Iterable[tuple[str, Any]] = ()) -> Network
     return _without_memory(architecture, options) or architectures.build(architecture, options)
 
 
-class _Undrawn(TorchFunctionMode):
-    """Draws nothing for tensors without memory, for which PyTorch would import its compiler: over a second."""
+FILLING = ("normal_", "uniform_", "fill_", "zero_", "erfinv_", "mul_", "div_", "add_", "sub_", "clamp_")
+"""What networks write their first values with, where they do not leave it to `torch.nn.init`."""
+
+
+class _Unfilled(TorchFunctionMode):
+    """Writes nothing into tensors without memory: to find out what it would write, PyTorch runs Python operation by
+    operation (nine tenths of building a vision transformer), and first imports its compiler."""
+
+    fills = frozenset(
+        (
+            *(getattr(Tensor, name) for name in FILLING),
+            *(getattr(nn.init, name) for name in nn.init.__all__ if name.endswith("_")),
+        )
+    )
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func == Tensor.normal_ and args[0].is_meta:
+        if func in self.fills and args and isinstance(args[0], Tensor) and args[0].is_meta:
             return args[0]
         return func(*args, **(kwargs or {}))
 
 
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Networks built inside have names and shapes, and no numbers: nothing is allocated, nothing computed."""
+    with torch.device("meta"), _Unfilled():
+        yield
+
+
 def _without_memory(architecture: str, options: Iterable[tuple[str, Any]]) -> Network | None:
     try:
-        with torch.device("meta"), _Undrawn():
+        with without_memory():
             network = architectures.build(architecture, options)
     except (NotImplementedError, RuntimeError):
         return None

@@ -19,7 +19,7 @@ import torch
 from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 from timm.models import PretrainedCfg
 
-from core.encoders import architectures
+from core.encoders import architectures, skeletons
 from core.encoders.architectures import Network
 from core.encoders.registry import CATALOG, FACTS, tables, untagged
 from core.encoders.spec import Line, Preprocessing
@@ -149,8 +149,10 @@ def _line_of(name: str) -> Line:
 @cache
 def facts_of(architecture: str) -> Table:
     """What follows from an architecture as it is built without options."""
+    with skeletons.without_memory():
+        network = architectures.build(architecture)
     with torch.device("meta"):
-        return facts_of_network(architecture, architectures.build(architecture))
+        return facts_of_network(architecture, network)
 
 
 def _architecture_label(name: str) -> str:
@@ -198,7 +200,7 @@ def entry(name: str, rule: Rule) -> Table:
     """What the catalog says of one timm name beyond `DEFAULTS` and `facts_of`; its network is built without memory."""
     cfg = timm.get_pretrained_cfg(name)
     options: Table = {"global_pool": rule.pool} if rule.pool and name.startswith("vit") else {}
-    with torch.device("meta"):
+    with skeletons.without_memory():
         network = timm.create_model(name, pretrained=False, **options)
     architecture = untagged(name)
     usual = facts_of(architecture)

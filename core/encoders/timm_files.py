@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-import torch
 from torch import Tensor
 
+from core.encoders import skeletons
 from core.encoders.architectures import Network
 from core.encoders.files.weights import path_of
 from core.encoders.opening import reading
@@ -87,7 +87,7 @@ def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Loaded:
     try:
         network = build(spec, tensors)
     except (RuntimeError, KeyError, ValueError, AssertionError) as error:
-        with torch.device("meta"):
+        with skeletons.without_memory():
             mismatch = reading.compare(build(spec).state_dict(), tensors, spec.weights.absent)
         said = f"{mismatch.listing}. Probably {mismatch.guess}." if mismatch.listing else f"{error}."
         raise WeightsInvalid(f"{path_of(spec.weights)} does not fit {spec.architecture}: {said}") from error

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 
-from core.encoders import timm_files
+from core.encoders import skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.checked import Check
 from core.encoders.files.licences import TERMS
@@ -26,8 +26,13 @@ SMALL = 30_000_000  # parameters: networks up to this size are filled for real
 MISFITS = (WeightsInvalid, RuntimeError, KeyError, ValueError, IndexError, AttributeError)
 
 
-def offline(spec: EncoderSpec) -> list[Check]:
-    """The checks of one entry that need no file and no network. Packaged entries are checked by loading them."""
+def offline(spec: EncoderSpec, faults: Iterable[str] = FAULTS) -> list[Check]:
+    """The checks of one entry that need no file and no network. Packaged entries are checked by loading them.
+
+    Args:
+        spec: the entry.
+        faults: of `FAULTS`, that must be refused.
+    """
     checks = [_facts(spec)]
     try:
         network = synthetic.on_meta(spec).eval()
@@ -35,7 +40,7 @@ def offline(spec: EncoderSpec) -> list[Check]:
         checks.append(_feature(spec, network))
         made = synthetic.checkpoint(spec, wanted)
         checks.append(_loads(spec, made, wanted))
-        checks += [_refuses(spec, made, wanted, fault) for fault in FAULTS]
+        checks += [_refuses(spec, made, wanted, fault) for fault in faults]
     except (InvariscopeError, *MISFITS) as error:
         checks.append(Check("builds", False, f"{type(error).__name__}: {error}"))
     return checks
@@ -139,7 +144,7 @@ def _undropped(spec: EncoderSpec, tensors: Tensors) -> Tensors:
 
 def _fill(spec: EncoderSpec, tensors: Tensors) -> None:
     """Let timm load tensors into a network without memory: names and shapes are compared, nothing is copied."""
-    with _quiet(), torch.device("meta"):
+    with _quiet(), skeletons.without_memory():
         timm_files.build(spec, _undropped(spec, tensors))
 
 

@@ -14,7 +14,7 @@ import torch
 import torchvision
 from torch import Tensor
 
-from core.encoders import architectures, timm_files
+from core.encoders import architectures, skeletons, timm_files
 from core.encoders.architectures import Network
 from core.encoders.spec import EncoderSpec, WeightFile
 
@@ -38,7 +38,7 @@ class Synthetic:
 
 def on_meta(spec: EncoderSpec) -> Network:
     """The entry's headless network without memory for its parameters."""
-    with torch.device("meta"):
+    with skeletons.without_memory():
         if spec.weights.reader == "timm":
             network = timm_files.build(spec)
             timm_files.split(network)
@@ -70,7 +70,7 @@ SOURCES: dict[str, Callable[[EncoderSpec], Tensors]] = {
 
 def _shapes(spec: EncoderSpec, wanted: Tensors) -> Tensors:
     """Tensors (on no device) under the names of the published file, before prefix and containers."""
-    with torch.device("meta"):
+    with skeletons.without_memory():
         if spec.weights.keys:
             return SOURCES[spec.weights.keys](spec)
         if spec.weights.reader == "timm":
