@@ -123,8 +123,8 @@ def agreement(info: StudyInfo, first: str, second: str, dataset: str) -> pd.Data
             {"first": first, "second": second},
         )
     table = found.reindex(columns=list(AGREEMENT))
-    for (height, width), part in found.groupby(["height", "width"]):
-        grid = len(part), int(height), int(width)
+    for _, part in found.groupby(["height", "width"]):
+        grid = len(part), int(part["height"].iloc[0]), int(part["width"].iloc[0])
         one, two = (np.stack(list(part[name])).astype(np.float64).reshape(grid) for name in ("first_map", "second_map"))
         overlap = metrics.iou_at(one, two)
         table.loc[part.index, "spearman"] = metrics.spearman_agreement(one, two)
