@@ -54,7 +54,9 @@ else:
         "speaker's window, t for light or dark, f for the whole screen, full stop or Esc to end."
     )
     with st.container(horizontal=True, gap="small"):
-        st.link_button("In a window of its own", address, icon=":material/open_in_new:", type="primary")
+        st.link_button(
+            "In a window of its own", address + quiz.live(story), icon=":material/open_in_new:", type="primary"
+        )
         path = deck.path
         told = "Runs from a disk, without a network. The browser's print makes a PDF of it."
         blocks.download(
@@ -63,7 +65,7 @@ else:
 
 
 room.offer(story)
-quiz.offer()
+quiz.offer(story)
 
 
 def change(table: pd.DataFrame, title: str) -> Story:

@@ -53,6 +53,43 @@
     at(input.closest(".drag"));
   }
 
+  /* Scenes that ask, where a server counts votes: the stage of the quiz stands over them, step by step. */
+  const quiz = location.protocol.startsWith("http") && !asked.has("receiver") && asked.get("quiz");
+  const stage = quiz ? document.createElement("iframe") : null;
+  const last = document.querySelectorAll("[data-question]").length - 1;
+  const question = () => Number(Reveal.getCurrentSlide()?.dataset.question ?? -1);
+  const staged = () => stage?.contentDocument?.querySelector("main[data-step]");
+  if (stage) {
+    const place = new URL(`../quiz/${encodeURIComponent(quiz)}/stage`, location.href);
+    if (asked.has("key")) place.searchParams.set("key", asked.get("key"));
+    asked.delete("key");  // which a projector would show, and the frame keeps as its cookie
+    history.replaceState(null, "", `?${asked}${location.hash}`);
+    Object.assign(stage, { className: "stage-frame", title: "The vote", hidden: true, src: place.href });
+    document.body.append(stage);
+    document.querySelectorAll("[data-question] .fragment").forEach((it) => it.classList.remove("fragment"));
+    stage.addEventListener("load", seen);
+  }
+
+  function lead() {
+    staged()?.querySelector("form")?.requestSubmit();
+  }
+
+  function seen() {
+    if (!stage) return;
+    const here = question();
+    stage.hidden = here < 0 || !staged();
+    if (staged()) stage.contentDocument.documentElement.style.colorScheme = root.dataset.theme;
+    if (here > 0 && Number(staged()?.dataset.step) === 2 * here) lead();  // the one before is over: this one opens
+  }
+
+  /* Right arrow or space: the next step of the vote, and after its last one the next scene. */
+  function onward() {
+    const here = question(), step = Number(staged()?.dataset.step);
+    const until = 2 * here + 2 + (here === last && last > 0 ? 1 : 0);
+    if (here >= 0 && step < until) lead();
+    else Reveal.next();
+  }
+
   function end() {
     if (Reveal.isPaused()) Reveal.togglePause(false);
     if (document.fullscreenElement) document.exitFullscreen();
@@ -67,8 +104,8 @@
   const own = { light: "light", dark: "dark" }[asked.get("theme")];
   const receives = asked.has("receiver");
   const here = location.href.split(/[?#]/)[0];
-  const turn = () => drawn(root.dataset.theme === "dark" ? "light" : "dark");
-  const keyboard = { 27: end, 190: end, 110: end, 38: () => step(-1), 40: () => step(1), 84: turn };
+  const turn = () => drawn(root.dataset.theme === "dark" ? "light" : "dark").then(seen);
+  const keyboard = { 27: end, 190: end, 110: end, 39: onward, 32: onward, 34: onward, 38: () => step(-1), 40: () => step(1), 84: turn };
   root.dataset.theme = own || (dark.matches ? "dark" : "light");
   Reveal.initialize({
     width: 1920, height: 1080, margin: 0, minScale: 0.05, maxScale: 4, center: false, transition: "none",
@@ -76,6 +113,8 @@
     slideNumber: "c/t", hash: location.protocol !== "about:" && !receives, overview: false, keyboard, help: false,
     url: `${here}?theme=${own || ""}`, plugins: [RevealNotes],
   }).then(() => drawn(root.dataset.theme)).then(() => {
+    Reveal.on("slidechanged", seen);
+    seen();
     root.dataset.ready = "yes";
     window.focus();
   });

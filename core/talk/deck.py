@@ -157,7 +157,8 @@ def _drag(part: Drag) -> str:
     )
 
 
-def _slide(sentence: str, shown: Drawn | Marked, notes: str) -> str:
+def _slide(sentence: str, shown: Drawn | Marked, notes: str, question: int | None) -> str:
+    """A scene; `question` is its number where it is one that a vote can be about."""
     if isinstance(shown, Marked):
         words, source = "", ""
         figure = f'<div class="marked-scene">This scene cannot be shown here. {escape(shown.reason)}</div>'
@@ -165,8 +166,12 @@ def _slide(sentence: str, shown: Drawn | Marked, notes: str) -> str:
         size = "finding long" if len(shown.finding) > LONG else "finding"
         words, source = f'<p class="{size}">{escape(shown.finding)}</p>', escape(f"{shown.note} {shown.source}")
         figure = _figure(shown.parts)
+        if shown.answer:
+            words += f'<p class="{size} fragment">{escape(shown.answer)}</p>'
+    voted = "" if question is None else f' data-question="{question}"'
     return (
-        f'<section data-notes="{escape(notes)}"><div class="scene"><div class="words"><h2>{escape(sentence)}</h2>'
+        f'<section data-notes="{escape(notes)}"{voted}><div class="scene"><div class="words">'
+        f"<h2>{escape(sentence)}</h2>"
         f'{words}<p class="source">{source}</p></div><div class="figure">{figure}</div></div></section>'
     )
 
@@ -211,7 +216,11 @@ def build(
         drawn.append(show(scene))
         seen(len(drawn), len(story.scenes))
     pairs = list(zip(story.scenes, drawn, strict=True))
-    slides = "".join(_slide(scene.sentence, shown, scene.notes) for scene, shown in pairs)
+    numbers = iter(range(len(pairs)))
+    slides = "".join(
+        _slide(scene.sentence, shown, scene.notes, next(numbers) if scene.figure == scenes.ASKS else None)
+        for scene, shown in pairs
+    )
     sources = dict.fromkeys(shown.source for shown in drawn if isinstance(shown, Drawn))
     page = _page(story.title, slides, list(sources)).encode()
     if len(page) > MAX_BYTES:

@@ -49,8 +49,9 @@ def figure(heading: str, shown: Drawn, settings: Sequence[str] = (), tabled: boo
     told = "".join(f'<p class="source">{escape(line)}</p>' for line in (f"{shown.note} {shown.source}", *settings))
     tables = "".join(_shortened(chart) for chart in charts) if tabled else ""
     parts = "".join(_part(part, len(shown.parts)) for part in shown.parts)
+    answer = f"<p>Answer: {escape(shown.answer)}</p>" if shown.answer else ""
     return (
-        f"<section><h2>{escape(heading)}</h2><p>{escape(shown.finding)}</p>"
+        f"<section><h2>{escape(heading)}</h2><p>{escape(shown.finding)}</p>{answer}"
         f'<div class="figure">{parts}</div>{told}</section>{tables}'
     )
 

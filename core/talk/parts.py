@@ -84,12 +84,14 @@ class Drawn:
         parts: side by side.
         source: study or sample, weights, versions.
         note: what else must be said to read it; may be empty.
+        answer: what is told after the audience thought about it; empty where nothing is asked.
     """
 
     finding: str
     parts: tuple[Part, ...]
     source: str
     note: str = ""
+    answer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,11 +21,13 @@ def _file(name: str) -> str:
 
 
 def policy(stage: bool) -> str:
-    """What a page of a quiz may do: show pictures of this server and send its form there; the stage runs its script."""
+    """What a page of a quiz may do: show pictures of this server and send its form there; the stage runs its script,
+    and may stand over a scene of a talk."""
     runs = f"script-src {allowed(_file('stage.js'))}; connect-src 'self'; " if stage else ""
+    framed = "'self'" if stage else "'none'"
     return (
         f"default-src 'none'; {runs}style-src 'unsafe-inline'; img-src 'self' data:; form-action 'self'; "
-        "base-uri 'none'; frame-ancestors 'none'"
+        f"base-uri 'none'; frame-ancestors {framed}"
     )
 
 

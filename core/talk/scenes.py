@@ -14,13 +14,14 @@ from core.errors import DataUnavailable, InvalidRequest, InvariscopeError, Unkno
 from core.images.image import SafeImage
 from core.metrics import accuracy, attribution, calibration, domain, invariance, representation, selective
 from core.results import store
-from core.talk import citing, on_confidence, on_images, on_measures, on_models, on_studies
+from core.talk import citing, on_confidence, on_images, on_measures, on_models, on_quiz, on_studies
 from core.talk.parts import Chart, Drawn, Marked
-from core.talk.stories import Scene, Value
+from core.talk.stories import Scene, Story, Value
 from core.talk.view import Ask, View, asked_once
 
 IMAGE = ("image", "task", "encoders")
 STUDY = ("study", "version", "protocol", "first", "second")
+ASKS = "quiz/question"
 OF_MODELS = "models/"
 """How figures of the models' cards begin, which are of no study and of no picture."""
 SURENESS = (*STUDY, "dataset", "probabilities", "bins", "confidence_floor")
@@ -92,6 +93,7 @@ FIGURES: dict[str, SceneFigure] = {
     "representation/points": SceneFigure(
         "Images as points", (*STUDY, "measured", "projection", "colour"), on_measures.spaces
     ),
+    ASKS: SceneFigure("Question to the audience", (*IMAGE, "asks"), on_quiz.question),
     "models/training": SceneFigure("Training of the packaged encoders", (), on_models.training_curves),
 }
 
@@ -114,6 +116,7 @@ CITED: dict[str, tuple[Callable[..., Any], ...]] = {
     "fingerprint": (invariance.cosine_invariance,),
     "explanation": (invariance.cosine_invariance, accuracy.mcnemar_exact),
     "representation": (representation.linear_cka, representation.mutual_knn),
+    "quiz": (attribution.class_activation_map,),
     "models": (),
 }
 """Of each page the metrics behind its figures; their docstrings name who is to be cited."""
@@ -149,6 +152,11 @@ def bibtex(scene: Scene) -> str:
         ids = [spec.id for spec in on_models.trained_here()]
     info = store.study(str(scene.view["study"])) if "study" in scene.view else None
     return citing.bibtex(info, list(map(str, ids if isinstance(ids, (tuple, list)) else ())), metrics)
+
+
+def questions(story: Story) -> list[Scene]:
+    """The scenes of a story that ask the audience, in order."""
+    return [scene for scene in story.scenes if scene.figure == ASKS]
 
 
 def takes_a_picture(scene: Scene) -> bool:

@@ -9,31 +9,63 @@ from urllib.parse import urlsplit
 import psutil
 import streamlit as st
 
+from core import samples
 from core.encoders.registry import encoders
 from core.errors import InvariscopeError
 from core.heads import store as heads
 from core.results import store as studies
+from core.talk import on_quiz, scenes
 from core.talk.ballot import quizzes
-from core.talk.quiz import KINDS, MOST, Shot, of_samples, of_study, questions
+from core.talk.quiz import ANSWERS, KINDS, MAPS, MOST, Shot, of_samples, of_study, questions
+from core.talk.stories import Story, Value
+from core.talk.view import View
 from core.tasks import tasks
 from core.text import plain
-from pages.ui import access, inputs, resources, routes
+from pages.ui import access, inputs, resources, routes, stories
 
 RUNNING = "quiz_running"
-SAMPLES = "samples"
+SAMPLES, STORY = "samples", "story"
+OF = "quiz_of"
+"""Under which a session keeps what scenes its quiz was made of."""
+KIND_NAMES = {ANSWERS: "which answer", MAPS: "which map"}
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "utun", "tun")
 """How networks begin that no phone is in."""
 
 
-def offer() -> None:
-    """The part of the page Talk that makes a quiz, and leads to the one that runs."""
+def offer(story: Story) -> None:
+    """The part of the page Talk that makes a quiz, of pictures or of a story's own questions, and leads to it."""
     part = st.expander(
         "A quiz for the audience, on their phones", icon=":material/qr_code_2:", on_change="rerun", key="quiz_part"
     )
     with part:
         if part.open and not access.locked("Starting a quiz", "`invariscope`"):
-            _running(*st.session_state[RUNNING]) if _is_running() else _new()
+            _running(*st.session_state[RUNNING]) if _is_running() else _new(story)
+            with st.popover("A question as a scene of a story", icon=":material/quiz:", key="quiz_scene"):
+                _as_scene()
+
+
+def live(story: Story) -> str:
+    """What the address of a talk says of the quiz that runs, where it is that of the story; empty without one."""
+    if not _is_running() or st.session_state.get(OF) != _asked_in(story):
+        return ""
+    id, host = st.session_state[RUNNING]
+    return f"?quiz={id}&key={host}"
+
+
+def _asked_in(story: Story) -> str:
+    return repr([sorted(scene.view.items()) for scene in scenes.questions(story)])
+
+
+def _as_scene() -> None:
+    known = samples.samples()
+    image = st.selectbox("Picture", list(known), format_func=lambda id: plain(known[id].title), key="quiz_scene_image")
+    asks = st.segmented_control(
+        "Ask", list(KINDS), default=ANSWERS, required=True, format_func=KIND_NAMES.__getitem__, key="quiz_scene_asks"
+    )
+    pair = ("supervised", "simclr")
+    view: dict[str, Value] = {"image": str(image), "task": inputs.DEFAULT_TASK, "encoders": pair, "asks": str(asks)}
+    stories.offer(scenes.ASKS, view)
 
 
 def _is_running() -> bool:
@@ -65,9 +97,10 @@ def _label(id: str) -> str:
     return encoders()[id].label
 
 
-def _sources() -> dict[str, str]:
-    """What pictures there are: the samples, and each studied data set whose pictures and heads are here."""
-    found = {SAMPLES: "Sample pictures"}
+def _sources(story: Story) -> dict[str, str]:
+    """What can be asked: a story's own questions, and pictures of samples and of studied sets that are here."""
+    found = {STORY: "The questions of this story"} if scenes.questions(story) else {}
+    found[SAMPLES] = "Sample pictures"
     for study in studies.studies().values():
         for id in (id for id in study.datasets if id in tasks()):
             try:
@@ -78,8 +111,8 @@ def _sources() -> dict[str, str]:
     return found
 
 
-def _new() -> None:
-    sources = _sources()
+def _new(story: Story) -> None:
+    sources = _sources(story)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         source = st.selectbox(
             "Pictures", list(sources), format_func=lambda id: sources[id], key="quiz_source", width=260
@@ -89,10 +122,12 @@ def _new() -> None:
             list(KINDS),
             selection_mode="multi",
             default=list(KINDS),
-            format_func=lambda id: {"answers": "which answer", "maps": "which map"}[id],
+            format_func=KIND_NAMES.__getitem__,
             key="quiz_kinds",
         )
         count = st.number_input("Questions", 1, MOST, 5, key="quiz_count", width=120)
+    if source == STORY:
+        st.caption("In the talk's own window each question is voted on in its scene: → takes the next step.")
     study, _, dataset = str(source).partition("/")
     task = dataset or inputs.DEFAULT_TASK
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -120,9 +155,13 @@ def _new() -> None:
     rng = random.SystemRandom()
     try:
         with st.spinner("Looking for pictures"):
-            pair = resources.contender(str(first), task), resources.contender(str(second), task)
-            made = questions(list(kinds), int(count), _shots(study, dataset, rng), pair, rng)
+            if source == STORY:
+                made = [on_quiz.asked(View(scene.view), rng) for scene in scenes.questions(story)]
+            else:
+                pair = resources.contender(str(first), task), resources.contender(str(second), task)
+                made = questions(list(kinds), int(count), _shots(study, dataset, rng), pair, rng)
         old = st.session_state.get(RUNNING, ("", ""))[0]
+        st.session_state[OF] = _asked_in(story) if source == STORY else ""
         st.session_state[RUNNING] = quizzes().begin(made, address or "", old)
         st.rerun()
     except InvariscopeError as error:

@@ -25,12 +25,13 @@ GUIDE = (ROOT / "pages" / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def proxied(tmp_path: Path) -> Iterator[str]:
-    """The address at which nginx serves a dashboard for strangers."""
+def proxied(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address at which nginx serves a dashboard, for `strangers` or for people of one's `own`."""
+    public = {"strangers": {VARIABLE: "1"}, "own": {}}[request.param]
     if (nginx := shutil.which("nginx", path="/usr/sbin:/usr/bin")) is None:
         pytest.fail("There is no nginx: install it (Debian: nginx-light).")
     (block,) = re.findall(r"```nginx\n(.*?)```", GUIDE, flags=re.DOTALL)
-    settings = {"STREAMLIT_SERVER_BASE_URL_PATH": BASE, VARIABLE: "1", "INVARISCOPE_CACHE": str(tmp_path / "cache")}
+    settings = {"STREAMLIT_SERVER_BASE_URL_PATH": BASE, "INVARISCOPE_CACHE": str(tmp_path / "cache")} | public
     with serve(settings, before=READ_ONLY if own_mounts() else ()) as server:
         port = free_port()
         block = block.replace("listen 80;", f"listen 127.0.0.1:{port};").replace("lab.example.org", "localhost")
@@ -53,6 +54,7 @@ def proxied(tmp_path: Path) -> Iterator[str]:
             process.wait()
 
 
+@pytest.mark.parametrize("proxied", ["strangers"], indirect=True)
 def test_nginx_passes_pages_links_uploads_and_talks_on(proxied, visit):
     visitor = visit(proxied)
     page = visitor.open("/compare?image=coffee")
@@ -74,3 +76,35 @@ def test_nginx_passes_pages_links_uploads_and_talks_on(proxied, visit):
     assert answer.status == 200
     assert "reveal" in answer.text()
     assert visitor.strangers() == []
+
+
+@pytest.mark.parametrize("proxied", ["own"], indirect=True)
+def test_a_quiz_is_voted_on_through_nginx(proxied, visit):
+    visitor = visit(proxied)
+    page = visitor.open("/talk")
+    page.get_by_text("A quiz for the audience").click()
+    visitor.settle()
+    address = page.get_by_role("textbox", name="Address that phones open")
+    address.fill(proxied.removesuffix(f"/{BASE}"))
+    address.press("Tab")
+    visitor.settle()
+    page.get_by_role("button", name="Make the quiz").click()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Open the stage").click()
+    stage = opened.value
+    join = stage.locator(".url").inner_text()
+    assert join.startswith(f"{proxied}/quiz/")
+    phone = visit(proxied, width=390)
+    phone.page.goto(join)
+    expect(stage.locator(".voted")).to_have_text("1 phone here")
+    stage.keyboard.press("Space")
+    phone.page.get_by_role("button").first.click()
+    expect(phone.page.get_by_text("Your vote:")).to_be_visible()
+    expect(stage.locator(".voted")).to_have_text("1 of 1 phone voted")
+    stage.keyboard.press("Space")
+    expect(stage.locator("aside")).to_contain_text("Votes: A 1, B 0.")
+    assert stage.locator("main img").first.evaluate("it => it.naturalWidth") > 0
+    expect(phone.page.get_by_text("You were")).to_be_visible()
+    for each in (visitor, phone):
+        assert each.complaints == []
+        assert each.strangers() == []

@@ -7,7 +7,7 @@ from photos import encoded, photo
 from playwright.sync_api import Page, expect
 from serving import PATIENCE
 
-from core.talk import stories
+from core.talk import deck, stories
 
 pytestmark = pytest.mark.browser
 
@@ -30,6 +30,94 @@ def fits(page: Page) -> None:
 def open_part(visitor, name: str) -> None:
     visitor.page.get_by_text(name).click()
     visitor.settle()  # a list that is opened while the page is drawn anew closes again
+
+
+STORY = """title = "Guess"
+
+[[scenes]]
+figure = "study/limits"
+sentence = "Before"
+view = { study = "family" }
+""" + "".join(
+    f"""
+[[scenes]]
+figure = "quiz/question"
+sentence = "Which map of {image}?"
+view = {{ image = "{image}", task = "tiny-imagenet", encoders = ["supervised", "simclr"], asks = "maps" }}
+"""
+    for image in ("coffee", "motorcycle")
+)
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_the_quiz_of_a_story_is_voted_on_in_its_scenes(server, visit, dark, tmp_path):
+    (tmp_path / "guess.toml").write_text(STORY, encoding="utf-8")
+    visitor = visit(server, dark=dark)
+    page = visitor.open("/talk")
+    page.locator("input[type=file]").last.set_input_files(tmp_path / "guess.toml")
+    expect(page.get_by_role("heading", name="Guess")).to_be_visible()
+    visitor.settle()
+    if (prepare := page.get_by_role("button", name="Prepare the talk")).count():  # what was prepared stays so
+        prepare.click()
+    expect(page.locator("[data-testid=stIFrame]")).to_be_visible(timeout=4 * PATIENCE * 1000)
+    open_part(visitor, "A quiz for the audience")
+    address = page.get_by_role("textbox", name="Address that phones open")
+    address.fill(server)
+    address.press("Tab")
+    visitor.settle()
+    page.get_by_role("button", name="Make the quiz").click()
+    expect(page.get_by_role("link", name="Open the stage")).to_be_visible()
+    visitor.settle()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="In a window of its own").click()
+    talk = opened.value
+    complaints = []
+    talk.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    talk.set_viewport_size({"width": 1920, "height": 1080})
+    talk.wait_for_selector(READY, state="attached")
+    assert "key=" not in talk.url, "the secret would be on the projector"
+    frame, scene = talk.frame_locator(".stage-frame"), "section.present"
+    expect(talk.locator(".stage-frame")).to_be_hidden()
+    talk.keyboard.press("ArrowRight")
+    expect(talk.locator(scene)).to_contain_text("Before")
+    talk.keyboard.press("ArrowRight")
+    expect(talk.locator(".stage-frame")).to_be_visible()
+    expect(frame.locator("main[data-step='0'] .code")).to_be_visible()
+    phone = visit(server, width=390, dark=dark)
+    phone.page.goto(frame.locator(".url").inner_text())
+    expect(frame.locator(".voted")).to_have_text("1 phone here")
+    for question in range(2):
+        if not question:
+            talk.keyboard.press("ArrowRight")
+        expect(frame.locator(f"main[data-step='{2 * question + 1}']")).to_be_visible()
+        phone.page.get_by_role("button").nth(question).click()
+        expect(frame.locator(".voted")).to_have_text("1 of 1 phone voted")
+        talk.keyboard.press("Space")
+        expect(frame.locator("aside")).to_contain_text("Votes: A 1, B 0." if question == 0 else "Votes: A 0, B 1.")
+        talk.keyboard.press("ArrowRight")
+    expect(frame.locator("main[data-step='5']")).to_be_visible()
+    ground = frame.locator("body").evaluate("it => getComputedStyle(it).backgroundColor")
+    assert ground == ("rgb(17, 22, 29)" if dark else "rgb(255, 255, 255)")
+    talk.keyboard.press("ArrowRight")
+    expect(talk.locator(".stage-frame")).to_be_hidden()
+    expect(talk.locator(scene)).to_contain_text("Where the numbers come from")
+    assert complaints == []
+
+
+def test_in_a_file_a_question_stands_with_its_answer_after_one_key(browser, tmp_path):
+    made, _ = deck.build(stories.read(STORY.encode()))
+    (tmp_path / "talk.html").write_bytes(made)
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto((tmp_path / "talk.html").as_uri() + "?quiz=abcde&key=x#/2")
+    page.wait_for_selector(READY, state="attached")
+    expect(page.locator("section.present")).to_contain_text("No vote is counted here")
+    assert page.locator(".stage-frame").count() == 0
+    answer = page.locator("section.present .fragment")
+    expect(answer).to_have_css("opacity", "0")
+    page.keyboard.press("ArrowRight")
+    expect(answer).to_have_css("opacity", "1")
+    expect(answer).to_contain_text("is SimCLR, self-supervised")
+    page.close()
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
