@@ -48,23 +48,21 @@ values = [
 scales = map_pictures.scales(values, shared)
 
 blocks.control_note(contenders)
-columns = st.columns(max(2, len(contenders)), gap="medium")
-for i, (column, contender) in enumerate(zip(columns[: len(contenders)], contenders, strict=True)):
+# Pictures of a row share its width on a phone, too, where Streamlit would put one below the other.
+ROW = "[class*=st-key-map_row]"
+st.html(f"<style>{ROW} {{ flex-wrap: nowrap }} {ROW} > :has(img) {{ flex: 1 1 0 }}</style>")
+for i, contender in enumerate(contenders):
     spec, name = contender.encoder.spec, task.classes[classes[i]]
-    with column:
+    pictured, told = st.columns([3, 2], gap="medium")
+    with pictured, st.container(horizontal=True, gap="small", key=f"map_row_{i}"):
+        maps.original(contender, chosen.image, whole=view == "whole")
+        look = {"opacity": opacity, "view": view, "signed": signed}
+        shown, png = maps.draw(contender, chosen.image, readings[i], values[i], scales[i], name, **look)
+        st.html(overlay.bar(scales[i], METHODS[method].unit, signed), width=64)
+    with told:
         st.markdown(f"## {plain(spec.label)}")
         blocks.badge(spec)
-        png = maps.draw(
-            contender,
-            chosen.image,
-            readings[i],
-            values[i],
-            scales[i],
-            name,
-            opacity=opacity,
-            view=view,
-            signed=signed,
-        )
+        maps.note(shown)
         logit = float(readings[i].logits[classes[i]])
         st.markdown(f"**{plain(name)}**: {predictions[i].probabilities[classes[i]]:.1%}, logit {logit:.2f}")
         st.caption(

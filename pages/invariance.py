@@ -193,7 +193,7 @@ def cursor() -> None:
         with column:
             spec, name = contender.encoder.spec, tasks()[shown_task].classes[answer.prediction]
             st.markdown(f"### {plain(labels[spec.id])}")
-            maps.draw(contender, view, reading, values, scale, name)
+            maps.note(maps.draw(contender, view, reading, values, scale, name)[0])
             mark = ":material/change_circle: turned to" if answer.flipped else ":material/check:"
             st.markdown(f"{mark} **{plain(name)}**, {answer.confidence:.0%} sure")
             where = f"Turns at {turned[spec.id]:g} {shown.unit}." if spec.id in turned else "Never turns here."

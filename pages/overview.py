@@ -82,7 +82,7 @@ def row(
         with column:
             st.markdown(f"### {plain(spec.label)}")
             blocks.badge(spec)
-            maps.draw(contender, image, reading, values, scale, answer)
+            maps.note(maps.draw(contender, image, reading, values, scale, answer)[0])
             blocks.unfamiliar(contender, reading)
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.markdown(f"**{plain(answer)}**, {prediction.confidence:.0%} sure", width="content")

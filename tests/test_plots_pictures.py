@@ -1,5 +1,7 @@
 """Maps as pictures, and the strip of what the encoders saw."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -151,3 +153,28 @@ def test_a_frame_marks_what_is_seen_and_a_map_lies_where_it_belongs() -> None:
     assert (picture == 100).all(), "what is given stays"
     assert whole.is_part(box, 100, 60)
     assert not whole.is_part((0, 0, 100, 60), 100, 60)
+
+
+def test_weak_evidence_has_a_line_around_it_and_no_tint():
+    """By hand: the left half is strong, the right half is weak, and beyond the line the picture stays as it is."""
+    crop = np.full((64, 64, 3), 120, np.uint8)
+    halves = np.zeros((64, 64), np.float32)
+    halves[:, :32] = 1
+    halves[:, 32:] = overlay.WEAK / 2
+    drawn = overlay.blend(crop, halves, 1.0, 0.65)
+    assert (drawn[:, 40:] == 120).all()
+    assert (drawn[:, :24] != 120).any(axis=2).all()
+    assert (drawn[:, 31] == 255).all()
+    assert (drawn[:, 32] == 24).all()
+    faint = overlay.blend(crop, halves * 0.1, 1.0, 0.65)
+    assert (faint[:, 31] == 255).all(), "a map that is weak everywhere has a line"
+    assert (np.delete(faint, [31, 32], axis=1) == 120).all(), "and no tint"
+
+
+def test_the_colour_bar_says_what_colours_mean():
+    told = overlay.bar(1.352, "logits", False)
+    assert 'aria-label="Colours from 0 to 1.35 logits; the line is at 0.338."' in told
+    assert 'aria-label="Colours from −1.35 to 1.35 logits; the line is at 0.338."' in overlay.bar(1.352, "logits", True)
+    first, last = re.findall(r"rgb\((\d+),(\d+),(\d+)\)", told)[:: len(re.findall("rgb", told)) - 1]
+    ends = overlay.colour(np.array([[0.0, 1.352]], np.float32), 1.352, False)[0]
+    assert [tuple(map(int, first)), tuple(map(int, last))] == [tuple(ends[0]), tuple(ends[1])]

@@ -7,12 +7,25 @@ import streamlit as st
 from numpy.typing import NDArray
 
 from core import export, pipeline
-from core.images.image import SafeImage
+from core.encoders.preprocess import display_crop
+from core.images.image import Pixels, SafeImage, thumbnail
 from core.pipeline import Reading
 from core.plots import map_pictures
 from core.readout import Contender
 from core.text import plain
 from pages.ui import blocks, resources
+
+
+def original(contender: Contender, image: SafeImage, whole: bool) -> None:
+    """Show what a map lies on: the crop that the contender reads, or the whole picture."""
+    recipe = contender.encoder.spec.preprocessing
+
+    def draw() -> Pixels:
+        return thumbnail(image, map_pictures.WHOLE) if whole else display_crop(image.rgb, recipe, map_pictures.SIDE)
+
+    png = resources.png(image, draw, "original", recipe, whole)
+    alt = f"The picture{'' if whole else f' as {contender.encoder.spec.label} reads it'}, without a map."
+    st.image(png, width="stretch", output_format="PNG", alt=alt)
 
 
 def draw(
@@ -23,18 +36,19 @@ def draw(
     scale: float,
     class_name: str,
     **look: Any,
-) -> bytes:
-    """Show one map and return the PNG that was shown; arguments as of `core.plots.map_pictures.picture`."""
+) -> tuple[map_pictures.Shown, bytes]:
+    """Show one map; gives it and its PNG. Arguments as of `core.plots.map_pictures.picture`."""
     shown = map_pictures.picture(contender, image, reading, values, scale, class_name, **look)
-    icon = ":material/visibility_off:" if shown.empty else ":material/info:"
-    if shown.empty:
-        st.caption(f"{icon} {plain(shown.note)}")
     of = pipeline.key(contender, image), values.tobytes(), scale, shown.empty, tuple(sorted(look.items()))
     png = resources.png(image, shown.draw, "map", *of)
     st.image(png, width="stretch", output_format="PNG", alt=shown.alt)
-    if shown.note and not shown.empty:
-        st.caption(f"{icon} {plain(shown.note)}")
-    return png
+    return shown, png
+
+
+def note(shown: map_pictures.Shown) -> None:
+    """What must be said of a map, if anything."""
+    if shown.note:
+        st.caption(f":material/{'visibility_off' if shown.empty else 'info'}: {plain(shown.note)}")
 
 
 def downloads(
