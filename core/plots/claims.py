@@ -61,8 +61,8 @@ def verdict(judged: Judged, labels: Mapping[str, str]) -> str:
     if not total:
         if judged.claim.id == "elsewhere":
             return (
-                "How far two maps of one method differ is known only from a second training run of it, and the study "
-                "holds none: no difference between methods can be told from that between runs."
+                "The study measured no maps, or holds no second training run of a method: how far two maps of one "
+                "method differ is known only from one, so no difference between methods can be told from it."
             )
         return "The study did not measure what this takes."
     at = judged.estimate

@@ -88,7 +88,7 @@ class Settings:
         value = self.given.get(name, default)
         different = isinstance(value, list | tuple) and value and len(set(map(repr, value))) == len(value)
         if not different or not all(_between(item, low, high) for item in value):
-            raise self._refuse(name, f"a list of different numbers from {low:g} to {high:g}")
+            raise self._refuse(name, f"like [{default[0]:g}], a list of different numbers from {low:g} to {high:g}")
         return tuple(float(item) for item in value)
 
 
