@@ -63,22 +63,23 @@ def test_protocol_end_to_end_agrees_with_scikit_learn() -> None:
     """The same search, by scikit-learn: same C, same answers, same temperature."""
     features, labels = clusters(400)
     held_out = held_out_tenth(labels)
-    fit = fitting.fit_linear(features, labels, 4, held_out)
+    fit = fitting.fit_linear(features, labels, 4, held_out, "toy", "avg")
     kept, truth = features[~held_out], labels[held_out].numpy()
     scaled, unseen = ((part - kept.mean(0)) / kept.std(0, correction=0) for part in (kept, features[held_out]))
     searched = [
         LogisticRegression(C=c, tol=1e-7, max_iter=5000).fit(scaled, labels[~held_out]) for c in fitting.STRENGTHS
     ]
     scores = [m.score(unseen, truth) for m in searched]
-    np.testing.assert_allclose(fit.validation_top1, scores[: len(fit.validation_top1)], atol=1e-6)
-    assert max(fit.validation_top1) == pytest.approx(max(scores)), "nothing better lies behind the end of the search"
+    path = fit.facts["path"]
+    np.testing.assert_allclose(path, scores[: len(path)], atol=1e-5)
+    assert fit.facts["validation_top1"] == pytest.approx(max(scores)), "nothing better lies behind the search's end"
     losses = [log_loss(truth, m.predict_proba(unseen)) for m in searched]
     best = max(range(len(losses)), key=lambda i: (round(scores[i], 6), -losses[i]))
-    assert fit.strength == fitting.STRENGTHS[best]
+    assert fit.facts["C"] == fitting.STRENGTHS[best]
     logits = searched[best].decision_function(unseen)
     assert fit.temperature == pytest.approx(fit_temperature(logits, truth), rel=0.01)
     mean, deviation = features.mean(0), features.std(0, correction=0)
-    reference = LogisticRegression(C=fit.strength, tol=1e-7, max_iter=5000).fit((features - mean) / deviation, labels)
+    reference = LogisticRegression(C=fit.facts["C"], tol=1e-7, max_iter=5000).fit((features - mean) / deviation, labels)
     fresh, _ = clusters(1000, seed=5)
     ours = F.softmax(F.linear(fresh, fit.weight, fit.bias), dim=1)
     np.testing.assert_allclose(ours, reference.predict_proba((fresh - mean) / deviation), atol=2e-3)
@@ -88,8 +89,8 @@ def test_fit_is_repeatable_and_works_inside_inference_mode_with_a_constant_featu
     features, labels = clusters(80)
     features[:, 2] = 3
     with torch.inference_mode():
-        fit = fitting.fit_linear(features, labels, 4, held_out_tenth(labels))
-    again = fitting.fit_linear(features, labels, 4, held_out_tenth(labels))
+        fit = fitting.fit_linear(features, labels, 4, held_out_tenth(labels), "toy", "avg")
+    again = fitting.fit_linear(features, labels, 4, held_out_tenth(labels), "toy", "avg")
     assert torch.equal(again.weight, fit.weight)
     assert again.temperature == fit.temperature
     assert fit.weight.isfinite().all()
@@ -99,13 +100,15 @@ def test_fit_is_repeatable_and_works_inside_inference_mode_with_a_constant_featu
 
 @pytest.mark.parametrize(("labels", "classes"), [([0, 0, 2, 2], 3), ([0, 0, 0, 0], 1), ([0, 1, 1, 0], 2)])
 def test_fit_refuses_a_class_without_samples(labels: list[int], classes: int) -> None:
+    held_out = torch.tensor([True, False, False, True])
     with pytest.raises(ValueError, match="at least two classes, each with samples"):
-        fitting.fit_linear(torch.randn(4, 3), torch.tensor(labels), classes, torch.tensor([True, False, False, True]))
+        fitting.fit_linear(torch.randn(4, 3), torch.tensor(labels), classes, held_out, "toy", "avg")
 
 
 def test_fit_refuses_to_choose_without_validation() -> None:
+    held_out = torch.tensor([False, False])
     with pytest.raises(ValueError, match="no sample is held out"):
-        fitting.fit_linear(torch.randn(2, 3), torch.tensor([0, 1]), 2, torch.tensor([False, False]))
+        fitting.fit_linear(torch.randn(2, 3), torch.tensor([0, 1]), 2, held_out, "toy", "avg")
 
 
 def test_round_trip(tmp_path: Path) -> None:

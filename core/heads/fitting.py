@@ -8,14 +8,13 @@
 4. The head is fitted again on training and held-out samples together, with the same C.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from core.heads import logistic
+from core.heads.linear import LinearHead
 from core.metrics.calibration import fit_temperature
 
 # scikit-learn's C: weight of the summed cross-entropy against ½‖W‖², strongest regularisation first.
@@ -23,35 +22,19 @@ PATIENCE = 8  # strengths: two decades of C
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """A fitted linear map of raw features and what was found on the way.
+def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor, task: str, pooling: str) -> LinearHead:
+    """A linear head by the protocol of this module, on the device of the features.
 
-    Attributes:
-        weight: (C, D).
-        bias: (C,).
-        temperature: fitted on held-out logits.
-        strength: the chosen C.
-        validation_top1: share of held-out samples right, by strength as in `STRENGTHS`, as far as the search went.
-        iterations: of the solver over the whole path and the last fit.
-    """
-
-    weight: Tensor
-    bias: Tensor
-    temperature: float
-    strength: float
-    validation_top1: tuple[float, ...]
-    iterations: int
-
-
-def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor) -> Fit:
-    """A linear head by the protocol of this module.
+    Its facts hold `C`, the chosen strength; `validation_top1`, and `path`, the same by strength as in `STRENGTHS` as
+    far as the search went, in [0, 1]; and `iterations` of the solver over the whole path and the last fit.
 
     Args:
         features: (N, D) raw features, on the device to compute on.
         labels: (N,) int64.
         classes: number of classes; each needs a sample that is not held out.
         held_out: (N,) bool, which samples choose strength and temperature.
+        task: id of the label space.
+        pooling: recipe of the feature.
 
     Raises:
         ValueError: fewer than two classes, nothing held out, or a class whose samples all are.
@@ -88,4 +71,6 @@ def fit_linear(features: Tensor, labels: Tensor, classes: int, held_out: Tensor)
         whole = logistic.problem(features, labels, classes)
         last = logistic.solve(whole, 1 / (c * len(labels)))
         weight, bias = last.on_raw_features(whole)
-        return Fit(weight.to(home), bias.to(home), temperature, c, tuple(found), iterations + last.iterations)
+        facts = {"C": c, "validation_top1": max(found), "path": [round(top1, 5) for top1 in found]}
+        facts["iterations"] = iterations + last.iterations
+        return LinearHead(task, "linear", pooling, weight.to(home), bias.to(home), temperature, True, facts)

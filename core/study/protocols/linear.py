@@ -27,33 +27,19 @@ def kept_in(cache: Path, train: str, seed: int) -> Path:
 def fitted(material: Material) -> LinearHead:
     """The head that `core.heads.fitting` fits: what a packaged head of this encoder and set would be.
 
-    Its facts hold `C`, `validation_top1` and `path` in [0, 1], and `iterations`. It is kept in `material.probe`, since
-    every measure of a study rests on it; a file that is damaged counts as absent.
+    It is kept in `material.probe`, since every measure of a study rests on it; a file that is damaged counts as absent.
     """
     if material.probe is not None and is_whole(material.probe):
         return load(material.probe)
     features = torch.as_tensor(np.array(material.train.values), device=material.device)
-    fit = fitting.fit_linear(
+    head = fitting.fit_linear(
         features,
         torch.as_tensor(material.train.labels),
         material.classes,
         torch.as_tensor(material.held_out),
-    )
-    head = LinearHead(
-        task=material.images.spec.id,
-        protocol="linear",
-        pooling=material.encoder().spec.pooling,
-        weight=fit.weight.cpu(),
-        bias=fit.bias.cpu(),
-        temperature=fit.temperature,
-        calibrated=True,
-        facts={
-            "C": fit.strength,
-            "validation_top1": max(fit.validation_top1),
-            "path": [round(top1, 5) for top1 in fit.validation_top1],
-            "iterations": fit.iterations,
-        },
-    )
+        material.images.spec.id,
+        material.encoder().spec.pooling,
+    ).to(torch.device("cpu"))
     if material.probe is not None:
         save(head, material.probe)
         seal(material.probe)
