@@ -87,8 +87,7 @@ def load(id: str, device: torch.device, progress: Progress = lambda done, total:
     tensors = reading.state_dict(spec.weights, digest)
     published = _for_heads(spec, tensors)
     if spec.weights.reader == "timm":
-        loaded = timm_files.load(spec, tensors)
-        network, classifier = loaded.network, loaded.classifier
+        network, classifier = timm_files.load(spec, tensors)
     else:
         network, classifier = skeletons.build(spec), None
         reading.load_strictly(network, spec.weights, tensors)

@@ -243,9 +243,9 @@ def _loaded(spec: EncoderSpec) -> tuple[encoder.Encoder, int]:
     """The file loaded as it will be, and the number of classes of the classifier that timm found in it, 0 for none."""
     cpu, digest = torch.device("cpu"), spec.weights.sha256
     if spec.weights.reader == "timm":
-        loaded = timm_files.load(spec)
-        classes = 0 if loaded.classifier is None else len(loaded.classifier[0])
-        return encoder.freeze(spec, loaded.network, cpu, digest, loaded.classifier), classes
+        built, classifier = timm_files.load(spec)
+        classes = 0 if classifier is None else len(classifier[0])
+        return encoder.freeze(spec, built, cpu, digest, classifier), classes
     built = skeletons.build(spec)
     reading.load_strictly(built, spec.weights)
     return encoder.freeze(spec, built, cpu, digest), 0

@@ -8,7 +8,6 @@ must be what the catalog says.
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from torch import Tensor
@@ -19,19 +18,6 @@ from core.encoders.files.weights import path_of
 from core.encoders.opening import reading
 from core.encoders.spec import EncoderSpec
 from core.errors import WeightsInvalid
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
-    """A network from a file of timm's.
-
-    Attributes:
-        network: headless, in training mode.
-        classifier: weight (C, D) and bias (C,) that were in the file; None where it has none.
-    """
-
-    network: Network
-    classifier: tuple[Tensor, Tensor] | None
 
 
 def build(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Network:
@@ -71,8 +57,8 @@ def naming(network: Network) -> Callable[[dict[str, Tensor]], dict[str, Tensor]]
     return lambda tensors: _filter_of(network)(dict(tensors), network)
 
 
-def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Loaded:
-    """The network of an entry from its file on this machine.
+def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> tuple[Network, tuple[Tensor, Tensor] | None]:
+    """The network of an entry from its file on this machine: headless, in training mode; and `split`'s classifier.
 
     Args:
         spec: the entry.
@@ -91,7 +77,7 @@ def load(spec: EncoderSpec, tensors: dict[str, Tensor] | None = None) -> Loaded:
             mismatch = reading.compare(build(spec).state_dict(), tensors, spec.weights.absent)
         said = f"{mismatch.listing}. Probably {mismatch.guess}." if mismatch.listing else f"{error}."
         raise WeightsInvalid(f"{path_of(spec.weights)} does not fit {spec.architecture}: {said}") from error
-    return Loaded(network, split(network))
+    return network, split(network)
 
 
 def split(network: Network) -> tuple[Tensor, Tensor] | None:
