@@ -70,10 +70,9 @@ def test_areas_of_a_linear_network_in_closed_form() -> None:
     rng = np.random.default_rng(1)
     classes = np.array([0, 1, 2])
     orders = [[rng.permutation(CELLS) for _ in range(3)] for _ in images]
-    found = faithfulness.areas(contender, images, classes, orders, GRID)
-    assert [len(mine) for mine in found] == [3, 3, 3]
-    for image, label, mine, areas in zip(images.numpy(), classes, orders, found, strict=True):
-        parts = contributions(image, HEAD_WEIGHT.numpy())
+    for image, label, mine in zip(images, classes, orders, strict=True):
+        areas = faithfulness.areas(contender, image, int(label), mine, GRID)
+        parts = contributions(image.numpy(), HEAD_WEIGHT.numpy())
         for order, area in zip(mine, areas, strict=True):
             expected = by_hand(order, parts, HEAD_BIAS.numpy(), int(label))
             assert (area.deletion, area.insertion) == pytest.approx(expected, abs=1e-5)
@@ -87,7 +86,7 @@ def test_both_ends_are_in_the_area() -> None:
         encoder(TwoChannels(), spec(size=16)), linear_head(torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), temperature=1.0)
     )
     first = np.r_[6, np.delete(np.arange(CELLS), 6)]
-    (area,) = faithfulness.areas(contender, image, np.array([0]), [[first]], GRID)[0]
+    (area,) = faithfulness.areas(contender, image[0], 0, [first], GRID)
     steps = faithfulness.STEPS
     assert area.deletion == pytest.approx((1 / 2 + 0.5 * (steps - 1) + 0.5 / 2) / steps)
     assert area.insertion == pytest.approx((0.5 / 2 + (steps - 1) + 1 / 2) / steps)
@@ -103,7 +102,7 @@ def test_the_order_of_the_map_is_the_most_faithful_there_is(seed: int) -> None:
     best = faithfulness.order_of(map)
     rng = np.random.default_rng(seed)
     orders = [best, best[::-1].copy(), *(rng.permutation(CELLS) for _ in range(20))]
-    (found,) = faithfulness.areas(contender, images, np.array([0]), [orders], GRID)
+    found = faithfulness.areas(contender, images[0], 0, orders, GRID)
     deletion, insertion = (np.array([getattr(area, name) for area in found]) for name in ("deletion", "insertion"))
     assert deletion[0] < deletion[2:].min()
     assert insertion[0] > insertion[2:].max()

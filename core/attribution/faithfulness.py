@@ -53,38 +53,23 @@ def masks(order: NDArray[np.int64], height: int, width: int, steps: int = STEPS)
 
 
 def areas(
-    contender: Contender,
-    inputs: Tensor,
-    classes: NDArray[np.int64],
-    orders: Sequence[Sequence[NDArray[np.int64]]],
-    grid: tuple[int, int],
-) -> list[list[Areas]]:
-    """Areas of each image under each of its orders.
+    contender: Contender, image: Tensor, label: int, orders: Sequence[NDArray[np.int64]], grid: tuple[int, int]
+) -> list[Areas]:
+    """Areas of an image under each of some orders.
 
     Args:
         contender: who answers.
-        inputs: (B, 3, S, S) normalised, in which the mean colour is 0.
-        classes: (B,) whose probability is followed.
-        orders: for each image its orders of the cells.
+        image: (3, S, S) normalised, in which the mean colour is 0.
+        label: of the class whose probability is followed.
+        orders: of the cells.
         grid: (h, w) of the cells.
-
-    Returns:
-        A list an image of one `Areas` an order.
     """
-    height, width = grid
-    found = []
-    for image, label, mine in zip(inputs, classes, orders, strict=True):
-        reached = np.concatenate([masks(order, height, width) for order in mine])
-        scores = _scores(contender, image, int(label), reached)
-        path = np.linspace(0, 1, STEPS + 1)
-        curves = scores.reshape(2, len(mine), STEPS + 1)
-        found.append(
-            [
-                Areas(area_under_curve(path, gone), area_under_curve(path, come))
-                for gone, come in zip(*curves, strict=True)
-            ]
-        )
-    return found
+    reached = np.concatenate([masks(order, *grid) for order in orders])
+    curves = _scores(contender, image, label, reached).reshape(2, len(orders), STEPS + 1)
+    path = np.linspace(0, 1, STEPS + 1)
+    return [
+        Areas(area_under_curve(path, gone), area_under_curve(path, come)) for gone, come in zip(*curves, strict=True)
+    ]
 
 
 def _scores(contender: Contender, image: Tensor, label: int, reached: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -123,8 +123,8 @@ def _areas(
             break
         chance = np.random.default_rng(place).permutation(cells)
         orders = [faithfulness.order_of(block.maps[role][i]), chance, centre]
-        one = slice(i, i + 1)
-        found += faithfulness.areas(who, block.inputs[one], block.classes[role][one], [orders], (grid[0], grid[1]))
+        label = int(block.classes[role][i])
+        found.append(faithfulness.areas(who, block.inputs[i], label, orders, (grid[0], grid[1])))
     return found
 
 
