@@ -95,13 +95,6 @@ class ImageSet:
     skip_unreadable: bool = False
     checks: dict[str, int | None] = field(default_factory=dict)
 
-    def part_of(self, sample_id: str) -> tuple[str, int] | None:
-        """The part that holds a sample, and its position there; None when there is no such sample."""
-        for name, part in self.parts.items():
-            if sample_id in part.ids:
-                return name, part.ids.index(sample_id)
-        return None
-
 
 class Adapter(Protocol):
     """A data set that can be asked for by id."""

@@ -18,6 +18,7 @@ from core.metrics._checks import BoolArray, FloatArray
 
 CELLS = (-2, -1)
 """Axes of a map."""
+NEGLIGIBLE = 1e-3  # share of the scale of logits below which evidence counts as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def class_activation_map(feature_map: ArrayLike, weights: ArrayLike) -> FloatArr
     return (head @ flat / (height * width)).reshape(*lead, len(head), height, width)
 
 
-def degenerate(map: ArrayLike, logit_scale: float, epsilon: float = 1e-3) -> bool:
-    """Whether a map holds no positive evidence worth drawing: max(ReLU(M)) · h·w < ε · logit_scale.
+def degenerate(map: ArrayLike, logit_scale: float) -> bool:
+    """Whether a map holds no positive evidence worth drawing: max(ReLU(M)) · h·w < `NEGLIGIBLE` · logit_scale.
 
     A cell's value times the number of cells is the logit that an image of such cells would reach, which does not
     depend on the grid and can be compared with logits.
@@ -59,11 +60,10 @@ def degenerate(map: ArrayLike, logit_scale: float, epsilon: float = 1e-3) -> boo
     Args:
         map: (h, w) class activation map, in logits per cell.
         logit_scale: typical size of the model's logits, > 0, such as their standard deviation over classes.
-        epsilon: share of that scale below which evidence counts as none, > 0.
     """
     values = check.floats("map", map, "(h, w)")
     scale = check.number("logit_scale", logit_scale, 0, inside=True)
-    return bool(max(values.max(), 0.0) * values.size < check.number("epsilon", epsilon, 0, inside=True) * scale)
+    return bool(max(values.max(), 0.0) * values.size < NEGLIGIBLE * scale)
 
 
 def spearman_agreement(a: ArrayLike, b: ArrayLike) -> FloatArray:
@@ -145,14 +145,13 @@ def iou_at(a: ArrayLike, b: ArrayLike, share: float = 0.2) -> Overlap:
     return Overlap(iou=common / (2 * size - common), chance=q / (2 - q))
 
 
-def overlaps(maps: Sequence[ArrayLike], share: float = 0.2) -> list[Overlap]:
+def overlaps(maps: Sequence[ArrayLike]) -> list[Overlap]:
     """`iou_at` of each pair of maps that lie on one grid, in the order of `itertools.combinations`; others are no pair.
 
     Args:
         maps: (h, w) each.
-        share: size of the regions, in (0, 1).
     """
-    return [iou_at(a, b, share) for a, b in combinations(maps, 2) if np.shape(a) == np.shape(b)]
+    return [iou_at(a, b) for a, b in combinations(maps, 2) if np.shape(a) == np.shape(b)]
 
 
 def _largest(values: FloatArray, size: int) -> FloatArray:

@@ -14,7 +14,7 @@ from core.metrics.interval import Interval
 from core.metrics.resampling import Bootstrapped, mean_of
 
 # Of the two-sample classifier: weak enough to converge within a second where the sets are separable, as most are.
-INVERSE_PENALTY, MAX_ITERATIONS = 0.01, 1000
+INVERSE_PENALTY, MAX_ITERATIONS, FOLDS = 0.01, 1000, 5
 CHUNK = 2**22  # numbers of a matrix that is held at once
 PERMUTATIONS = 50_000  # all of up to 8 pairs
 
@@ -48,7 +48,7 @@ def frechet_distance(x: ArrayLike, y: ArrayLike) -> float:
     return max(0.0, float(shift @ shift + np.trace(one) + np.trace(other) - 2 * shared))
 
 
-def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.random.Generator) -> float:
+def two_sample_auroc(x: ArrayLike, y: ArrayLike, *, rng: np.random.Generator) -> float:
     """How well a linear classifier tells which of two sets a feature comes from (classifier two-sample test).
 
     A logistic regression (L2, C = 0.01 on features standardised within the fold) is fitted on all folds but one and
@@ -56,9 +56,8 @@ def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.rand
     place of accuracy). The larger set is thinned to the size of the smaller, so both weigh the same.
 
     Args:
-        x: (N, D), N at least `folds`.
-        y: (M, D), M at least `folds`.
-        folds: at least 2.
+        x: (N, D), N at least `FOLDS`.
+        y: (M, D), M at least `FOLDS`.
         rng: draws the samples of the larger set and the folds.
 
     Returns:
@@ -71,14 +70,13 @@ def two_sample_auroc(x: ArrayLike, y: ArrayLike, folds: int = 5, *, rng: np.rand
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    folds = check.whole("folds", folds, 2)
-    first, second = check.rows("x", x, least=folds), check.rows("y", y, least=folds)
+    first, second = check.rows("x", x, least=FOLDS), check.rows("y", y, least=FOLDS)
     _same_width("y", second, "x", first)
     rng = check.generator("rng", rng)
     size = min(len(first), len(second))
     kept = [rows[rng.permutation(len(rows))[:size]] for rows in (first, second)]
     values, side = np.concatenate(kept), np.repeat([0, 1], size)
-    splitter = StratifiedKFold(folds, shuffle=True, random_state=int(rng.integers(2**31)))
+    splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=int(rng.integers(2**31)))
     scores = []
     for train, test in splitter.split(values, side):
         model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, max_iter=MAX_ITERATIONS))

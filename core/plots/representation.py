@@ -11,6 +11,7 @@ from core.metrics.representation import SharedNeighbours
 from core.plots.style import finish, square
 
 MANY = 12  # classes from which on a legend would be a thicket
+LEVEL = 0.05  # below which the probability by chance alone is called small
 
 
 def matrix(
@@ -56,7 +57,6 @@ def nearest_finding(
     shared: SharedNeighbours,
     names: tuple[str, str],
     classes: Sequence[str],
-    level: float = 0.05,
 ) -> str:
     """Whether two contenders name the same neighbours of an image, against chance, and of which classes they are.
 
@@ -65,10 +65,9 @@ def nearest_finding(
         second: likewise, of the same images.
         shared: of `geometry.shared`.
         classes: of the data set.
-        level: below which the probability by chance alone is called small.
     """
     of, images = min(len(first), len(second)), int(first["images"].iloc[0])
-    beyond = "more than" if shared.p < level else "not more than"
+    beyond = "more than" if shared.p < LEVEL else "not more than"
     tail = "p < .001" if shared.p < 0.001 else f"p = {shared.p:.3f}".replace("0.", ".")
     kinds = []
     for name, table in zip(names, (first, second), strict=True):

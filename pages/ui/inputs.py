@@ -244,13 +244,13 @@ def chosen() -> Chosen:
     return found
 
 
-def pick_class(chosen: Chosen, key: str = "class") -> int | None:
+def pick_class(chosen: Chosen) -> int | None:
     """The class to look at; None stands for each contender's own answer. In the address as its name."""
     own = "own answer"
     name = st.selectbox(
         "Class to explain",
         [own, *chosen.task.classes],
-        key=key,
+        key="class",
         bind="query-params",
         help="Any class of the task; by default each contender explains its own answer.",
     )

@@ -53,7 +53,7 @@ def test_parts_as_folders(root: Path) -> None:
     )
     assert spec.classes == 2
     assert spec.images == "5 train, 2 val, 3 test"
-    assert found.part_of("test/dog/1.png") == ("test", 2)
+    assert found.parts["test"].ids.index("test/dog/1.png") == 2
 
 
 @pytest.mark.parametrize("names", [("Training", "Testing"), ("train", "val"), ("TRAIN", "valid")])

@@ -187,10 +187,10 @@ class Mismatch:
         return f"the file has parts ({_tops(self.extra)}) that the entry should drop, or it is another architecture"
 
 
-def beginnings(keys: Iterable[str], most: int = 3) -> str:
+def beginnings(keys: Iterable[str]) -> str:
     """The commonest two-part beginnings of names, for people: "'module.encoder_q.' (318), 'module.queue' (1)"."""
     counted = Counter(".".join(parts[:2]) + ("." if len(parts) > 2 else "") for parts in (k.split(".") for k in keys))
-    return ", ".join(f"'{beginning}' ({count})" for beginning, count in counted.most_common(most))
+    return ", ".join(f"'{beginning}' ({count})" for beginning, count in counted.most_common(3))
 
 
 def _beginnings(pairs: Iterable[tuple[str, set[str]]]) -> Counter[str]:
