@@ -34,9 +34,10 @@ def test_first_answer_needs_none_of_the_slow_libraries() -> None:
     """timm, captum and scikit-learn take as long to import as PyTorch itself; what opens the dashboard does without."""
     code = (
         "import sys\n"
-        "from core import images, pipeline, samples\n"
+        "from core import pipeline, samples\n"
+        "from core.images.opening import open_image\n"
         "contender = pipeline.load('supervised', 'tiny-imagenet')\n"
-        "pipeline.read_images(contender, [images.open_image(samples.read('cat'))])\n"
+        "pipeline.read_images(contender, [open_image(samples.read('cat'))])\n"
         "print(*sorted({'timm', 'torchvision', 'captum', 'sklearn', 'matplotlib'} & sys.modules.keys()))"
     )
     assert python(code) == ""

@@ -181,7 +181,9 @@ class _Foreman:
 
     def _cancel(self) -> None:
         """End what still runs, first by asking."""
-        left = list(self.running)
+        # The last first: a worker that is freed gets the next task in line, and Ray ends this process when a task is
+        # cancelled while it is handed out ("submissible_tasks", seen with 2.60).
+        left = list(reversed(self.running))
         for reference in left:
             ray.cancel(reference)
         if left:
