@@ -46,6 +46,19 @@ class Visitor:
         self.settle()
         return self.page
 
+    def open_part(self, name: str) -> None:
+        self.page.get_by_text(name).click()
+        self.settle()  # a list that is opened while the page is drawn anew closes again
+
+    def make_quiz(self, address: str) -> None:
+        """On *Talk*: a quiz that phones join at an address."""
+        self.open_part("A quiz for the audience")
+        place = self.page.get_by_role("textbox", name="Address that phones open")
+        place.fill(address)
+        place.press("Tab")
+        self.settle()
+        self.page.get_by_role("button", name="Make the quiz").click()
+
     def arrive(self, heading: str) -> None:
         """Wait for the page of that heading; while pages change, the one before stands there too, even twice."""
         expect(self.page.get_by_role("heading", level=1).filter(has_text=heading).first).to_be_visible()

@@ -82,13 +82,7 @@ def test_nginx_passes_pages_links_uploads_and_talks_on(proxied, visit):
 def test_a_quiz_is_voted_on_through_nginx(proxied, visit):
     visitor = visit(proxied)
     page = visitor.open("/talk")
-    page.get_by_text("A quiz for the audience").click()
-    visitor.settle()
-    address = page.get_by_role("textbox", name="Address that phones open")
-    address.fill(proxied.removesuffix(f"/{BASE}"))
-    address.press("Tab")
-    visitor.settle()
-    page.get_by_role("button", name="Make the quiz").click()
+    visitor.make_quiz(proxied.removesuffix(f"/{BASE}"))
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the stage").click()
     stage = opened.value

@@ -27,11 +27,6 @@ def fits(page: Page) -> None:
             assert wide < 800 or box["y"] + box["height"] <= high + 1
 
 
-def open_part(visitor, name: str) -> None:
-    visitor.page.get_by_text(name).click()
-    visitor.settle()  # a list that is opened while the page is drawn anew closes again
-
-
 STORY = """title = "Guess"
 
 [[scenes]]
@@ -60,12 +55,7 @@ def test_the_quiz_of_a_story_is_voted_on_in_its_scenes(server, visit, dark, tmp_
     if (prepare := page.get_by_role("button", name="Prepare the talk")).count():  # what was prepared stays so
         prepare.click()
     expect(page.locator("[data-testid=stIFrame]")).to_be_visible(timeout=4 * PATIENCE * 1000)
-    open_part(visitor, "A quiz for the audience")
-    address = page.get_by_role("textbox", name="Address that phones open")
-    address.fill(server)
-    address.press("Tab")
-    visitor.settle()
-    page.get_by_role("button", name="Make the quiz").click()
+    visitor.make_quiz(server)
     expect(page.get_by_role("link", name="Open the stage")).to_be_visible()
     visitor.settle()
     with page.context.expect_page() as opened:
@@ -124,12 +114,7 @@ def test_in_a_file_a_question_stands_with_its_answer_after_one_key(browser, tmp_
 def test_a_quiz_is_made_led_and_voted_on(server, visit, dark):
     visitor = visit(server, dark=dark)
     page = visitor.open("/talk")
-    open_part(visitor, "A quiz for the audience")
-    address = page.get_by_role("textbox", name="Address that phones open")
-    address.fill(server)
-    address.press("Tab")
-    visitor.settle()
-    page.get_by_role("button", name="Make the quiz").click()
+    visitor.make_quiz(server)
     with page.context.expect_page() as opened:
         page.get_by_role("link", name="Open the stage").click()
     stage = opened.value
@@ -177,7 +162,7 @@ def test_a_picture_from_the_room_goes_through_a_scene_and_nowhere_else(server, v
     at = [scene.figure for scene in scenes].index(figure)
     visitor = visit(server)
     page = visitor.open("/talk")
-    open_part(visitor, "A picture from the room")
+    visitor.open_part("A picture from the room")
     page.get_by_role("combobox", name="Scene").click()
     page.get_by_role("option", name=f"{at + 1}. {scenes[at].sentence}").click()
     visitor.settle()
