@@ -111,6 +111,9 @@ def headline(differences: pd.DataFrame, figures: pd.DataFrame, names: Mapping[st
     gap = differences[differences["measure"] == "ece"].iloc[0]
     interval = f"95 % interval of the difference {signed(gap['low'], 3)} to {signed(gap['high'], 3)}"
     if not gap["found"]:
+        # An interval without 0 beside "no difference" is no contradiction, and reads like one until this is said.
+        if gap["low"] > 0 or gap["high"] < 0:
+            interval += f"; two training runs of one method lie {gap['noise']:.3f} apart"
         return (
             f"{UNSURE.capitalize()} in calibration between {first} (ECE {values[0]:.3f}) and {second} "
             f"(ECE {values[1]:.3f}); {interval}."
