@@ -4,13 +4,18 @@ Whoever reads meanwhile, and whoever comes after a kill, a full disk or a power 
 """
 
 import errno
+import glob
 import hashlib
 import os
+import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+if sys.platform != "win32":
+    import fcntl
 
 Identity = tuple[int, int, int]
 """Size, time and number of a file: with another content it is another."""
@@ -79,20 +84,43 @@ def _sha256(file: Path) -> bytes:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes its place when the block ends; after an error nothing has changed.
 
-    A process that is killed in the block leaves a `.partial` file beside the place.
+    A process that is killed in the block leaves a `.partial` file beside the place; the next who writes there removes it.
 
     Raises:
         OSError: it could not be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.partial"):
+        _remove_if_left(left)
     # Nobody else's: nodes that share a folder have processes of one number.
     partial = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        with partial.open("xb") as file:
-            yield file
-        place(partial, path)
+        with _held(partial):
+            with partial.open("wb") as file:
+                yield file
+            place(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """A new file, locked as its writer's own: the system lets go of it when the process ends, however it ends."""
+    with partial.open("xb") as made:
+        if sys.platform != "win32":
+            with suppress(OSError):  # a mount without locks; there nothing is removed either
+                fcntl.flock(made, fcntl.LOCK_EX)
+            yield
+            return
+    yield  # Windows gives no open file another name
+
+
+def _remove_if_left(partial: Path) -> None:
+    """Remove a half-written file that no process holds."""
+    if sys.platform != "win32":
+        with suppress(OSError), partial.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            partial.unlink()
 
 
 def place(written: Path, path: Path) -> None:

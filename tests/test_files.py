@@ -43,8 +43,10 @@ def test_an_error_in_the_middle_changes_nothing(tmp_path: Path) -> None:
     assert named(tmp_path) == {"file"}
 
 
-def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
+@pytest.mark.skipif(sys.platform == "win32", reason="nothing tells a file that was left there")
+@pytest.mark.parametrize("name", ["file", "[odd] *"])
+def test_a_kill_in_the_middle_leaves_the_old_file_and_the_next_write_clears_up(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
     path.write_bytes(b"old")
     program = (
         "import os, sys, pathlib; from core.files import whole_file\n"
@@ -52,7 +54,20 @@ def test_a_kill_in_the_middle_leaves_the_old_file(tmp_path: Path) -> None:
     )
     assert subprocess.run([sys.executable, "-c", program, str(path)], cwd=ROOT, check=False).returncode == 9
     assert path.read_bytes() == b"old"
-    assert {name.rpartition(".")[2] for name in named(tmp_path)} == {"file", "partial"}
+    assert len(named(tmp_path)) == 2
+    files.write_whole(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert named(tmp_path) == {name}
+
+
+def test_what_another_is_writing_stays(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with files.whole_file(path) as slow:
+        slow.write(b"the slow one's")
+        files.write_whole(path, b"the quick one's")
+        assert path.read_bytes() == b"the quick one's"
+    assert path.read_bytes() == b"the slow one's"
+    assert named(tmp_path) == {"file"}
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders cannot be synced there")

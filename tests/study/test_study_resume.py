@@ -69,7 +69,7 @@ def test_what_is_absent_today_keeps_what_it_gave(setup, tmp_path: Path, monkeypa
 
 
 def test_stopping_while_weights_are_fetched_is_no_failure(setup, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stopped(spec: object) -> None:
+    def stopped(*_: object) -> None:
         raise Cancelled("stopped")
 
     monkeypatch.setattr("core.study.state.weights.fetch", stopped)
