@@ -84,7 +84,7 @@ def _sha256(file: Path) -> bytes:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A file to write to that takes its place when the block ends; after an error nothing has changed.
 
-    A process that is killed in the block leaves a `.partial` file beside the place; the next who writes there removes it.
+    A process that is killed in the block leaves a `.partial` file beside the place, which the next to write removes.
 
     Raises:
         OSError: it could not be written.
