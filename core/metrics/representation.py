@@ -40,14 +40,37 @@ def linear_cka(*spaces: ArrayLike) -> FloatArray:
         (E, E) of E representations: at most 1, and unchanged by rotation, isotropic scale and shift, 1 the same up to
         those; about 0 for independent features, and slightly below at times. nan where one is constant.
     """
+    return linear_cka_of(grams(*spaces))
+
+
+def grams(*spaces: ArrayLike) -> FloatArray:
+    """(E, N, N) inner products of the centred features of each two images, an image with itself left 0.
+
+    Arguments as of `linear_cka`.
+    """
     centred = [_centred(check.rows(f"space {i}", x, 4)) for i, x in enumerate(spaces)]
     _same_images(centred)
-    found = np.array(
-        [[_unbiased_hsic(a, b) if i <= j else 0.0 for j, b in enumerate(centred)] for i, a in enumerate(centred)]
-    )
+    return _of_pairs(centred, 0.0)
+
+
+def _of_pairs(spaces: Sequence[FloatArray], itself: float) -> FloatArray:
+    products = np.stack([x @ x.T for x in spaces])
+    products[:, np.eye(products.shape[-1], dtype=bool)] = itself
+    return products
+
+
+def linear_cka_of(products: FloatArray) -> FloatArray:
+    """`linear_cka` of the (E, N, N) inner products of `grams`, or of some of its rows and the same columns.
+
+    N(N − 3) times Song's estimator is tr(KL) + 1ᵀK1 1ᵀL1 / ((N−1)(N−2)) − 2 1ᵀKL1 / (N−2), diagonals being 0. It is
+    the same for features that are not centred, so leaving images out takes no product anew.
+    """
+    count = products.shape[-1]
+    flat, rows = products.reshape(len(products), -1), products.sum(axis=2)
+    every = rows.sum(axis=1)
+    found = flat @ flat.T + np.outer(every, every) / ((count - 1) * (count - 2)) - 2 * (rows @ rows.T) / (count - 2)
     own = np.diag(found)
     scale = np.outer(own, own)
-    found = found + np.triu(found, 1).T
     alike = np.divide(found, np.sqrt(scale.clip(0)), out=np.full(found.shape, np.nan), where=scale > 0)
     return np.minimum(alike, 1.0)
 
@@ -64,25 +87,6 @@ def _centred(features: FloatArray) -> FloatArray:
     return centred if np.linalg.norm(centred) > 1e-12 * np.linalg.norm(features) else np.zeros_like(features)
 
 
-def _trace_of_product(x: FloatArray, y: FloatArray) -> float:
-    """tr(K L) with K = x xᵀ, L = y yᵀ, by whichever product is smaller: features with features or rows with rows."""
-    if x.shape[1] * y.shape[1] <= len(x) ** 2:
-        return float(np.sum((x.T @ y) ** 2))
-    return float(np.sum((x @ x.T) * (y @ y.T)))
-
-
-def _unbiased_hsic(x: FloatArray, y: FloatArray) -> float:
-    """N(N − 3) times Song's estimator: tr(K̃L̃) + 1ᵀK̃1 1ᵀL̃1 / ((N−1)(N−2)) − 2 1ᵀK̃L̃1 / (N−2), K̃ with zero diagonal.
-
-    K̃ = x xᵀ − diag(|x_i|²) is never formed: x is centred, so K̃1 is −|x_i|², and the traces differ by one sum.
-    """
-    count = len(x)
-    own_x, own_y = np.einsum("nd,nd->n", x, x), np.einsum("nd,nd->n", y, y)
-    trace = _trace_of_product(x, y) - own_x @ own_y
-    product = own_x.sum() * own_y.sum()
-    return float(trace + product / ((count - 1) * (count - 2)) - 2 * (own_x @ own_y) / (count - 2))
-
-
 def mutual_knn(*spaces: ArrayLike, k: int = 10) -> MutualKnn:
     """Mean share of the k nearest neighbours, by cosine, that each two representations agree on (Huh et al. 2024).
 
@@ -91,15 +95,24 @@ def mutual_knn(*spaces: ArrayLike, k: int = 10) -> MutualKnn:
             as N² D.
         k: neighbours, in [1, N − 1]; an image is not its own neighbour.
     """
+    return mutual_knn_of(cosines(*spaces), k)
+
+
+def cosines(*spaces: ArrayLike) -> FloatArray:
+    """(E, N, N) cosines of each two images, −∞ of an image with itself; arguments as of `mutual_knn`."""
     units = [check.unit_rows(f"space {i}", x, 2) for i, x in enumerate(spaces)]
     _same_images(units)
-    count = len(units[0])
+    return _of_pairs(units, -np.inf)
+
+
+def mutual_knn_of(similarity: FloatArray, k: int) -> MutualKnn:
+    """`mutual_knn` of the (E, N, N) similarities of `cosines`, or of some of its rows and the same columns."""
+    count = similarity.shape[-1]
     k = check.whole("k", k, 1, count - 1)
-    shared, block = np.zeros((len(units), len(units))), max(1, BLOCK // count)
-    for first in range(0, count, block):
-        near = np.stack([_nearest(features, first, first + block, k).ravel() for features in units]).astype(np.float32)
-        shared += near @ near.T
-    return MutualKnn(score=shared / (count * k), chance=k / (count - 1))
+    near = np.zeros(similarity.shape, np.float32)
+    np.put_along_axis(near, np.argpartition(similarity, count - k, axis=2)[:, :, count - k :], 1, axis=2)
+    near = near.reshape(len(near), -1)
+    return MutualKnn(score=(near @ near.T).astype(np.float64) / (count * k), chance=k / (count - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +144,6 @@ def shared_neighbours(a: Collection[str], b: Collection[str], images: int) -> Sh
     count = len(set(a) & set(b))
     p = float(stats.hypergeom.sf(count - 1, images, len(a), len(b)))
     return SharedNeighbours(count, len(a) * len(b) / images, p)
-
-
-def _nearest(units: FloatArray, first: int, stop: int, k: int) -> np.ndarray:
-    """(rows, N) bool: the k nearest other rows of each row in [first, stop)."""
-    similarity = units[first:stop] @ units.T
-    inner = np.arange(len(similarity))
-    similarity[inner, first + inner] = -np.inf
-    chosen = np.zeros(similarity.shape, dtype=bool)
-    np.put_along_axis(chosen, np.argpartition(-similarity, k - 1, axis=1)[:, :k], True, axis=1)
-    return chosen
 
 
 def alignment(x: ArrayLike, y: ArrayLike, alpha: float = 2.0) -> float:
@@ -212,7 +215,8 @@ def participation_ratio(x: ArrayLike) -> float:
         In [1, min(N − 1, D)], dimensions; higher is richer. nan when all rows are equal.
     """
     centred = _centred(check.rows("x", x, 2))
-    squares = _trace_of_product(centred, centred)
+    # By whichever product is smaller: of features with features, or of rows with rows.
+    squares = np.sum((centred.T @ centred if centred.shape[1] <= len(centred) else centred @ centred.T) ** 2)
     return float(np.sum(centred**2) ** 2 / squares) if squares > 0 else float("nan")
 
 

@@ -24,6 +24,8 @@ FIGURES: dict[str, str] = {
 NEIGHBOURS = 10
 FOLDS = 20
 """Parts of the images that a jackknife leaves out one by one."""
+KINDRED = 2000
+"""Images that spaces are compared on, at most: what it costs grows as their square."""
 
 
 def figures(info: StudyInfo) -> pd.DataFrame:
@@ -37,6 +39,7 @@ def figures(info: StudyInfo) -> pd.DataFrame:
 
 
 Spaces = dict[str, NDArray[np.float32]]
+Matrices = NDArray[np.float64]
 
 
 def features(info: StudyInfo, dataset: str) -> tuple[tuple[str, ...], NDArray[np.int64], Spaces]:
@@ -64,31 +67,34 @@ def kinship(info: StudyInfo, dataset: str) -> pd.DataFrame:
     Returns:
         Columns first, second, measure (`cka`, `neighbours`), value, low, high, chance, images. Intervals are ± 1.96
         standard errors of a jackknife over `FOLDS` parts of the images: a bootstrap would draw an image twice, which
-        is its own neighbour. Chance is 0 for CKA.
+        is its own neighbour. Chance is 0 for CKA. Of more than `KINDRED` kept images, evenly spaced ones are compared.
 
     Raises:
         DataUnavailable: as `figures`.
     """
     ids, _, found = features(info, dataset)
-    everybody = [values.astype(np.float64) for values in found.values()]
+    # Ids sort by class as a rule: every so many-th is of all of them.
+    everybody = [values[:: -(-len(ids) // KINDRED)].astype(np.float64) for values in found.values()]
     alive = np.all([values.any(axis=1) for values in everybody], axis=0)
-    spaces, part = [values[alive] for values in everybody], (np.arange(len(ids)) % FOLDS)[alive]
+    spaces, part = [values[alive] for values in everybody], (np.arange(len(alive)) % FOLDS)[alive]
     count = len(part)
     k = min(NEIGHBOURS, count - count // FOLDS - 2)
-    kinds: dict[str, tuple[Callable[[list[NDArray[np.float64]]], NDArray[np.float64]], float]] = {
-        "cka": (lambda some: metrics.linear_cka(*some), 0.0),
-        "neighbours": (lambda some: metrics.mutual_knn(*some, k=k).score, k / (count - 1)),
+    # Of each two images once: a fold that is left out takes its rows and columns away.
+    kinds: dict[str, tuple[Matrices, Callable[[Matrices], Matrices], float]] = {
+        "cka": (metrics.grams(*spaces), metrics.linear_cka_of, 0.0),
+        "neighbours": (metrics.cosines(*spaces), lambda some: metrics.mutual_knn_of(some, k).score, k / (count - 1)),
     }
     compared = {}
-    for name, (measure, chance) in kinds.items():
-        value = measure(spaces)
-        left = np.stack([measure([values[part != fold] for values in spaces]) for fold in range(FOLDS)])
+    for name, (matrices, measure, chance) in kinds.items():
+        value = measure(matrices)
+        kept = [np.flatnonzero(part != fold) for fold in range(FOLDS)]
+        left = np.stack([measure(matrices[:, some[:, None], some]) for some in kept])
         half = Z * np.sqrt((FOLDS - 1) / FOLDS * np.sum((left - left.mean(axis=0)) ** 2, axis=0))
         compared[name] = value, value - half, value + half, np.full(value.shape, chance)
     rows = [
-        (first, second, name, *(matrix[i, j] for matrix in matrices), count)
+        (first, second, name, *(matrix[i, j] for matrix in found_of), count)
         for (i, first), (j, second) in combinations(enumerate(found), 2)
-        for name, matrices in compared.items()
+        for name, found_of in compared.items()
     ]
     columns = ["first", "second", "measure", "value", "low", "high", "chance", "images"]
     return pd.DataFrame(rows, columns=columns)

@@ -15,9 +15,9 @@ ANSWERS = "answers"
 """The measure that protocols make: what a contender answers to every test sample."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class StudyInfo:
-    """A study as its manifest describes it.
+    """A study as its manifest describes it; equal are those of one version.
 
     Attributes:
         id: name of its folder.
@@ -28,6 +28,12 @@ class StudyInfo:
     id: str
     address: str
     manifest: dict[str, Any]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StudyInfo) and self.version == other.version
+
+    def __hash__(self) -> int:
+        return hash(self.version)
 
     @property
     def title(self) -> str:

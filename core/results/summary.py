@@ -4,6 +4,7 @@ Functions take a study and ids or plain values, so that pages can cache them. Tw
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -41,24 +42,36 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
     Raises:
         DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
     """
-    with Results(info, protocol) as results:
-        table, answered = estimates(info, protocol, results)
+    table, answered = estimates(info, protocol)
     intervals = [
         atoms.accuracy_interval(answered[id, encoder], metric == "mean-per-class", seeds)
         for id, encoder, metric, seeds in table[["dataset", "encoder", "metric", "seeds"]].itertuples(index=False)
     ]
-    table["low"], table["high"] = [i.low for i in intervals], [i.high for i in intervals]
-    return table[list(ACCURACY)]
+    limits = {"low": [i.low for i in intervals], "high": [i.high for i in intervals]}
+    return table.assign(**limits)[list(ACCURACY)]
 
 
 Answered = dict[tuple[str, str], pd.DataFrame]
 
 
-def estimates(info: StudyInfo, protocol: str, results: Results) -> tuple[pd.DataFrame, Answered]:
-    """The table of `accuracy` without limits, and the atoms or episodes it comes from by data set and encoder."""
+def estimates(info: StudyInfo, protocol: str) -> tuple[pd.DataFrame, Answered]:
+    """The table of `accuracy` without limits, and the atoms or episodes it comes from by data set and encoder.
+
+    Several figures of one page ask for it: it is kept, and nobody may change it.
+
+    Raises:
+        DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
+    """
+    with Results(info, protocol):  # what was damaged or went away since is told of
+        return _estimated(info, protocol)
+
+
+@lru_cache(maxsize=16)
+def _estimated(info: StudyInfo, protocol: str) -> tuple[pd.DataFrame, Answered]:
     answered: Answered = {}
-    for frame in (atoms.samples(results), atoms.episodes(results)):
-        answered |= {(str(key[0]), str(key[1])): part for key, part in frame.groupby(["dataset", "encoder"])}
+    with Results(info, protocol) as results:
+        for frame in (atoms.samples(results), atoms.episodes(results)):
+            answered |= {(str(key[0]), str(key[1])): part for key, part in frame.groupby(["dataset", "encoder"])}
     rows = []
     for id in info.by_domain():
         about = info.datasets[id]
@@ -109,8 +122,7 @@ def controls(info: StudyInfo, others: Iterable[StudyInfo], protocol: str) -> pd.
     Raises:
         DataUnavailable: the protocol has no finished cell, or a file of this study is missing or damaged.
     """
-    with Results(info, protocol) as results:
-        own, answered = estimates(info, protocol, results)
+    own, answered = estimates(info, protocol)
     supervised = _supervised(info, others, protocol, own)
     rows = []
     for (id, metric), part in own.groupby(["dataset", "metric"], sort=False):
@@ -152,11 +164,10 @@ def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own
         if other.address == info.address or not other.done(protocol, labelled, same):
             continue
         try:
-            with Results(other, protocol, labelled, same) as results:
-                table = estimates(other, protocol, results)[0]
+            table = estimates(other, protocol)[0]
         except DataUnavailable:
             continue  # whoever opens that study is told
-        found.append(table.assign(study=other.id, dataset=table["dataset"].map(same)))
+        found.append(table[table["dataset"].isin(same)].assign(study=other.id, dataset=table["dataset"].map(same)))
     supervised = pd.concat(found, ignore_index=True)
     return supervised[supervised["family"] == "SL"]
 
@@ -174,8 +185,7 @@ def generalization_gap(info: StudyInfo, protocol: str) -> pd.DataFrame:
     Raises:
         DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
     """
-    with Results(info, protocol) as results:
-        table, answered = estimates(info, protocol, results)
+    table, answered = estimates(info, protocol)
     rows = []
     for encoder, part in table.groupby("encoder", sort=False):
         sides: dict[str, list[Bootstrapped]] = {"similar": [], "different": []}

@@ -6,7 +6,6 @@ import pandas as pd
 
 from core.results import summary
 from core.results.info import StudyInfo
-from core.results.reading import Results
 
 OF_ONE_RUN = ("label", "weights", "training_seed")
 
@@ -54,8 +53,7 @@ def of_accuracy(info: StudyInfo, protocol: str, encoders: Iterable[str]) -> dict
     groups = groups_of(info, encoders)
     if all(len(group) == 1 for group in groups):
         return {}
-    with Results(info, protocol, sorted({id for group in groups for id in group})) as results:
-        table = summary.estimates(info, protocol, results)[0]
+    table = summary.estimates(info, protocol)[0]
     return {
         str(dataset): spread(part.set_index("encoder")["accuracy"], groups)
         for dataset, part in table.groupby("dataset")
