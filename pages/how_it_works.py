@@ -25,18 +25,13 @@ This dashboard lets you make the same comparison on any image. It adds what a si
 floors, and a family of encoders in which little differs besides the regime; what does is named on every page.
 """
 )
-st.mermaid_chart(
-    """
-flowchart LR
-    I[image] --> C[crop the model reads] --> E[encoder] --> M[last map]
-    M --> P[pooled feature] --> H[linear head] --> L[logits]
-    L --> A[answer and confidence]
-    M --> G[Grad-CAM of any class]
-    P --> V[invariance]
-""",
-    alt="Image, crop, encoder, last map, pooled feature, linear head, logits: one line. The logits give answer and "
-    "confidence, the map gives Grad-CAM of any class, the pooled feature gives invariance.",
-)
+# Words that wrap: a drawn diagram cannot be read on a phone.
+for steps in (
+    ("image", "crop the model reads", "encoder", "last map", "pooled feature", "linear head", "logits", "answer"),
+    ("last map", "Grad-CAM of any class"),
+    ("pooled feature", "invariance"),
+):
+    st.markdown(" → ".join(f":gray-badge[{step}]" for step in steps))
 st.caption("One forward pass gives all of it.")
 
 st.header("Confidence", anchor="confidence")
@@ -63,7 +58,7 @@ backward pass and holds for any class. Its cells are shares of the logit: maps o
 one scale, in logits. For transformers that read a class token the gradient is taken instead, from the last
 block's normalised input.
 
-*Limits.* The map has as many cells as the last layer (4 × 4 for the packaged encoders, 7 × 7 for a ResNet-50);
+*Limits.* The map has as many cells as the last layer (8 × 8 for the packaged encoders, 7 × 7 for a ResNet-50);
 the smooth picture adds no information. A map without positive evidence is not drawn. The head shapes the map
 more than the pre-training does, so contenders with heads of different protocols are marked. No map proves that
 a model *used* what it marks.
@@ -185,4 +180,5 @@ st.markdown(
     "2020; weighted k-NN: Wu et al. 2018; integrated gradients: Sundararajan et al. 2017; occlusion: Zeiler and Fergus "
     "2014; invariance measures: Ericsson et al. 2021."
 )
-st.code(citing.OWN, language="bibtex")
+with st.popover("What to cite (BibTeX)", icon=":material/format_quote:"):
+    st.code(citing.OWN, language="bibtex")

@@ -237,7 +237,7 @@ if st.session_state.get("run_taken") == name:
 if message := st.session_state.pop("run_error", None):
     st.error(said(message), icon=":material/error:")
 if cells:
-    with st.expander("The same on the command line", icon=":material/terminal:"):
+    with st.popover("The same on the command line", icon=":material/terminal:"):
         st.code(
             f"invariscope study --encoders {','.join(chosen)} --datasets {shlex.quote(worded(','.join(final)))} "
             f"--protocols {','.join(protocols)} --measures {','.join(measures)} --seeds {seeds} --name {name}"

@@ -214,7 +214,7 @@ if len(absent) > len(failed):
         icon=":material/hourglass_top:",
     )
 
-with st.expander("Reproduce this study", icon=":material/terminal:"):
+with st.popover("Reproduce this study", icon=":material/terminal:"):
     st.code("invariscope study study.toml --data DIR --out OUT", language="bash", wrap_lines=True)
     plan = resources.of_study(info, origin.plan_file)
     if plan is None:

@@ -21,8 +21,8 @@ from pages.ui import inputs
 
 pytestmark = pytest.mark.browser
 
-STREAMLITS = ("katex-display", "stMermaidChart")
-"""What Streamlit draws by itself: a formula that scrolls and is no stop of the keyboard; a diagram's placeholder."""
+STREAMLITS = ("katex-display",)
+"""What Streamlit draws by itself: a formula that scrolls and is no stop of the keyboard."""
 PAGES = [f"/{path}" for path in page_paths().values()]
 POSSIBLE = store.encoders_for(inputs.DEFAULT_TASK)
 DEFAULT = [id for id in inputs.DEFAULT_PAIR if id in POSSIBLE] or POSSIBLE[:2]
