@@ -63,8 +63,8 @@ def _as_scene() -> None:
     asks = st.segmented_control(
         "Ask", list(KINDS), default=ANSWERS, required=True, format_func=KIND_NAMES.__getitem__, key="quiz_scene_asks"
     )
-    pair = ("supervised", "simclr")
-    view: dict[str, Value] = {"image": str(image), "task": inputs.DEFAULT_TASK, "encoders": pair, "asks": str(asks)}
+    pair, task = _pair(inputs.DEFAULT_TASK, "quiz_scene"), inputs.DEFAULT_TASK
+    view: dict[str, Value] = {"image": str(image), "task": task, "encoders": pair, "asks": str(asks)}
     stories.offer(scenes.ASKS, view)
 
 
@@ -91,6 +91,14 @@ def _running(id: str, host: str) -> None:
 def _here(task: str, family: str) -> list[str]:
     known = encoders()
     return [id for id in heads.encoders_for(task) if known[id].family == family and heads.is_here(known[id], task)]
+
+
+def _pair(task: str, key: str) -> tuple[str, str]:
+    """Whose answers are told apart, as chosen."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+        first = st.selectbox("Supervised", _here(task, "SL"), format_func=_label, key=f"{key}_first", width=260)
+        second = st.selectbox("Self-supervised", _here(task, "SSL"), format_func=_label, key=f"{key}_second", width=260)
+    return str(first), str(second)
 
 
 def _label(id: str) -> str:
@@ -130,9 +138,7 @@ def _new(story: Story) -> None:
         st.caption("In the talk's own window each question is voted on in its scene: → takes the next step.")
     study, _, dataset = str(source).partition("/")
     task = dataset or inputs.DEFAULT_TASK
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-        first = st.selectbox("Supervised", _here(task, "SL"), format_func=_label, key="quiz_first", width=260)
-        second = st.selectbox("Self-supervised", _here(task, "SSL"), format_func=_label, key="quiz_second", width=260)
+    first, second = _pair(task, "quiz")
     known = _addresses()
     address = st.text_input(
         "Address that phones open",
@@ -158,7 +164,7 @@ def _new(story: Story) -> None:
             if source == STORY:
                 made = [on_quiz.asked(View(scene.view), rng) for scene in scenes.questions(story)]
             else:
-                pair = resources.contender(str(first), task), resources.contender(str(second), task)
+                pair = resources.contender(first, task), resources.contender(second, task)
                 made = questions(list(kinds), int(count), _shots(study, dataset, rng), pair, rng)
         old = st.session_state.get(RUNNING, ("", ""))[0]
         st.session_state[OF] = _asked_in(story) if source == STORY else ""

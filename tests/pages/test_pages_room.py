@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.public import TOKEN, VARIABLE
 from core.talk.ballot import quizzes
-from pages.ui import decks, quiz, room
+from pages.ui import decks, quiz, room, stories
 
 
 def answered(name: str) -> Response:
@@ -49,6 +49,16 @@ def test_pictures_of_the_study_make_a_quiz_that_phones_find(talk):
     assert quizzes().now(id) is None
     assert "quiz_make" in [button.key for button in talk.button]
     assert not quizzes().leads(id, host)
+
+
+def test_a_question_of_a_story_is_about_the_pair_that_was_chosen(talk):
+    talk.selectbox(key="quiz_scene_first").select("supervised-1")
+    talk.selectbox(key="quiz_scene_second").select("simclr-1")
+    talk.text_input(key="story_quiz/question_sentence").set_value("Which is it?").run()
+    talk.button(key="story_quiz/question_add").click().run()
+    assert not talk.exception
+    (story,) = talk.session_state[stories.OWN].values()
+    assert story.scenes[0].view["encoders"] == ("supervised-1", "simclr-1")
 
 
 def test_an_address_that_no_phone_opens_is_said_in_its_place(talk):
