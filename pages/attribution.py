@@ -65,8 +65,9 @@ for i, contender in enumerate(contenders):
         maps.note(shown)
         logit = float(readings[i].logits[classes[i]])
         st.markdown(f"**{plain(name)}**: {predictions[i].probabilities[classes[i]]:.1%}, logit {logit:.2f}")
+        low = f"{values[i].min():.3g}".replace("-", "−")
         st.caption(
-            f"Grid {values[i].shape[0]:d} × {values[i].shape[1]:d}, from {values[i].min():.3g} to "
+            f"Grid {values[i].shape[0]:d} × {values[i].shape[1]:d}, from {plain(low)} to "
             f"{values[i].max():.3g} {METHODS[method].unit}; "
             f"full colour at {scales[i]:.3g}. Layer {plain(spec.target_layer)}."
         )

@@ -149,7 +149,7 @@ def curve(judged: Judged, labels: Mapping[str, str], said: str) -> go.Figure:
     figure.update_yaxes(
         row=2, col=1, autorange="reversed", categoryorder="array", categoryarray=names, tickfont={"size": 11}
     )
-    figure.update_xaxes(title="ways to ask, by estimate; dotted: the one that the verdict rests on", row=2, col=1)
+    figure.update_xaxes(title="ways to ask, by estimate<br>(dotted: the verdict's own)", row=2, col=1)
     return finish(figure, said, height=PANEL + lower + 120)
 
 

@@ -32,7 +32,11 @@ def matrix(
         words[i][j] = words[j][i] = f"{row['value']:.2f}<br>±{row['high'] - row['value']:.2f}"
     labels = [names[id] for id in encoders]
     look: dict[str, Any] = {"texttemplate": "%{text}", "hovertemplate": "%{y}, %{x}: %{z:.2f}<extra></extra>"}
-    figure = square(values, labels, 1, text=words, colorbar={"thickness": 12}, **look)
+    # The cells say their values, so no bar of colours takes their room; names over narrow columns would slant.
+    figure = square(values, labels, 1, text=words, showscale=False, **look)
+    numbers = [str(i) for i in range(1, len(labels) + 1)]
+    figure.update_xaxes(tickvals=labels, ticktext=numbers, tickangle=0, side="top")
+    figure.update_yaxes(tickvals=labels, ticktext=[f"{i} · {label}" for label, i in zip(labels, numbers, strict=True)])
     return finish(figure, said, height=150 + 70 * len(encoders))
 
 
