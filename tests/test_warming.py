@@ -19,6 +19,7 @@ def test_asking_costs_no_library() -> None:
 def test_the_packaged_pair_and_its_floor_are_resident_afterwards() -> None:
     code = (
         "from core import warming\n"
+        "warming.LATER = 0\n"
         "warming.begin(); print(warming.is_importing()); warming.wait(); print(warming.is_importing())\n"
         "import threading\n"
         "[thread.join() for thread in threading.enumerate() if thread.name == 'warming']\n"
