@@ -12,8 +12,12 @@ from sklearn.neighbors import NearestNeighbors
 from core.metrics.representation import (
     alignment,
     collapse_std,
+    cosines,
+    grams,
     linear_cka,
+    linear_cka_of,
     mutual_knn,
+    mutual_knn_of,
     participation_ratio,
     rank_me,
     shared_neighbours,
@@ -63,6 +67,13 @@ def test_mutual_knn_is_that_of_scikit_learns_neighbours(k: int) -> None:
     found = mutual_knn(X, Y, k=k)
     assert found.score[0, 1] == pytest.approx(expected)
     assert found.chance == k / 59
+
+
+def test_images_are_left_out_of_what_was_reckoned_once() -> None:
+    kept = np.flatnonzero(np.arange(len(X)) % 20 != 3)
+    some = np.s_[:, kept[:, None], kept]
+    assert linear_cka_of(grams(X, Y)[some]) == pytest.approx(linear_cka(X[kept], Y[kept]))
+    assert mutual_knn_of(cosines(X, Y)[some], 4).score == pytest.approx(mutual_knn(X[kept], Y[kept], k=4).score)
 
 
 def test_mutual_knn_at_its_limits() -> None:
