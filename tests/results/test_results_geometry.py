@@ -67,6 +67,15 @@ def test_kinship_is_cka_and_shared_neighbours_with_a_jackknife(measured: StudyIn
         assert row["value"] - row["low"] == pytest.approx(1.96 * error, rel=1e-4, abs=1e-6)
 
 
+def test_of_many_images_evenly_spaced_ones_are_compared(measured: StudyInfo, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = (space(measured, id, LARGE)[1] for id in PAIR)
+    monkeypatch.setattr(geometry, "KINDRED", len(x) // 2)
+    row = geometry.kinship(measured, LARGE).set_index(["first", "second", "measure"]).loc[(*PAIR, "cka")]
+    every = -(-len(x) // (len(x) // 2))
+    assert row["images"] == len(x[::every]) < len(x)
+    assert row["value"] == pytest.approx(cka(x[::every], y[::every]), abs=1e-6)
+
+
 def test_trained_encoders_share_more_than_chance(measured: StudyInfo) -> None:
     found = geometry.kinship(measured, LARGE).set_index(["first", "second", "measure"])
     row = found.loc[(*PAIR, "neighbours")]
