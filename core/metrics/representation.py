@@ -111,8 +111,8 @@ def mutual_knn_of(similarity: FloatArray, k: int) -> MutualKnn:
     k = check.whole("k", k, 1, count - 1)
     near = np.zeros(similarity.shape, np.float32)
     np.put_along_axis(near, np.argpartition(similarity, count - k, axis=2)[:, :, count - k :], 1, axis=2)
-    near = near.reshape(len(near), -1)
-    return MutualKnn(score=(near @ near.T).astype(np.float64) / (count * k), chance=k / (count - 1))
+    flat = near.reshape(len(near), -1)
+    return MutualKnn(score=(flat @ flat.T).astype(np.float64) / (count * k), chance=k / (count - 1))
 
 
 @dataclass(frozen=True, slots=True)
