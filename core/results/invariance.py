@@ -110,9 +110,18 @@ def _areas(
             table = {name: pa.DictionaryArray.from_arrays(here, [word]) for name, word in cell.items()}
             table["augmentation"] = pa.DictionaryArray.from_arrays(np.repeat(shown, size), kinds.dictionary)
             table["sample_id"] = pa.DictionaryArray.from_arrays(np.tile(np.arange(size), len(shown)), images.dictionary)
+            # Sorted once: looking through all views for those of each augmentation took most of the time.
+            order = np.argsort(kinds.indices.to_numpy(), kind="stable")
+            ends = np.cumsum(np.bincount(kinds.indices.to_numpy(), minlength=len(kinds.dictionary)))
+            mine = {i: order[ends[i - 1] if i else 0 : ends[i]] for i in shown}
+            identity = {i: AUGMENTATIONS[kinds.dictionary[i].as_py()].identity for i in shown}
+            strength, image = views["strength"].to_numpy().astype(np.float64), images.indices.to_numpy()
+            away = {i: np.unique(np.abs(strength[mine[i]] - identity[i]), return_inverse=True) for i in shown}
             for way in ways:
+                value = views[WAYS[way].column].to_numpy().astype(np.float64)
+                value = 1 - value if WAYS[way].lost else value
                 floor = floors(info, cell["dataset"], way)[cell["encoder"]]
-                found = [_under_curves(views, way, kinds, i, images) for i in shown]
+                found = [_under_curves(*away[i], image[mine[i]], value[mine[i]], size) for i in shown]
                 corrected = (np.concatenate([*found, []]) - floor) / (1 - floor if floor < 1 else np.nan)
                 table[way] = pa.array(corrected)
             tables.append(pa.table(table))
@@ -120,19 +129,24 @@ def _areas(
 
 
 def _under_curves(
-    views: pa.Table, way: str, kinds: pa.DictionaryArray, kind: int, images: pa.DictionaryArray
+    distance: NDArray[np.float64],
+    place: NDArray[np.int64],
+    image: NDArray[np.int32],
+    value: NDArray[np.float64],
+    images: int,
 ) -> NDArray[np.float64]:
-    """(N,) areas of N images under one augmentation; nan of those that have no value."""
-    mine = kinds.indices.to_numpy() == kind
-    identity = AUGMENTATIONS[kinds.dictionary[kind].as_py()].identity
-    distance, place = np.unique(
-        np.abs(views["strength"].to_numpy()[mine].astype(np.float64) - identity), return_inverse=True
-    )
-    value = views[WAYS[way].column].to_numpy()[mine].astype(np.float64)
-    known, shape = ~np.isnan(value), (len(distance), len(images.dictionary))
-    spot = (place * shape[1] + images.indices.to_numpy()[mine])[known]
-    count = np.bincount(spot, minlength=shape[0] * shape[1]).reshape(shape)
-    total = np.bincount(spot, 1 - value[known] if WAYS[way].lost else value[known], count.size).reshape(shape)
+    """(images,) areas of images under one augmentation; nan of those that have no value.
+
+    Args:
+        distance: (S,) of the strengths from the identity, rising.
+        place: (V,) in it, of each view.
+        image: (V,) number of each view's image.
+        value: (V,) what is kept; nan where it is unknown.
+    """
+    known, shape = ~np.isnan(value), (len(distance), images)
+    spot = (place * images + image)[known]
+    count = np.bincount(spot, minlength=len(distance) * images).reshape(shape)
+    total = np.bincount(spot, value[known], count.size).reshape(shape)
     return area_from_identity(distance, np.divide(total, count, out=np.full(shape, np.nan), where=count > 0))
 
 
