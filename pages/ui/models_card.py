@@ -75,7 +75,7 @@ def _files(spec: EncoderSpec) -> None:
         mark = ":material/check_circle:" if weights.is_here(file) else ":material/cloud_download:"
         size = f"{file.megabytes:g} MB" if file.megabytes else "size unknown"
         st.markdown(f"{mark} {size} · {_hash_state(file)}")
-        st.code(worded(weights.path_of(file)), language=None, wrap_lines=True)
+        st.markdown(code(worded(weights.path_of(file))))
 
 
 def _checks(spec: EncoderSpec) -> None:

@@ -9,7 +9,7 @@ from core.encoders.files import licences, weights
 from core.encoders.partners import COMPARISONS
 from core.encoders.registry import encoder_spec, encoders
 from core.errors import WeightsUnavailable
-from core.text import plain
+from core.text import code, plain
 from pages.ui import access, inputs, models_filters
 from pages.ui.places import worded
 
@@ -51,7 +51,7 @@ def test_the_card_comes_from_the_address(id, open_page):
     for fact in (spec.method, spec.pretraining.data, spec.paper, spec.licence, spec.architecture, spec.note):
         assert plain(fact) in text
     for file in spec.files:
-        assert worded(weights.path_of(file)) in [code.value for code in at.code]
+        assert code(worded(weights.path_of(file))) in [line.value for line in at.markdown]
     for partner in partners.closest(spec):
         assert plain(partner.spec.label) in text
         assert all(plain(difference) in text for difference in partner.differences)
