@@ -118,6 +118,7 @@ def _held(partial: Path) -> Iterator[None]:
 def _remove_if_left(partial: Path) -> None:
     """Remove a half-written file that no process holds."""
     if sys.platform != "win32":
+        # Somebody holds it, another has removed it, or it may not be removed: it is none of this writer's errors.
         with suppress(OSError), partial.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             partial.unlink()

@@ -116,27 +116,27 @@ def _described(file: Path, id: str, name: str, like: EncoderSpec | None, said: S
     # It takes seconds to import, and only who adds a file needs it.
     from core.encoders import timm_catalog
 
-    same = like is not None and _is_of(like, name)
-    options = like.options if like is not None and same else ()
+    twin = like if like is not None and _is_of(like, name) else None
+    options = twin.options if twin else ()
     if untagged(name) not in timm_catalog.names():
         raise UnknownName("architecture in the catalog or in timm", name, timm_catalog.names())
     blank = skeletons.blank(name, options)
     facts = timm_catalog.facts_of_network(name, blank)
-    if like is not None and same:
-        facts |= {"layout": like.layout, "pooling": like.pooling, "target_layer": like.target_layer}
-    usual = like.preprocessing if like is not None and same else timm_catalog.preprocessing_of(blank)
+    if twin:
+        facts |= {"layout": twin.layout, "pooling": twin.pooling, "target_layer": twin.target_layer}
+    usual = twin.preprocessing if twin else timm_catalog.preprocessing_of(blank)
     return EncoderSpec(
         id=id,
-        label=f"{like.label.partition(' · ')[0] if like is not None and same else name} · {id}",
-        regime=said.regime or (like.regime if like is not None else "unknown"),  # type: ignore[arg-type]  # of REGIMES
-        method=said.method or (like.method if like is not None else "unknown"),
+        label=f"{twin.label.partition(' · ')[0] if twin else name} · {id}",
+        regime=said.regime or (like.regime if like else "unknown"),  # type: ignore[arg-type]  # of REGIMES
+        method=said.method or (like.method if like else "unknown"),
         architecture=name,
         preprocessing=preprocess.changed(usual, said.preprocessing),
         weights=WeightFile(
             file=str(file),
             sha256=sha256_of(file),
             megabytes=round(file.stat().st_size / 1e6, 2),
-            absent=like.weights.absent if like is not None and same else (),
+            absent=twin.weights.absent if twin else (),
         ),
         heads=(),
         pretraining=Pretraining("unknown"),

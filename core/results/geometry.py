@@ -74,7 +74,8 @@ def kinship(info: StudyInfo, dataset: str) -> pd.DataFrame:
     """
     ids, _, found = features(info, dataset)
     # Ids sort by class as a rule: every so many-th is of all of them.
-    everybody = [values[:: -(-len(ids) // KINDRED)].astype(np.float64) for values in found.values()]
+    every = max(1, -(-len(ids) // KINDRED))
+    everybody = [values[::every].astype(np.float64) for values in found.values()]
     alive = np.all([values.any(axis=1) for values in everybody], axis=0)
     spaces, part = [values[alive] for values in everybody], (np.arange(len(alive)) % FOLDS)[alive]
     count = len(part)

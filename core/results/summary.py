@@ -3,8 +3,9 @@
 Functions take a study and ids or plain values, so that pages can cache them. Two contenders are in `pairs`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,54 +55,57 @@ def accuracy(info: StudyInfo, protocol: str) -> pd.DataFrame:
 Answered = dict[tuple[str, str], pd.DataFrame]
 
 
-def estimates(info: StudyInfo, protocol: str) -> tuple[pd.DataFrame, Answered]:
+def estimates(info: StudyInfo, protocol: str, encoders: Collection[str] | None = None) -> tuple[pd.DataFrame, Answered]:
     """The table of `accuracy` without limits, and the atoms or episodes it comes from by data set and encoder.
 
-    Several figures of one page ask for it: it is kept, and nobody may change it.
+    Several figures of one page ask for it: it is kept, encoder by encoder, and nobody may change it.
+
+    Args:
+        encoders: ids; None for all. A file of another one may be damaged.
 
     Raises:
-        DataUnavailable: the protocol has no finished cell, or a file is missing or damaged.
+        DataUnavailable: none has a finished cell of the protocol, or a file is missing or damaged.
     """
-    with Results(info, protocol):  # what was damaged or went away since is told of
-        return _estimated(info, protocol)
+    with Results(info, protocol, encoders):  # what was damaged or went away since is told of
+        done = {info.cells[id]["encoder"] for id in info.done(protocol, encoders)}
+        found = {id: _of_encoder(info, protocol, id) for id in info.encoders if id in done}
+    places = [(id, encoder) for id in info.by_domain() for encoder, sets in found.items() if id in sets]
+    rows = [found[encoder][id][0] for id, encoder in places]
+    return pd.DataFrame(rows), {(id, encoder): found[encoder][id][1] for id, encoder in places}
 
 
-@lru_cache(maxsize=16)
-def _estimated(info: StudyInfo, protocol: str) -> tuple[pd.DataFrame, Answered]:
-    answered: Answered = {}
-    with Results(info, protocol) as results:
-        for frame in (atoms.samples(results), atoms.episodes(results)):
-            answered |= {(str(key[0]), str(key[1])): part for key, part in frame.groupby(["dataset", "encoder"])}
-    rows = []
-    for id in info.by_domain():
-        about = info.datasets[id]
-        for encoder, net in info.encoders.items():
-            if (id, encoder) not in answered:
-                continue
-            part = answered[id, encoder]
-            answers = int(part["answers"].sum())
-            confidence = float(part["confidence"].sum() / answers)
-            drawn = "episode" in part
-            metric = "top-1" if drawn else about["metric"]
-            rows.append(
-                {
-                    "dataset": id,
-                    "label": about["label"],
-                    "domain": about["domain"],
-                    "metric": metric,
-                    "encoder": encoder,
-                    "encoder_label": net["label"],
-                    "regime": net["regime"],
-                    "family": net["family"],
-                    "samples": answers if drawn else int(part["samples"].sum()),
-                    "seeds": info.seeds_of(encoder, id, protocol),
-                    "accuracy": atoms.accuracy(part, metric == "mean-per-class"),
-                    "top5": float("nan") if drawn else float(part["top5"].sum() / answers),
-                    "confidence": confidence,
-                    "overconfidence": confidence - float(part["right_answers"].sum() / answers),
-                }
-            )
-    return pd.DataFrame(rows), answered
+@lru_cache(maxsize=64)
+def _of_encoder(info: StudyInfo, protocol: str, encoder: str) -> dict[str, tuple[dict[str, Any], pd.DataFrame]]:
+    """By data set, an encoder's row of `estimates` and the atoms or episodes that it comes from."""
+    net, found = info.encoders[encoder], {}
+    with Results(info, protocol, (encoder,)) as results:
+        answered = [
+            part for frame in (atoms.samples(results), atoms.episodes(results)) for part in frame.groupby("dataset")
+        ]
+    for id, part in answered:
+        about = info.datasets[str(id)]
+        answers = int(part["answers"].sum())
+        confidence = float(part["confidence"].sum() / answers)
+        drawn = "episode" in part
+        metric = "top-1" if drawn else about["metric"]
+        row = {
+            "dataset": id,
+            "label": about["label"],
+            "domain": about["domain"],
+            "metric": metric,
+            "encoder": encoder,
+            "encoder_label": net["label"],
+            "regime": net["regime"],
+            "family": net["family"],
+            "samples": answers if drawn else int(part["samples"].sum()),
+            "seeds": info.seeds_of(encoder, str(id), protocol),
+            "accuracy": atoms.accuracy(part, metric == "mean-per-class"),
+            "top5": float("nan") if drawn else float(part["top5"].sum() / answers),
+            "confidence": confidence,
+            "overconfidence": confidence - float(part["right_answers"].sum() / answers),
+        }
+        found[str(id)] = row, part
+    return found
 
 
 def controls(info: StudyInfo, others: Iterable[StudyInfo], protocol: str) -> pd.DataFrame:
@@ -164,7 +168,7 @@ def _supervised(info: StudyInfo, others: Iterable[StudyInfo], protocol: str, own
         if other.address == info.address or not other.done(protocol, labelled, same):
             continue
         try:
-            table = estimates(other, protocol)[0]
+            table = estimates(other, protocol, labelled)[0]
         except DataUnavailable:
             continue  # whoever opens that study is told
         found.append(table[table["dataset"].isin(same)].assign(study=other.id, dataset=table["dataset"].map(same)))

@@ -53,7 +53,7 @@ def of_accuracy(info: StudyInfo, protocol: str, encoders: Iterable[str]) -> dict
     groups = groups_of(info, encoders)
     if all(len(group) == 1 for group in groups):
         return {}
-    table = summary.estimates(info, protocol)[0]
+    table = summary.estimates(info, protocol, {id for group in groups for id in group})[0]
     return {
         str(dataset): spread(part.set_index("encoder")["accuracy"], groups)
         for dataset, part in table.groupby("dataset")

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from core.errors import DataUnavailable
 from core.results import confidence, pairs, summary, training_noise
 from tests.toy_studies import toy
 
@@ -44,6 +45,20 @@ def test_difference_within_the_noise_is_none(tmp_path, said) -> None:
     noise = training_noise.of_accuracy(info, "linear", ("sl", "ssl"))
     assert noise == {"x": pytest.approx(60 / 400), "y": pytest.approx(5 / 400)}
     assert _verdicts(info) == {"x": "no difference found", "y": "second ahead"}
+
+
+def test_what_is_damaged_matters_to_whom_it_concerns_and_also_after_a_first_reading(tmp_path, said) -> None:
+    said |= {("other", name, 0): _right(9) for name in "xy"}
+    runs = {"sl": 0, "sl-1": 1, "ssl": 0}
+    info = toy(tmp_path, said, {"x": TRUTH, "y": TRUTH}, families={"ssl": "SSL", "other": "random"}, runs=runs)
+    (other,) = tmp_path.rglob("x.linear.other.0.parquet")
+    other.write_bytes(other.read_bytes()[:50])
+    before = _verdicts(info)
+    assert before == {"x": "no difference found", "y": "second ahead"}
+    (mine,) = tmp_path.rglob("x.linear.sl-1.0.parquet")
+    mine.write_bytes(mine.read_bytes()[:50])
+    with pytest.raises(DataUnavailable, match=r"x\.linear\.sl-1\.0\.parquet"):
+        _verdicts(info)
 
 
 def test_untrained_encoders_have_no_runs(tmp_path, said) -> None:
